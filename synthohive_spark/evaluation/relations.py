@@ -1,0 +1,142 @@
+"""Children per parent, parents without children included, and children without a parent: one query per child table.
+
+Rows come back per number of children, not per parent. Numbers below EXACT stand for themselves, larger ones share a
+bucket with those within half a percent, so that what the driver receives is bounded whatever the tables hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from synthohive_spark.evaluation import bins
+from synthohive_spark.evaluation.kinds import complete, quote
+from synthohive_spark.evaluation.ordered import kolmogorov_smirnov
+from synthohive_spark.evaluation.profile import Doubles
+from synthohive_spark.evaluation.scores import Histogram
+from synthohive_spark.metadata import ForeignKey
+
+EXACT = 1000
+WIDTH = 1.005
+_ORPHANS = -1
+
+
+@dataclass(frozen=True)
+class Families:
+    """One foreign key on one side.
+
+    Attributes:
+        buckets: ascending; the number of children, or EXACT and more for a bucket of large ones.
+        parents: how many parents have that many.
+        children: how many children they have together.
+        most: children of the parent that has most.
+        orphans: child rows whose key (all columns non-null) no parent has.
+    """
+
+    buckets: Doubles
+    parents: Doubles
+    children: Doubles
+    most: int
+    orphans: int
+
+    @property
+    def mean(self) -> float:
+        """Children per parent; 0 without parents."""
+        return float(self.children.sum() / self.parents.sum()) if self.parents.sum() else 0.0
+
+
+def families(
+    table: str, keys: Sequence[ForeignKey], real: Mapping[str, DataFrame], synthetic: Mapping[str, DataFrame]
+) -> tuple[tuple[Families, Families], ...]:
+    """Children per parent for every foreign key of a table, as (real, synthetic): one Spark query."""
+    if not keys:
+        return ()
+    branches = [
+        _branch(frames[table], frames[fk.references], fk).select(
+            F.lit(i).alias("key"), F.lit(side).alias("side"), "bucket", "parents", "children", "most"
+        )
+        for i, fk in enumerate(keys)
+        for side, frames in enumerate((real, synthetic))
+    ]
+    rows = reduce(DataFrame.union, branches).collect()
+
+    def side_of(key: int, side: int) -> Families:
+        mine = sorted((r for r in rows if r["key"] == key and r["side"] == side), key=lambda r: int(r["bucket"]))
+        held = [r for r in mine if r["bucket"] != _ORPHANS]
+        return Families(
+            buckets=np.array([r["bucket"] for r in held], dtype=np.float64),
+            parents=np.array([r["parents"] for r in held], dtype=np.float64),
+            children=np.array([r["children"] for r in held], dtype=np.float64),
+            most=max((int(r["most"]) for r in held), default=0),
+            orphans=sum(int(r["children"]) for r in mine if r["bucket"] == _ORPHANS),
+        )
+
+    return tuple((side_of(i, 0), side_of(i, 1)) for i in range(len(keys)))
+
+
+def _branch(child: DataFrame, parent: DataFrame, fk: ForeignKey) -> DataFrame:
+    """Per bucket of children: parents, children and the most that one parent has; orphans in a bucket of their own."""
+    names = [f"k{i}" for i in range(len(fk.columns))]
+    found = child.filter(complete(fk.columns)).select(
+        *(quote(c).alias(n) for c, n in zip(fk.columns, names, strict=True))
+    )
+    found = found.groupBy(*names).agg(F.count(F.lit(1)).alias("children"))
+    held = parent.filter(complete(fk.referenced_columns)).select(
+        *(quote(c).alias(n) for c, n in zip(fk.referenced_columns, names, strict=True))
+    )
+    held = held.distinct().withColumn("held", F.lit(True))
+    number = F.coalesce(F.col("children"), F.lit(0))
+    large = EXACT + F.floor(F.log(number / EXACT) / float(np.log(WIDTH)))
+    bucket = (
+        F.when(F.col("held").isNull(), F.lit(_ORPHANS)).when(number < EXACT, number).otherwise(large).cast("bigint")
+    )
+    return (
+        held.join(found, on=names, how="full_outer")
+        .select(bucket.alias("bucket"), number.alias("number"))
+        .groupBy("bucket")
+        .agg(F.count(F.lit(1)).alias("parents"), F.sum("number").alias("children"), F.max("number").alias("most"))
+    )
+
+
+def similarity(real: Families, synthetic: Families) -> float | None:
+    """1 - KS of the children per parent; None where neither side has a parent."""
+    if not len(real.buckets) and not len(synthetic.buckets):
+        return None
+    buckets = np.union1d(real.buckets, synthetic.buckets)
+    return round(1 - kolmogorov_smirnov(_spread(real, buckets), _spread(synthetic, buckets)), 6)
+
+
+def picture(real: Families, synthetic: Families) -> Histogram:
+    """Shares of the parents by number of children, up to about the 99th percentile of both sides."""
+    low, high = (
+        pick(_percentile(side, q) for side in (real, synthetic) if len(side.parents)) if _any(real, synthetic) else 0.0
+        for pick, q in ((min, 0.0), (max, 0.99))
+    )
+    inner = bins.edges(low, high, "integer")
+    shares = []
+    for side in (real, synthetic):
+        numbers = side.children / np.maximum(side.parents, 1)
+        counts = np.bincount(np.searchsorted(inner, numbers, side="right"), side.parents, minlength=len(inner) + 1)
+        shares.append(tuple(round(float(x), 6) for x in counts / max(counts.sum(), 1)))
+    return Histogram(bins.labels(inner, "integer"), shares[0], shares[1])
+
+
+def _any(*sides: Families) -> bool:
+    return any(len(side.parents) for side in sides)
+
+
+def _percentile(side: Families, q: float) -> float:
+    share = np.cumsum(side.parents) / side.parents.sum()
+    place = int(np.searchsorted(share, q))
+    return float(side.children[place] / side.parents[place])
+
+
+def _spread(side: Families, buckets: Doubles) -> Doubles:
+    out = np.zeros(len(buckets))
+    out[np.searchsorted(buckets, side.buckets)] = side.parents
+    return out

@@ -1,0 +1,100 @@
+"""The evaluation as one HTML page that needs nothing else: no script, style, font or picture from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+from synthohive_spark.evaluation import charts
+from synthohive_spark.evaluation.scores import Evaluation
+
+TEMPLATE = "report.html.j2"
+GOOD, FAIR = 0.9, 0.75
+PAIRS_SHOWN = 6
+FACTS = {
+    "run_id": "Run",
+    "model": "Model",
+    "seed": "Seed",
+    "seconds": "Duration",
+    "driver_peak_mb": "Driver peak memory",
+}
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line about the run."""
+
+    label: str
+    value: str
+
+
+def render(evaluation: Evaluation, context: Mapping[str, Any]) -> str:
+    """Write the report.
+
+    Args:
+        evaluation: what was found.
+        context: about the run. ``fail_under`` is the gate; ``run_id``, ``model``, ``seed``, ``seconds`` and
+            ``driver_peak_mb`` are shown by their names, any other key as it is, None not at all.
+
+    Returns:
+        A whole HTML page. It shows no category of fewer than 3 real rows and no extreme value.
+    """
+    environment = Environment(
+        loader=FunctionLoader(_source),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(percent=charts.percent, score=_score, grade=_grade, chart=charts.chart, number=_number)
+    gate = context.get("fail_under")
+    score = evaluation.score
+    passed = None if gate is None else not evaluation.failures and (score is not None and score >= float(gate))
+    return environment.get_template(TEMPLATE).render(
+        evaluation=evaluation,
+        schema=charts.schema_picture(evaluation),
+        geometry=charts,
+        facts=_facts(context),
+        run=context.get("run_id"),
+        gate=gate,
+        passed=passed,
+        worst=evaluation.worst(),
+        pairs_shown=PAIRS_SHOWN,
+    )
+
+
+def _source(name: str) -> str:
+    return files(__package__ or "synthohive_spark.evaluation").joinpath(name).read_text(encoding="utf-8")
+
+
+def _facts(context: Mapping[str, Any]) -> list[Fact]:
+    order = [*FACTS, *(k for k in context if k not in FACTS and k != "fail_under")]
+    return [Fact(FACTS.get(k, k), _value(k, context[k])) for k in order if context.get(k) is not None]
+
+
+def _value(key: str, value: Any) -> str:
+    if key == "seconds":
+        minutes, seconds = divmod(round(float(value)), 60)
+        return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+    if key == "driver_peak_mb":
+        return f"{float(value):,.0f} MB"
+    return str(value)
+
+
+def _score(value: float | None) -> str:
+    """Three decimals, rounded down: only what is equal reads 1.000, and nothing reads as passed that is not."""
+    return "n/a" if value is None else f"{int(value * 1000 + 1e-6) / 1000:.3f}"
+
+
+def _grade(value: float | None) -> str:
+    if value is None:
+        return "none"
+    return "good" if value >= GOOD else "fair" if value >= FAIR else "poor"
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"

@@ -1,0 +1,180 @@
+"""Reads and writes of single Delta tables. Everything is SQL or DataFrame API, so it runs over Spark Connect too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlparse
+
+from pyarrow import fs
+from pyspark.errors import AnalysisException, PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructField, StructType
+
+from synthohive_spark.errors import SourceDataError, WriteError
+from synthohive_spark.lake.location import TableRef, quote
+
+NEEDS_COLUMN_MAPPING = " ,;{}()\n\t="
+ABSENT = ("DELTA_TABLE_ONLY_OPERATION", "DELTA_MISSING_DELTA_TABLE", "TABLE_OR_VIEW_NOT_FOUND", "DELTA_TABLE_NOT_FOUND")
+
+
+class DeltaIO:
+    """Delta tables by folder or by name; a place is a ``TableRef`` or its text form.
+
+    Another object with the same methods may stand in for it (``StagedOrchestrator(io=...)``).
+    """
+
+    def __init__(self, spark: SparkSession) -> None:
+        self.spark = spark
+
+    def version(self, place: TableRef | str, timestamp: str | None = None) -> int | None:
+        """The newest version of a table (at ``timestamp``, if given); None where there is no such Delta table."""
+        try:
+            history = self.spark.sql(f"DESCRIBE HISTORY {_ref(place).sql}")
+            if timestamp is not None:
+                history = history.where(F.col("timestamp") <= F.lit(timestamp).cast("timestamp"))
+            newest = history.agg(F.max("version").alias("v")).first()
+        except AnalysisException as e:
+            if any(word in str(e) for word in ABSENT):
+                return None
+            raise
+        return None if newest is None else newest["v"]
+
+    def read_dataset(self, place: TableRef | str, version: int | None = None) -> DataFrame:
+        """A table, at one version if given.
+
+        Raises:
+            SourceDataError: there is no such Delta table.
+        """
+        ref = _ref(place)
+        if version is None:
+            version = self.version(ref)
+        if version is None:
+            raise SourceDataError(f"{ref.sql} is not a Delta table; check the path or name, or ingest it first")
+        return self.spark.sql(f"SELECT * FROM {ref.sql} VERSION AS OF {int(version)}")
+
+    def write_dataset(
+        self,
+        frame: DataFrame,
+        place: TableRef | str,
+        schema: StructType | None = None,
+        properties: Mapping[str, str] | None = None,
+        user_metadata: str | None = None,
+    ) -> tuple[int, int]:
+        """Replace a table's rows in one transaction; create the table first where it is absent or of another schema.
+
+        Args:
+            frame: the rows, columns matched by name.
+            place: the table.
+            schema: names, order, types, nullability and comments of the table; the frame's own if not given.
+            properties: table properties.
+            user_metadata: text kept in the Delta commit.
+
+        Returns:
+            The version written and its number of rows.
+
+        Raises:
+            WriteError: with the cause, if the table cannot be created or written.
+        """
+        ref, wanted = _ref(place), schema or frame.schema
+        try:
+            present = self.version(ref)
+            if present is None or not _same(self.spark.sql(f"SELECT * FROM {ref.sql}").schema, wanted):
+                self.spark.sql(_ddl(ref, wanted, properties or {}))
+            elif properties:
+                self.spark.sql(f"ALTER TABLE {ref.sql} SET TBLPROPERTIES ({_properties(properties)})")
+            writer = frame.writeTo(ref.sql)
+            if user_metadata is not None:
+                writer = writer.option("userMetadata", user_metadata)
+            writer.overwrite(F.lit(True))
+            last = (
+                self.spark.sql(f"DESCRIBE HISTORY {ref.sql}")
+                .where(F.col("operation") == "WRITE")
+                .orderBy(F.desc("version"))
+                .select("version", F.col("operationMetrics")["numOutputRows"].alias("rows"))
+                .first()
+            )
+        except PySparkException as e:
+            raise WriteError(f"{ref.sql} could not be written: {first_line(e)}") from e
+        except Exception as e:
+            if type(e).__name__ != "Py4JJavaError":  # classic Spark wraps what fails in a task in this one
+                raise
+            raise WriteError(f"{ref.sql} could not be written: {first_line(e)}") from e
+        if last is None:
+            raise WriteError(f"{ref.sql} shows no write in its history; was it replaced by another writer?")
+        return int(last["version"]), int(last["rows"] or 0)
+
+    def append(self, frame: DataFrame, place: TableRef | str) -> None:
+        """Add rows to a table of the workspace, in one transaction; the table is created on first use."""
+        ref = _ref(place)
+        try:
+            if self.version(ref) is None:
+                self.spark.sql(_ddl(ref, frame.schema, {}).replace("OR REPLACE TABLE", "TABLE IF NOT EXISTS", 1))
+            frame.writeTo(ref.sql).append()
+        except PySparkException as e:
+            raise WriteError(f"{ref.sql} could not be written: {first_line(e)}") from e
+
+    def restore(self, place: TableRef | str, version: int) -> None:
+        """Bring a table back to an earlier version, schema and properties included."""
+        self.spark.sql(f"RESTORE TABLE {_ref(place).sql} TO VERSION AS OF {int(version)}")
+
+    def drop(self, place: TableRef | str) -> None:
+        """Remove a table with its files."""
+        ref = _ref(place)
+        if ref.path is None:
+            self.spark.sql(f"DROP TABLE IF EXISTS {ref.sql}")
+            return
+        scheme = urlparse(ref.path).scheme
+        if scheme in ("", "file", "dbfs"):
+            folder = "/dbfs" + ref.path[5:] if scheme == "dbfs" else urlparse(ref.path).path
+            system: fs.FileSystem = fs.LocalFileSystem()
+        else:
+            system, folder = fs.FileSystem.from_uri(ref.path)
+        system.delete_dir(folder)
+
+
+def first_line(error: Exception) -> str:
+    """The cause of a Spark error in one line, without its Java stack."""
+    java = getattr(error, "java_exception", None)
+    cause: Any = java
+    while cause is not None and cause.getCause() is not None:
+        cause = cause.getCause()
+    text = str(cause.getMessage() if cause is not None else error).strip()
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith(("\tat", "  File", "Traceback"))]
+    named = [line for line in lines if "Error: " in line]  # what a Python worker raised
+    return (named or lines or [type(error).__name__])[0][:500]
+
+
+def _ref(place: TableRef | str) -> TableRef:
+    return place if isinstance(place, TableRef) else TableRef.parse(place)
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _properties(properties: Mapping[str, str]) -> str:
+    return ", ".join(f"{_text(k)} = {_text(v)}" for k, v in properties.items())
+
+
+def _same(actual: StructType, wanted: StructType) -> bool:
+    def face(field: StructField) -> tuple[object, ...]:
+        return field.name, field.dataType, field.nullable, field.metadata.get("comment")
+
+    return [face(f) for f in actual.fields] == [face(f) for f in wanted.fields]
+
+
+def _ddl(ref: TableRef, schema: StructType, properties: Mapping[str, str]) -> str:
+    columns = []
+    for f in schema.fields:
+        comment = f.metadata.get("comment")
+        raw_type = f.metadata.get("__CHAR_VARCHAR_TYPE_STRING", f.dataType.simpleString())
+        columns.append(
+            f"{quote(f.name)} {raw_type}{'' if f.nullable else ' NOT NULL'}"
+            + (f" COMMENT {_text(comment)}" if comment else "")
+        )
+    settings = {"delta.enableDeletionVectors": "false", **properties}
+    if any(ch in f.name for f in schema.fields for ch in NEEDS_COLUMN_MAPPING):
+        settings["delta.columnMapping.mode"] = "name"
+    return f"CREATE OR REPLACE TABLE {ref.sql} ({', '.join(columns)}) USING DELTA TBLPROPERTIES ({_properties(settings)})"

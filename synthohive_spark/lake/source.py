@@ -1,0 +1,188 @@
+"""The source lake: one pinned Delta version per table for the whole run, checked against the metadata before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from synthohive_spark import graph
+from synthohive_spark.errors import SourceDataError
+from synthohive_spark.lake.io import DeltaIO
+from synthohive_spark.lake.location import TableRef, quote
+from synthohive_spark.logs import get_logger
+from synthohive_spark.metadata import ForeignKey, Metadata
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class SourceLake:
+    """Source tables at pinned versions, with orphans treated as the metadata says.
+
+    Attributes:
+        versions: the pinned Delta version of each table.
+        rows: rows of each table after orphans were treated; filled in by ``check_source``.
+    """
+
+    io: DeltaIO
+    metadata: Metadata
+    refs: Mapping[str, TableRef]
+    versions: Mapping[str, int]
+    rows: Mapping[str, int]
+
+    def raw(self, table: str) -> DataFrame:
+        """A table as it lies in the lake, at its pinned version."""
+        return self.io.read_dataset(self.refs[table], self.versions[table])
+
+    def schema(self, table: str) -> StructType:
+        """The table's schema: names, types, nullability, comments."""
+        return self.raw(table).schema
+
+    def frame(self, table: str) -> DataFrame:
+        """A table whose foreign keys all resolve: orphans are dropped or set to null as the metadata says."""
+        frame = self.raw(table)
+        for fk in self.metadata.tables[table].foreign_keys:
+            if fk.orphans == "error" or fk.references == table:
+                continue
+            parents = _parent_keys(self.frame(fk.references), fk)
+            if fk.orphans == "drop":
+                keep = frame.join(parents, [F.col(quote(c)) == F.col(k) for c, k in _pairs(fk)], "leftsemi")
+                free = frame.where(_any_null(fk))
+                frame = keep.unionByName(free) if fk.nullable else keep
+            else:
+                joined = frame.join(parents, [F.col(quote(c)) == F.col(k) for c, k in _pairs(fk)], "left")
+                lost = F.col(parents.columns[0]).isNull()
+                frame = joined.select(
+                    *(
+                        F.when(lost, F.lit(None)).otherwise(F.col(quote(c))).alias(c)
+                        if c in fk.columns
+                        else F.col(quote(c))
+                        for c in frame.columns
+                    )
+                )
+        return frame
+
+
+def pin_source(
+    io: DeltaIO,
+    metadata: Metadata,
+    refs: Mapping[str, TableRef],
+    versions: Mapping[str, int] | None = None,
+    timestamp: str | None = None,
+) -> SourceLake:
+    """Pin one Delta version per table and check every schema against the metadata; no row is read.
+
+    Args:
+        io: the lake's reader.
+        metadata: what the user says of the tables.
+        refs: where each table lies.
+        versions: versions that the user chose; the newest otherwise.
+        timestamp: pins the version of that moment for the other tables.
+
+    Raises:
+        SourceDataError: tables are missing; all of them are named.
+        SchemaValidationError: columns or types do not fit the metadata.
+    """
+    pinned = {t: (versions or {}).get(t, io.version(refs[t], timestamp)) for t in metadata.tables}
+    missing = [f"{t} ({refs[t].sql})" for t, v in pinned.items() if v is None]
+    if missing:
+        raise SourceDataError(f"not Delta tables: {', '.join(missing)}; ingest them (jobs/ingest.py) or correct source")
+    source = SourceLake(io, metadata, refs, {t: v for t, v in pinned.items() if v is not None}, {})
+    metadata.validate_schema({t: source.schema(t) for t in metadata.tables})
+    return source
+
+
+def check_source(source: SourceLake) -> SourceLake:
+    """Check keys and orphans of every table in Spark, and count rows.
+
+    Returns:
+        The same source with ``rows`` filled in: what remains after orphans were treated.
+
+    Raises:
+        SourceDataError: with every table that is empty, every primary key with nulls or repeated values, every
+            referenced key that is not unique, and every orphan under the policy ``error``.
+    """
+    problems: list[str] = []
+    rows: dict[str, int] = {}
+    for stage in graph.stages(source.metadata.tables):
+        for table in stage:
+            found, count = _check_table(source, table)
+            problems += found
+            rows[table] = count
+    if problems:
+        raise SourceDataError("\n  - ".join([f"the source has {len(problems)} problem(s):", *problems]))
+    return SourceLake(source.io, source.metadata, source.refs, source.versions, rows)
+
+
+def _check_table(source: SourceLake, table: str) -> tuple[list[str], int]:
+    spec, raw = source.metadata.tables[table], source.raw(table)
+    total = raw.count()
+    if not total:
+        return [f"{table}: the table is empty; a model needs rows (leave it out of the metadata, or fill it)"], 0
+    problems = []
+    if spec.primary_key:
+        problems += [f"{table}: primary key {problem}" for problem in _key_faults(raw, spec.primary_key)]
+    referenced = {
+        fk.referenced_columns
+        for other in source.metadata.tables.values()
+        for fk in other.foreign_keys
+        if fk.references == table and set(fk.referenced_columns) != set(spec.primary_key)
+    }
+    for columns in sorted(referenced):
+        problems += [f"{table}: referenced columns {p}" for p in _key_faults(raw, columns)]
+    treated = False
+    for fk in spec.foreign_keys:
+        orphans = _orphans(raw, source.frame(fk.references), fk)
+        if orphans and fk.orphans == "error":
+            problems.append(
+                f"{table}({', '.join(fk.columns)}): {orphans} rows have no row in {fk.references}; "
+                "mend the source, or set orphans to 'drop' or 'null' in the metadata"
+            )
+        elif orphans:
+            treated = True
+            log.info("orphans_treated", table=table, key=list(fk.columns), policy=fk.orphans, rows=orphans)
+    remain = source.frame(table).count() if treated or spec.foreign_keys else total
+    if not remain:
+        problems.append(f"{table}: no row is left once orphans are dropped; check its foreign keys")
+    log.info("source_checked", table=table, rows=total, usable_rows=remain, version=source.versions[table])
+    return problems, remain
+
+
+def _key_faults(frame: DataFrame, columns: tuple[str, ...]) -> list[str]:
+    """Nulls and repeated values of a key, in one pass."""
+    cols = [F.col(quote(c)) for c in columns]
+    null = reduce(lambda a, b: a | b, [c.isNull() for c in cols])
+    grouped = frame.groupBy(*cols).agg(F.count(F.lit(1)).alias("__n"), F.max(null.cast("int")).alias("__null"))
+    result = grouped.agg(
+        F.sum(F.when(F.col("__null") == 1, F.col("__n")).otherwise(0)).alias("nulls"),
+        F.sum(F.when(F.col("__null") == 0, F.col("__n") - 1).otherwise(0)).alias("repeated"),
+    ).first()
+    name, faults = ", ".join(columns), []
+    if result is not None and result["nulls"]:
+        faults.append(f"({name}) is null in {result['nulls']} rows; a key must be set on every row")
+    if result is not None and result["repeated"]:
+        faults.append(f"({name}) is not unique: {result['repeated']} rows repeat it; choose columns that are")
+    return faults
+
+
+def _orphans(child: DataFrame, parent: DataFrame, fk: ForeignKey) -> int:
+    keys = _parent_keys(parent, fk)
+    set_rows = child.where(~_any_null(fk))
+    return set_rows.join(keys, [F.col(quote(c)) == F.col(k) for c, k in _pairs(fk)], "leftanti").count()
+
+
+def _parent_keys(parent: DataFrame, fk: ForeignKey) -> DataFrame:
+    return parent.select(*(F.col(quote(r)).alias(f"__parent_{i}") for i, r in enumerate(fk.referenced_columns)))
+
+
+def _pairs(fk: ForeignKey) -> list[tuple[str, str]]:
+    return [(c, f"__parent_{i}") for i, c in enumerate(fk.columns)]
+
+
+def _any_null(fk: ForeignKey) -> Column:
+    return reduce(lambda a, b: a | b, [F.col(quote(c)).isNull() for c in fk.columns])

@@ -1,0 +1,72 @@
+"""Which Delta jars go with which Spark, and the settings that the package cannot do without."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+
+from synthohive_spark.errors import ConfigError
+
+# Tried together: session, write, append, history, mapInPandas. Any other pairing fails at once or at the first read.
+COORDINATES = {
+    "4.0": "io.delta:delta-spark_4.0_2.13:4.2.0",
+    "4.1": "io.delta:delta-spark_4.1_2.13:4.2.0",
+    "4.2": "io.delta:delta-spark_4.2_2.13:4.4.0",
+}
+# Settings of a session, harmless to change while it runs.
+RUNTIME = {
+    "spark.sql.session.timeZone": "UTC",
+    # Off in Spark 4.0, where 1.5 becomes 1 in an integer column without a word.
+    "spark.sql.execution.pandas.convertToArrowArraySafely": "true",
+}
+# Settings that must be there when Spark starts.
+REQUIRED = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    **RUNTIME,
+}
+LOCAL_MASTER = "local[*,4]"  # a failed task is tried again, as on a cluster
+_CONF = Path(__file__).parents[2] / "conf"
+
+
+def coordinate(spark_version: str) -> str:
+    """The Maven coordinate of the Delta jars for a Spark version.
+
+    Raises:
+        ConfigError: no Delta release is known to work with this Spark.
+    """
+    minor = ".".join(spark_version.split(".")[:2])
+    if minor not in COORDINATES:
+        raise ConfigError(
+            f"Spark {spark_version}: no Delta Lake release is known to work with it; use Spark "
+            f"{', '.join(COORDINATES)} (`make venv` installs a tested pair), or give the Delta jars with --packages"
+        )
+    return COORDINATES[minor]
+
+
+def pyspark_version() -> str:
+    """The version of the pyspark that is installed, without loading it.
+
+    Raises:
+        ConfigError: pyspark is not installed.
+    """
+    try:
+        return metadata.version("pyspark")
+    except metadata.PackageNotFoundError as e:
+        raise ConfigError("pyspark is not installed in this Python; run `make venv` in the checkout first") from e
+
+
+def ivy_settings() -> dict[str, str]:
+    """Where Ivy looks for the jars: in a checkout, conf/ivysettings.xml; else Spark's default."""
+    file = _CONF / "ivysettings.xml"
+    return {"spark.jars.ivySettings": str(file)} if file.is_file() else {}
+
+
+def local_settings() -> dict[str, str]:
+    """Settings for runs on one machine: conf/spark-local.conf of the checkout, one `key value` a line."""
+    file = _CONF / "spark-local.conf"
+    if not file.is_file():
+        return {}
+    lines = (line.strip() for line in file.read_text(encoding="utf-8").splitlines())
+    pairs = (line.split(None, 1) for line in lines if line and not line.startswith("#"))
+    return {key: value.strip() for key, value in pairs}

@@ -1,0 +1,283 @@
+"""What a user says of the tables: keys, types, constraints, what is personal.
+
+The file form is that of DESIGN.md section 3. Descriptive keys are accepted and never learnt from; any other
+unknown key is refused. All problems of a schema come in one ``SchemaValidationError``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, field_validator
+
+from synthohive_spark import graph
+from synthohive_spark.errors import SchemaError, SchemaValidationError
+from synthohive_spark.strict import Strict, nearest, problems
+
+Scalar = str | int | float | bool | None
+INTEGRAL = ("tinyint", "smallint", "int", "integer", "bigint", "long", "short", "byte")
+
+
+class ForeignKey(Strict):
+    """A key of a child table that names a row of a parent table."""
+
+    columns: tuple[str, ...]
+    references: str
+    referenced_columns: tuple[str, ...]
+    nullable: bool = False
+    orphans: Literal["error", "null", "drop"] = "error"
+    driving: bool = False
+    stats: Any = Field(default=None, exclude=True)
+
+    @field_validator("orphans", mode="before")
+    @classmethod
+    def _yaml_null(cls, value: object) -> object:
+        return "null" if value is None else value  # YAML reads a bare null as None
+
+
+class Constraint(Strict):
+    """A law of one table: bounds or allowed values of a column, or a Spark SQL expression that is true on each row."""
+
+    column: str | None = None
+    min: Scalar = None
+    max: Scalar = None
+    allowed: tuple[Scalar, ...] | None = None
+    expression: str | None = None
+
+
+class Table(Strict):
+    """One table of the schema."""
+
+    primary_key: tuple[str, ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    columns: dict[str, str] = {}
+    constraints: tuple[Constraint, ...] = ()
+    derived: dict[str, str] = {}
+    pii: tuple[str, ...] = ()
+    reference: bool = False
+    parent_context_cols: tuple[str, ...] | None = None
+    rows: Any = Field(default=None, exclude=True)
+    null_fraction: Any = Field(default=None, exclude=True)
+    stats: Any = Field(default=None, exclude=True)
+
+    @field_validator("primary_key", mode="before")
+    @classmethod
+    def _one_column(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else (value or ())
+
+    @property
+    def key_columns(self) -> set[str]:
+        """Columns of the primary key and of every foreign key."""
+        return {*self.primary_key, *(c for fk in self.foreign_keys for c in fk.columns)}
+
+
+class _File(Strict):
+    """The file form: tables, and descriptive keys that are never learnt from."""
+
+    tables: dict[str, Table]
+    name: Any = None
+    source: Any = None
+    license: Any = None
+    notes: Any = None
+    subsampled: Any = None
+    features: Any = None
+    verified: Any = None
+    invariants: Any = None
+
+
+class Metadata:
+    """The tables of a database and how they are linked.
+
+    Example:
+        >>> m = Metadata()
+        >>> m.add_table("users", pk="user_id")
+        >>> m.add_table("orders", pk="order_id", fk={"user_id": "users.user_id"})
+        >>> m.validate_schema()
+    """
+
+    def __init__(self, tables: Mapping[str, Table] | None = None) -> None:
+        self.tables: dict[str, Table] = dict(tables or {})
+
+    def add_table(
+        self,
+        name: str,
+        pk: str | Sequence[str] | None = None,
+        fk: Mapping[str, str] | Sequence[Mapping[str, Any]] | None = None,
+        parent_context_cols: Sequence[str] | None = None,
+        **options: Any,
+    ) -> None:
+        """Add a table.
+
+        Args:
+            name: the table's name.
+            pk: its primary key: one column, several, or None.
+            fk: ``{column: "parent.column"}``, or a list in the file form (composite, nullable, orphans, driving).
+            parent_context_cols: the parent's columns that the child's model sees; all of them by default.
+            options: any other key of a table in the file form (columns, constraints, derived, pii, reference).
+
+        Raises:
+            SchemaError: the name is taken.
+            SchemaValidationError: a key is unknown or of the wrong form.
+        """
+        if name in self.tables:
+            raise SchemaError(f"table {name!r} is in the metadata already; give each table once")
+        keys: list[Any] = []
+        if isinstance(fk, Mapping):
+            for column, target in fk.items():
+                parent, _, parent_column = target.rpartition(".")
+                keys.append({"columns": [column], "references": parent, "referenced_columns": [parent_column]})
+        else:
+            keys = list(fk or [])
+        spec = {"primary_key": pk, "foreign_keys": keys, "parent_context_cols": parent_context_cols, **options}
+        self.tables[name] = _parse({"tables": {name: spec}})[name]
+
+    @classmethod
+    def load(cls, source: str | Path | Mapping[str, Any]) -> Metadata:
+        """Read the file form (JSON or YAML), or a mapping of the same form.
+
+        Raises:
+            SchemaError: the file cannot be read.
+            SchemaValidationError: with every problem of form.
+        """
+        if isinstance(source, Mapping):
+            return cls(_parse(source))
+        try:
+            raw = yaml.safe_load(Path(source).read_text(encoding="utf-8"))
+        except OSError as e:
+            raise SchemaError(f"metadata file {source}: {e.strerror}; `metadata:` in the configuration names it") from e
+        except yaml.YAMLError as e:
+            raise SchemaError(f"metadata file {source} is neither JSON nor YAML: {e}") from e
+        if not isinstance(raw, Mapping):
+            raise SchemaError(f"metadata file {source}: a mapping with the key 'tables' is expected")
+        return cls(_parse(raw))
+
+    def to_json(self) -> str:
+        """The file form as canonical JSON: what hashes and the registry hold."""
+        return json.dumps({"tables": {n: t.model_dump() for n, t in self.tables.items()}}, sort_keys=True)
+
+    def key_columns(self, table: str) -> set[str]:
+        """Key columns of a table; empty for a table that the metadata does not know."""
+        return self.tables[table].key_columns if table in self.tables else set()
+
+    def validate_schema(self, data: Mapping[str, Any] | None = None) -> None:
+        """Check the metadata, and with ``data`` that the tables fit it. Nothing is read but schemas.
+
+        Args:
+            data: {table: Spark or pandas DataFrame, StructType, or {column: Spark type name}}.
+
+        Raises:
+            SchemaValidationError: with every problem that was found.
+        """
+        actual = {name: _types(frame) for name, frame in (data or {}).items()}
+        found = [line for name in self.tables for line in self._table_problems(name, actual)]
+        if not found:
+            found = graph.cycle_problems(self.tables)
+        if data is not None:
+            found += [f"{n}: not among the tables given" for n in self.tables if n not in actual]
+        if not self.tables:
+            found.append("tables: empty; name at least one table")
+        if found:
+            raise SchemaValidationError(found)
+
+    def _table_problems(self, name: str, actual: Mapping[str, Mapping[str, str]]) -> list[str]:
+        table, found = self.tables[name], []
+        types = {**table.columns, **actual.get(name, {})}
+        if name in actual:
+            found += _declared_types(name, table.columns, actual[name])
+
+        def known(columns: Sequence[str], place: str) -> None:
+            found.extend(
+                f"{name}.{place}: column {c!r} is not in the table; {nearest(c, list(types))}"
+                for c in columns
+                if types and c not in types
+            )
+
+        known(table.primary_key, "primary_key")
+        known(table.pii, "pii")
+        known([*table.derived], "derived")
+        known([c.column for c in table.constraints if c.column], "constraints")
+        found += [f"{name}.pii: {c!r} is a key; keys are always made anew" for c in table.pii if c in table.key_columns]
+        found += [
+            f"{name}.constraints: give a column with min, max or allowed, or an expression"
+            for c in table.constraints
+            if (c.column is None) == (c.expression is None)
+        ]
+        if sum(fk.driving for fk in table.foreign_keys) > 1:
+            found.append(f"{name}.foreign_keys: more than one is driving; keep one")
+        for fk in table.foreign_keys:
+            place = f"foreign_keys({', '.join(fk.columns)})"
+            known(fk.columns, place)
+            found += self._key_problems(name, fk, f"{name}.{place}", types, actual)
+        return found
+
+    def _key_problems(
+        self, name: str, fk: ForeignKey, place: str, types: Mapping[str, str], actual: Mapping[str, Mapping[str, str]]
+    ) -> list[str]:
+        if fk.references not in self.tables:
+            return [f"{place}: references table {fk.references!r}, unknown; {nearest(fk.references, [*self.tables])}"]
+        parent, found = self.tables[fk.references], []
+        if len(fk.columns) != len(fk.referenced_columns):
+            return [f"{place}: {len(fk.columns)} columns against {len(fk.referenced_columns)} referenced ones"]
+        parent_types = {**parent.columns, **actual.get(fk.references, {})}
+        for column, referenced in zip(fk.columns, fk.referenced_columns, strict=True):
+            if parent_types and referenced not in parent_types:
+                hint = nearest(referenced, list(parent_types))
+                found.append(f"{place}: column {referenced!r} is not in {fk.references}; {hint}")
+            elif column in types and referenced in parent_types:
+                child_type, parent_type = types[column], parent_types[referenced]
+                if key_type(child_type) != key_type(parent_type):
+                    found.append(
+                        f"{place}: {name}.{column} is {child_type}, {fk.references}.{referenced} is {parent_type}; "
+                        "cast one of them so that the types agree"
+                    )
+        if fk.orphans == "null":
+            others = {c for other in self.tables[name].foreign_keys if other is not fk for c in other.columns}
+            shared = set(fk.columns) & {*others, *self.tables[name].primary_key}
+            if not fk.nullable or shared:
+                why = f"{', '.join(sorted(shared))} belongs to another key" if shared else "the key is not nullable"
+                found.append(f"{place}: orphans cannot be set to null, {why}; use 'drop' or 'error'")
+        return found
+
+
+def key_type(name: str) -> str:
+    """The family of a Spark type within which keys may refer to each other."""
+    base = name.lower().split("(")[0].strip()
+    if base in INTEGRAL:
+        return "integer"
+    return "string" if base in ("char", "varchar", "string") else name.lower().replace(" ", "")
+
+
+def _parse(raw: Mapping[str, Any]) -> dict[str, Table]:
+    try:
+        return _File.model_validate(raw).tables
+    except ValidationError as e:
+        raise SchemaValidationError(problems(e, _File)) from e
+
+
+def _declared_types(name: str, declared: Mapping[str, str], actual: Mapping[str, str]) -> list[str]:
+    found = [f"{name}.columns: {c!r} is not in the table; {nearest(c, [*actual])}" for c in declared if c not in actual]
+    return found + [
+        f"{name}.columns: {c} is declared {t} and is {actual[c]}; correct the metadata or cast the source"
+        for c, t in declared.items()
+        if c in actual and _canonical(t) != _canonical(actual[c])
+    ]
+
+
+def _canonical(name: str) -> str:
+    base = name.lower().replace(" ", "")
+    return {"integer": "int", "long": "bigint", "short": "smallint", "byte": "tinyint"}.get(base, base)
+
+
+def _types(frame: Any) -> dict[str, str]:
+    """Column types by their Spark names; pandas types by their nearest Spark name."""
+    if isinstance(frame, Mapping):
+        return dict(frame)
+    schema = getattr(frame, "schema", frame)  # of a DataFrame, or a StructType itself
+    if hasattr(schema, "fields"):
+        return {f.name: f.dataType.simpleString() for f in schema.fields}
+    kinds = {"i": "bigint", "u": "bigint", "f": "double", "b": "boolean", "M": "timestamp"}
+    return {str(c): kinds.get(getattr(frame[c].dtype, "kind", "O"), "string") for c in frame.columns}

@@ -1,0 +1,101 @@
+"""The interface of every generative model, and the checks that keep other classes out."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Protocol
+
+import pandas as pd
+from typing_extensions import Self
+
+from synthohive_spark.errors import ConfigError
+
+_BUILT_IN = MappingProxyType({"ctgan": "synthohive_spark.models.ctgan.CTGAN"})
+
+
+class KeyMetadata(Protocol):
+    """What a model asks of metadata: which columns of a table are keys."""
+
+    def key_columns(self, table_name: str) -> AbstractSet[str]:
+        """Returns the columns of the table's primary and foreign keys."""
+
+
+class ConditionalGenerativeModel(ABC):
+    """A model of the rows of one table, given context columns of its parent.
+
+    Args:
+        metadata: says which columns are keys; these are left out of what is modelled.
+        options: of the subclass.
+    """
+
+    def __init__(self, metadata: KeyMetadata | None = None, **options: Any) -> None:
+        self.metadata = metadata
+        self.options = options
+
+    @abstractmethod
+    def fit(
+        self,
+        data: pd.DataFrame,
+        context: pd.DataFrame | None = None,
+        table_name: str | None = None,
+        seed: int | None = None,
+    ) -> Self:
+        """Learns (n, k) rows, given the (n, c) context of each; n is a bounded sample."""
+
+    @abstractmethod
+    def sample(self, num_rows: int, context: pd.DataFrame | None = None, seed: int | None = None) -> pd.DataFrame:
+        """Returns (num_rows, k) new rows, one for each of the (num_rows, c) rows of the context."""
+
+    @abstractmethod
+    def save(self, path: str | Path) -> None:
+        """Writes the model into the folder ``path``."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, path: str | Path) -> Self:
+        """Reads the model that ``save`` wrote; runs no code that lies there."""
+
+
+def check_model_class(candidate: object) -> type[ConditionalGenerativeModel]:
+    """Returns ``candidate`` if it is a usable model class.
+
+    Raises:
+        TypeError: if it is not a class, not a subclass of ConditionalGenerativeModel, or lacks methods.
+    """
+    wanted = ConditionalGenerativeModel.__name__
+    if not inspect.isclass(candidate):
+        raise TypeError(f"{candidate!r} is not a class; give a subclass of {wanted}, not an instance or a name")
+    if not issubclass(candidate, ConditionalGenerativeModel):
+        raise TypeError(f"{candidate.__name__} is not a subclass of {wanted}; derive it from that class")
+    missing = sorted(getattr(candidate, "__abstractmethods__", ()))
+    if missing:
+        raise TypeError(f"{candidate.__name__} lacks {', '.join(missing)} of {wanted}; implement what is missing")
+    return candidate
+
+
+def resolve_model(name: str) -> type[ConditionalGenerativeModel]:
+    """Returns the model class of a configured name: a built-in one or "package.module.Class".
+
+    Raises:
+        ConfigError: if there is no such class, or it is not a model.
+    """
+    built_in = ", ".join(sorted(_BUILT_IN))
+    module_name, _, class_name = _BUILT_IN.get(name, name).rpartition(".")
+    if not module_name:
+        raise ConfigError(f"unknown model {name!r}; use one of {built_in}, or a class path package.module.Class")
+    try:
+        candidate = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"model {name!r} cannot be imported ({error}); use one of {built_in}, "
+            "or put the package of the class on the Python path of driver and executors"
+        ) from error
+    try:
+        return check_model_class(candidate)
+    except TypeError as error:
+        raise ConfigError(f"model {name!r} cannot be used: {error}") from error

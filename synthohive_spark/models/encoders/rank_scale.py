@@ -1,0 +1,257 @@
+"""Numbers on a rank scale: single values that are states, and a quantile function for the rest.
+
+Shared by every kind that maps to numbers (numeric, integer, decimal, date, timestamp). Integers stay exact at any
+size: arrays are int64 where the values fit and Python ints otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synthohive_spark.models.encoders.spec import Encoded, Limits
+
+Numbers = NDArray[Any]
+MAX_KNOTS = 513
+DISCRETE_SHARE = 0.2
+DISCRETE_COVER = 0.8
+CATEGORY_COVER = 0.5
+_EXACT_FLOAT = 2**53
+
+
+@dataclass(frozen=True)
+class RankScale:
+    """The states and the quantile function of a numeric column.
+
+    State codes are ``values`` in order, then "continuous" if there are ``levels``, then null.
+
+    Attributes:
+        floating: whether the numbers are floats (else integers).
+        values: sorted numbers that are states of their own (all of them, or atoms).
+        levels: sorted numbers of the continuous part: steps of the distribution if ``shares`` is given, else knots at
+            equal ranks, interpolated.
+        shares: cumulative share of the continuous part up to each step.
+        has_null: whether null is a state.
+    """
+
+    floating: bool
+    values: tuple[Any, ...]
+    levels: tuple[Any, ...]
+    shares: tuple[float, ...]
+    has_null: bool
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> RankScale:
+        """Returns the scale from JSON values."""
+        fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}
+        return cls(**fields)
+
+    @property
+    def continuous_code(self) -> int | None:
+        """The code of the continuous state."""
+        return len(self.values) if self.levels else None
+
+    @property
+    def cardinality(self) -> int:
+        """Number of states."""
+        return len(self.values) + bool(self.levels) + self.has_null
+
+    @cached_property
+    def _values(self) -> Numbers:
+        return as_numbers(self.values, self.floating)
+
+    @cached_property
+    def _levels(self) -> Numbers:
+        return as_numbers(self.levels, self.floating)
+
+    @cached_property
+    def _steps(self) -> NDArray[np.float64]:
+        return np.asarray(self.shares, dtype=np.float64)
+
+    def encode(self, numbers: Numbers, rng: np.random.Generator | None) -> Encoded:
+        """Encodes (n,) non-null numbers; what is neither a state nor on the scale goes to the nearest kept value."""
+        if self.continuous_code is None:
+            return Encoded(_nearest(self._values, numbers))
+        codes = np.full(numbers.size, self.continuous_code, dtype=np.int64)
+        if self.values:
+            position = np.minimum(np.searchsorted(self._values, numbers), len(self.values) - 1)
+            hit = np.asarray(self._values[position] == numbers, dtype=bool)
+            codes[hit] = position[hit]
+        ranks = np.zeros(numbers.size)
+        free = codes == self.continuous_code
+        spread = rng.random(int(free.sum())) if rng is not None else np.full(int(free.sum()), 0.5)
+        rank_of = self._rank_in_steps if self.shares else self._rank_in_knots
+        ranks[free] = 2.0 * rank_of(numbers[free], spread) - 1.0
+        return Encoded(codes, ranks)
+
+    def encode_with_nulls(self, numbers: Numbers, null: NDArray[np.bool_], rng: np.random.Generator | None) -> Encoded:
+        """Encodes the non-null ``numbers`` of an (n,) column whose null rows are ``null``.
+
+        Where null is no state (a context that was never null in training), null rows take the middle of the scale.
+        """
+        inner = self.encode(numbers, rng)
+        if not null.any():
+            return inner
+        middle = self.continuous_code if self.continuous_code is not None else len(self.values) // 2
+        codes = np.full(null.size, self.cardinality - 1 if self.has_null else middle, dtype=np.int64)
+        codes[~null] = inner.codes
+        if inner.ranks is None:
+            return Encoded(codes)
+        ranks = np.zeros(null.size)
+        ranks[~null] = inner.ranks
+        return Encoded(codes, ranks)
+
+    def decode(self, encoded: Encoded) -> tuple[Numbers, NDArray[np.bool_]]:
+        """Returns (n,) numbers and the (n,) null mask; null rows hold an arbitrary kept number."""
+        codes = encoded.codes
+        null = codes == (self.cardinality - 1 if self.has_null else -1)
+        if not self.values and not self.levels:
+            return as_numbers([0.0 if self.floating else 0] * codes.size, self.floating), null
+        if self.values:
+            numbers = self._values[np.minimum(codes, len(self.values) - 1)]
+        else:
+            numbers = self._levels[np.zeros(codes.size, dtype=np.int64)]
+        if self.continuous_code is not None and encoded.ranks is not None:
+            free = codes == self.continuous_code
+            uniform = np.clip((encoded.ranks[free] + 1.0) / 2.0, 0.0, 1.0)
+            numbers = numbers.astype(np.result_type(numbers, self._levels))
+            numbers[free] = self._step_at(uniform) if self.shares else self._between_knots(uniform)
+        return numbers, null
+
+    def _rank_in_steps(self, numbers: Numbers, spread: NDArray[np.float64]) -> NDArray[np.float64]:
+        step = _nearest(self._levels, numbers)
+        low = np.concatenate([[0.0], self._steps])[step]
+        # Away from the edges, so that float32 in the network does not move a value to its neighbour.
+        ranks: NDArray[np.float64] = low + (self._steps[step] - low) * (0.05 + 0.9 * spread)
+        return ranks
+
+    def _step_at(self, uniform: NDArray[np.float64]) -> Numbers:
+        return self._levels[np.minimum(np.searchsorted(self._steps, uniform), len(self.levels) - 1)]
+
+    def _rank_in_knots(self, numbers: Numbers, spread: NDArray[np.float64]) -> NDArray[np.float64]:
+        knots, last = self._levels, len(self.levels) - 1
+        left = np.searchsorted(knots, numbers, side="left")
+        right = np.searchsorted(knots, numbers, side="right")
+        position = left + (right - 1 - left) * spread
+        between = (left == right) & (left > 0) & (left <= last)
+        below, above = knots[left[between] - 1], knots[left[between]]
+        position[between] = left[between] - 1 + _fraction(numbers[between], below, above)
+        clipped: NDArray[np.float64] = np.clip(np.where((left == right) & (left == 0), 0.0, position), 0.0, last) / last
+        return clipped
+
+    def _between_knots(self, uniform: NDArray[np.float64]) -> Numbers:
+        position = uniform * (len(self.levels) - 1)
+        index = np.minimum(position.astype(np.int64), len(self.levels) - 2)
+        return _interpolate(self._levels[index], self._levels[index + 1], position - index)
+
+
+def as_numbers(values: Sequence[Any] | Numbers, floating: bool) -> Numbers:
+    """Returns a float64 array, or an int64 array, or Python ints where int64 is too narrow."""
+    if floating:
+        return np.asarray(values, dtype=np.float64)
+    try:
+        return np.asarray(values, dtype=np.int64)
+    except OverflowError:
+        return np.asarray(values, dtype=object)
+
+
+def build_scale(sample: Numbers, has_null: bool, limits: Limits) -> RankScale:
+    """Builds the scale of a column.
+
+    Args:
+        sample: (m,) non-null numbers, of the bottom-k sample.
+        has_null: whether null is a state.
+        limits: what may be kept. No number is used verbatim unless ``min_count`` rows hold it; the ends of the scale
+            are the min_count-th lowest and highest numbers, and each knot is the mean of min_count neighbours.
+    """
+    floating = sample.dtype.kind == "f"
+
+    def scale(values: Numbers, levels: Numbers, shares: Numbers) -> RankScale:
+        return RankScale(floating, tuple(values.tolist()), tuple(levels.tolist()), tuple(shares.tolist()), has_null)
+
+    none = sample[:0]
+    if sample.size < limits.min_count:
+        # Too few rows to publish anything of them: a neutral number.
+        return scale(as_numbers([0], floating) if sample.size else none, none, none)
+    values, counts = np.unique(sample, return_counts=True)
+    kept = counts >= limits.min_count
+    if values.size <= limits.max_numbers and counts[kept].sum() >= CATEGORY_COVER * sample.size:
+        return scale(values[kept], none, none)
+    finite = np.isfinite(values) if floating else np.ones(values.size, dtype=bool)
+    atom = kept & ((counts >= max(limits.atom_share * sample.size, limits.atom_rows)) | ~finite)
+    rest, weight = values[~atom & finite], counts[~atom & finite]
+    if weight.sum() < limits.min_count:
+        return scale(values[atom] if atom.any() else as_numbers([0], floating), none, none)
+    levels, shares = _quantiles(rest, weight, values.size < DISCRETE_SHARE * sample.size, limits.min_count)
+    if levels.size == 1:
+        return scale(np.unique(np.concatenate([values[atom], levels])), none, none)
+    return scale(values[atom], levels, shares)
+
+
+def _quantiles(
+    values: Numbers, counts: NDArray[np.int64], discrete: bool, min_count: int
+) -> tuple[Numbers, NDArray[np.float64]]:
+    """Returns (levels, cumulative shares) for discrete numbers, (knots, empty) for continuous ones."""
+    kept = counts >= min_count
+    if discrete and counts[kept].sum() >= DISCRETE_COVER * counts.sum():
+        mass = np.bincount(_nearest(values[kept], values), weights=counts, minlength=int(kept.sum()))
+        return values[kept], np.cumsum(mass) / mass.sum()
+    ordered = np.repeat(values, counts)
+    low, high = ordered[min_count - 1], ordered[-min_count]
+    if low >= high:
+        return _window_means(ordered[None, :], values.dtype), np.empty(0)
+    ordered = np.clip(ordered, low, high)
+    knots = min(MAX_KNOTS, max(2, ordered.size // min_count + 1))
+    centre = np.rint(np.linspace(0, ordered.size - 1, knots)).astype(np.int64)
+    around = np.clip(centre[:, None] + np.arange(min_count) - min_count // 2, 0, ordered.size - 1)
+    levels = _window_means(ordered[around], values.dtype)
+    levels[0], levels[-1] = low, high
+    return levels, np.empty(0)
+
+
+def _window_means(windows: Numbers, dtype: np.dtype[Any]) -> Numbers:
+    """Returns the (k,) means of the (k, w) windows in the number type of the column, between their extremes."""
+    if dtype.kind == "f":
+        means: Numbers = (windows / windows.shape[1]).sum(axis=1)
+        return np.clip(means, windows.min(axis=1), windows.max(axis=1))
+    return np.asarray([sum(window) // len(window) for window in windows.tolist()], dtype=dtype)
+
+
+def _nearest(sorted_values: Numbers, numbers: Numbers) -> NDArray[np.int64]:
+    """Returns the index of the nearest of the sorted values, the exact one where there is one."""
+    if sorted_values.size == 0:
+        return np.zeros(numbers.size, dtype=np.int64)
+    right = np.minimum(np.searchsorted(sorted_values, numbers), sorted_values.size - 1)
+    left = np.maximum(right - 1, 0)
+    point = numbers.astype(np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        to_left = np.abs(point - sorted_values[left].astype(np.float64))
+        to_right = np.abs(sorted_values[right].astype(np.float64) - point)
+    exact = np.asarray(sorted_values[right] == numbers, dtype=bool)
+    return np.where(exact | ~(to_left <= to_right), right, left).astype(np.int64)
+
+
+def _fraction(numbers: Numbers, low: Numbers, high: Numbers) -> NDArray[np.float64]:
+    """Returns where each number lies between its knots, in [0, 1]; exact for integers of any size."""
+    if numbers.dtype.kind == "f":
+        return np.clip((numbers / 2 - low / 2) / (high / 2 - low / 2), 0.0, 1.0)
+    wide, start = numbers.astype(object), low.astype(object)
+    return np.asarray((wide - start) / (high.astype(object) - start), dtype=np.float64)
+
+
+def _interpolate(low: Numbers, high: Numbers, fraction: NDArray[np.float64]) -> Numbers:
+    """Returns low + (high - low) * fraction in the type of ``low``, never outside [low, high]."""
+    if low.dtype.kind == "f":
+        return np.clip(low * (1.0 - fraction) + high * fraction, low, high)
+    if low.size == 0:
+        return low
+    if low.dtype.kind == "i" and max(abs(int(low.min())), abs(int(high.max()))) < _EXACT_FLOAT // 2:
+        return low + np.rint((high - low) * fraction).astype(np.int64)
+    triples = zip(low.tolist(), high.tolist(), fraction.tolist(), strict=True)
+    exact = [a + min(b - a, int((b - a) * f)) for a, b, f in triples]
+    return np.asarray(exact, dtype=low.dtype)

@@ -1,0 +1,44 @@
+"""Randomness as a function of names and numbers: (seed, table, block, index), never of partitions or batches."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+
+
+def seed_of(*parts: object) -> int:
+    """A 63-bit seed from any names and numbers; the same on every machine."""
+    text = "\x1f".join(str(p) for p in parts)
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
+
+
+def generator(*parts: object) -> np.random.Generator:
+    """A numpy generator seeded by ``seed_of``."""
+    return np.random.default_rng(seed_of(*parts))
+
+
+def stride(n: int) -> int:
+    """A multiplier coprime to ``n`` near the golden section: ``i * stride(n) % n`` visits all of [0, n) spread evenly."""
+    a = max(1, round(n * 0.6180339887498949))
+    while math.gcd(a, n) != 1:
+        a += 1
+    return a
+
+
+def scatter(index: Ints, n: int, offset: int = 0) -> Ints:
+    """A bijection of [0, n) that spreads neighbours apart. ``n`` is at most 2**31, so that products stay exact."""
+    return (index * stride(n) + offset % n) % n
+
+
+def mix(index: Ints, salt: int = 0) -> npt.NDArray[np.uint64]:
+    """Bijective 64-bit mixing (splitmix64; Steele, Lea, Flood, OOPSLA 2014)."""
+    with np.errstate(over="ignore"):
+        z = index.astype(np.uint64) + np.uint64(salt % 2**64) + np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return z ^ (z >> np.uint64(31))

@@ -1,0 +1,302 @@
+"""Stages, parents before children: each table is written and released before the next one reads it from the lake."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
+from tqdm import tqdm
+
+from synthohive_spark import graph
+from synthohive_spark.errors import ConfigError, GenerationError, SynthoHiveError, TrainingError, WriteError
+from synthohive_spark.lake.io import DeltaIO, first_line
+from synthohive_spark.lake.location import Location, TableRef
+from synthohive_spark.lake.source import SourceLake, check_source, pin_source
+from synthohive_spark.logs import bound, get_logger
+from synthohive_spark.metadata import Metadata
+from synthohive_spark.models.base import ConditionalGenerativeModel, check_model_class
+from synthohive_spark.models.ctgan import CTGAN
+from synthohive_spark.relational.linkage import Method
+from synthohive_spark.relational.plan import TablePlan
+from synthohive_spark.relational.profile import plan_tables
+from synthohive_spark.relational.skeleton import Skeleton
+from synthohive_spark.relational.stage import stage_frame
+from synthohive_spark.session import get_session
+from synthohive_spark.training import TrainSettings, train_tables
+
+log = get_logger(__name__)
+POLICIES = ("raise", "cleanup", "retry")
+
+
+@dataclass
+class Trained:
+    """What generation needs, apart from parents: plans and models.
+
+    Attributes:
+        plans: one per table.
+        artifacts: saved models; a table without modelled columns has none.
+        copies: frames of reference tables, which are copied.
+        lineage: table properties that say where rows come from.
+    """
+
+    plans: dict[str, TablePlan]
+    artifacts: dict[str, bytes]
+    copies: Callable[[str], DataFrame]
+    lineage: dict[str, str] = field(default_factory=dict)
+
+
+class StagedOrchestrator:
+    """Trains and generates linked tables stage by stage.
+
+    Args:
+        metadata: the tables and their keys.
+        spark: the session; the active one, or a local one, when it is first needed.
+        io: reads and writes tables; ``DeltaIO`` by default. Any object with its methods will do: ``read_dataset`` and
+            ``write_dataset``, and for ``on_write_failure="cleanup"`` ``version``, ``restore`` and ``drop``.
+        on_write_failure: ``raise`` stops, and what is complete stays; ``retry`` writes again, never twice the rows;
+            ``cleanup`` brings the target back to what it was.
+        model_cls: the class of every table's model.
+
+    Raises:
+        ConfigError: ``on_write_failure`` is none of these.
+        TypeError: ``model_cls`` is not a usable model class.
+    """
+
+    def __init__(
+        self,
+        metadata: Metadata,
+        spark: SparkSession | None = None,
+        io: Any | None = None,
+        on_write_failure: str = "raise",
+        model_cls: type[ConditionalGenerativeModel] = CTGAN,
+        write_retries: int = 1,
+    ) -> None:
+        if on_write_failure not in POLICIES:
+            raise ConfigError(f"on_write_failure={on_write_failure!r} is unknown; choose {', '.join(POLICIES)}")
+        self.metadata = metadata
+        self.on_write_failure = on_write_failure
+        self.write_retries = write_retries
+        self.model_cls = check_model_class(model_cls)
+        self.trained: Trained | None = None
+        self._spark, self._io = spark, io
+
+    @property
+    def spark(self) -> SparkSession:
+        """The session; made when it is first needed."""
+        if self._spark is None:
+            self._spark = get_session("synthohive")
+        return self._spark
+
+    @property
+    def io(self) -> Any:
+        """The lake's reader and writer."""
+        if self._io is None:
+            self._io = DeltaIO(self.spark)
+        return self._io
+
+    def fit_all(
+        self,
+        paths: Mapping[str, str],
+        *,
+        sample_rows: int = 200_000,
+        max_seconds: float | None = 60.0,
+        epochs: int | None = None,
+        seed: int = 1,
+        min_subjects: int = 3,
+        linkage: Method = "empirical",
+        **options: Any,
+    ) -> None:
+        """Learn every table: keys and children per parent from Spark aggregates, a model on an executor.
+
+        Args:
+            paths: {table: folder or catalog name} of the source.
+            sample_rows: rows per table that a model learns from.
+            max_seconds: training budget per table.
+            epochs: overrides the budget.
+            seed: the training seed.
+            min_subjects: rows that must hold a value before it may be learnt.
+            linkage: the law of children per parent.
+            options: further arguments of the model's constructor.
+
+        Raises:
+            SchemaValidationError, SourceDataError, TrainingError: with place and remedy.
+        """
+        missing = [t for t in self.metadata.tables if t not in paths]
+        if missing:
+            raise ConfigError(f"fit_all: no path for {', '.join(missing)}; give one for every table of the metadata")
+        settings = TrainSettings(
+            model_cls=self.model_cls, sample_rows=sample_rows, max_seconds=max_seconds, epochs=epochs, seed=seed,
+            min_subjects=min_subjects, options=options,
+        )
+        settings.check()
+        self.metadata.validate_schema()
+        source = check_source(pin_source(self.io, self.metadata, {t: TableRef.parse(p) for t, p in paths.items()}))
+        plans = plan_tables(source, min_subjects, linkage)
+        artifacts: dict[str, bytes] = {}
+
+        def keep(table: str, frame: DataFrame) -> None:
+            row = frame.first()  # one row: the model, a few MB
+            if row is None:
+                raise TrainingError(f"{table}: the training task returned no model")
+            artifacts[table] = bytes(row["model"])
+
+        train_tables(plans, source.frame, settings, keep)
+        self.trained = Trained(plans, artifacts, source.frame, _lineage(source, self.model_cls, seed))
+
+    def generate(
+        self,
+        num_rows_root: Mapping[str, int] | None = None,
+        output_path_base: str | None = None,
+        *,
+        seed: int = 1,
+    ) -> dict[str, DataFrame]:
+        """Generate every table, stage by stage.
+
+        Args:
+            num_rows_root: {root table: rows}; a root that is not named gets as many rows as the source has.
+            output_path_base: the folder of the target. Each table is written there and released before the next;
+                children read their parents from it.
+            seed: the generation seed.
+
+        Returns:
+            Nothing ({}) with ``output_path_base``; else {table: persisted DataFrame}, to be unpersisted by the caller.
+
+        Raises:
+            TrainingError: ``fit_all`` was not called.
+            GenerationError, WriteError: with place and cause.
+        """
+        if self.trained is None:
+            raise TrainingError("nothing is trained yet; call fit_all before generate")
+        roots = self.root_rows(num_rows_root or {})
+        if output_path_base is None:
+            return self._in_memory(roots, seed)
+        self.write_stages(Location(path=output_path_base), roots, seed)
+        return {}
+
+    def root_rows(self, wanted: Mapping[str, int]) -> dict[str, int]:
+        """Rows of each root table.
+
+        Raises:
+            ConfigError: a name is not that of a root table.
+        """
+        assert self.trained is not None
+        plans = self.trained.plans
+        roots = {t: p.rows for t, p in plans.items() if p.driving is None}
+        wrong = [t for t in wanted if t not in roots]
+        if wrong:
+            raise ConfigError(f"num_rows_root names {wrong}; root tables are {sorted(roots)}, others follow from them")
+        return {t: wanted.get(t, n) if not plans[t].reference else n for t, n in roots.items()}
+
+    def _frame(self, table: str, roots: Mapping[str, int], sizes: Mapping[str, int], read: Any, seed: int) -> DataFrame:
+        assert self.trained is not None
+        plan = self.trained.plans[table]
+        if plan.reference:
+            return self.trained.copies(table)
+        skeleton = Skeleton(self.spark, plan, self.trained.plans, read, sizes, roots.get(table, 0), seed)
+        return stage_frame(skeleton, self.model_cls, self.trained.artifacts.get(table))
+
+    def _in_memory(self, roots: Mapping[str, int], seed: int) -> dict[str, DataFrame]:
+        made: dict[str, DataFrame] = {}
+        sizes: dict[str, int] = {}
+        for stage in graph.stages(self.metadata.tables):
+            log.info("stage_start", tables=stage)
+            for table in stage:
+                made[table] = self._frame(table, roots, sizes, made.__getitem__, seed).persist()
+                sizes[table] = made[table].count()
+        return made
+
+    def write_stages(
+        self,
+        target: Location,
+        roots: Mapping[str, int],
+        seed: int,
+        done: Mapping[str, int] | None = None,
+        written: Callable[[str, int, int], None] = lambda table, version, rows: None,
+    ) -> dict[str, int]:
+        """Generate and write every table that is not ``done``.
+
+        Args:
+            target: where to.
+            roots: rows of each root table.
+            seed: the generation seed.
+            done: {table: rows} that an earlier attempt of the same run completed.
+            written: called after each table with its name, Delta version and rows.
+
+        Returns:
+            {table: rows}.
+        """
+        sizes = dict(done or {})
+        before = self._versions(target) if self.on_write_failure == "cleanup" else {}
+        touched: list[str] = []
+
+        def read(table: str) -> DataFrame:
+            return self.io.read_dataset(target.table(table))
+
+        with tqdm(total=len(self.metadata.tables) - len(sizes), desc="generating", unit="table", disable=None) as bar:
+            for stage in graph.stages(self.metadata.tables):
+                log.info("stage_start", tables=stage)
+                for table in (t for t in stage if t not in sizes):
+                    touched.append(table)
+                    with bound(table=table):
+                        try:
+                            version, rows = self._write(table, self._frame(table, roots, sizes, read, seed), target)
+                        except Exception as e:
+                            if self.on_write_failure == "cleanup":
+                                self._clean(target, touched, before)
+                            if isinstance(e, SynthoHiveError):
+                                raise
+                            raise WriteError(f"{table}: {first_line(e)}") from e
+                        sizes[table] = rows
+                        written(table, version, rows)
+                        log.info("stage_written", rows=rows, version=version)
+                        log.debug("table_released_from_memory")
+                    bar.update()
+        return sizes
+
+    def _write(self, table: str, frame: DataFrame, target: Location) -> tuple[int, int]:
+        assert self.trained is not None
+        schema = StructType.fromJson(self.trained.plans[table].spark_schema)
+        lineage = {f"synthohive.{k}": v for k, v in self.trained.lineage.items()}
+        attempts = 1 + (self.write_retries if self.on_write_failure == "retry" else 0)
+        for attempt in range(1, attempts + 1):
+            try:
+                result = self.io.write_dataset(
+                    frame, target.table(table), schema=schema, properties=lineage,
+                    user_metadata=json.dumps(self.trained.lineage, sort_keys=True),
+                )
+            except Exception as e:
+                if attempt == attempts:
+                    raise
+                log.warning("write_failed", attempt=attempt, attempts=attempts, cause=first_line(e))
+            else:
+                return result if result is not None else (0, self.io.read_dataset(target.table(table)).count())
+        raise GenerationError(f"{table}: no attempt to write was made; set write_retries to 1 or more")
+
+    def _versions(self, target: Location) -> dict[str, int | None]:
+        return {t: self.io.version(target.table(t)) for t in self.metadata.tables}
+
+    def _clean(self, target: Location, touched: list[str], before: Mapping[str, int | None]) -> None:
+        """Bring the tables that this run touched back to what they were."""
+        for table in touched:
+            ref, version = target.table(table), before[table]
+            now = self.io.version(ref)
+            if version is None and now is not None:
+                self.io.drop(ref)
+                log.info("table_removed", table=table)
+            elif version is not None and now != version:
+                self.io.restore(ref, version)
+                log.info("table_restored", table=table, version=version)
+
+
+def _lineage(source: SourceLake, model_cls: type, seed: int) -> dict[str, str]:
+    return {
+        "source_versions": json.dumps(dict(sorted(source.versions.items()))),
+        "model": model_cls.__name__,
+        "train_seed": str(seed),
+    }
+
+

@@ -1,0 +1,146 @@
+"""What is known of a table before a row of it is generated: the role of each column, its keys, its context.
+
+A plan holds aggregates of the source only, is JSON, and is kept with the model: plan, model and parents are all that
+generation needs.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from synthohive_spark.metadata import Constraint
+from synthohive_spark.relational.keyformat import KeyFormat
+from synthohive_spark.strict import Strict
+
+Role = Literal["model", "surrogate", "sequence", "foreign", "shape", "derived"]
+
+
+class ColumnPlan(Strict):
+    """One column of a table.
+
+    Attributes:
+        role: ``model`` is learnt; ``surrogate`` a primary key made from the row's position; ``sequence`` the part of a
+            natural key that is drawn without replacement within a family; ``foreign`` comes from a parent; ``shape``
+            is text or personal data, written as random values of the same shape; ``derived`` is computed by SQL.
+    """
+
+    name: str
+    type: str
+    role: Role
+
+
+class ForeignKeyPlan(Strict):
+    """One foreign key.
+
+    Attributes:
+        position: its index in the metadata of the table.
+        role: ``driving`` makes families; ``drawn`` takes a parent's row under that parent's degree; ``implied``
+            follows from a wider key that holds its columns.
+        null_share: share of source rows where it is null.
+        law: children per parent, as ``LinkageModel.to_dict``.
+    """
+
+    position: int
+    columns: tuple[str, ...]
+    references: str
+    referenced_columns: tuple[str, ...]
+    role: Literal["driving", "drawn", "implied"]
+    null_share: float
+    law: dict[str, Any]
+
+
+class ContextColumn(Strict):
+    """One column of an ancestor that the table's model sees.
+
+    Attributes:
+        name: how the model knows it: the path of keys and the column.
+        path: positions of the foreign keys to follow, from the table upwards.
+        column: its name in the ancestor.
+    """
+
+    name: str
+    path: tuple[int, ...]
+    column: str
+    type: str
+
+
+class SequencePlan(Strict):
+    """The key column that makes rows of a family distinct.
+
+    Attributes:
+        column: its name.
+        format: how the j-th value looks: ``start`` and ``step`` of the whole domain, or masks of strings.
+        size: values in the domain.
+        consecutive: the family's values follow each other; else they are spread over the domain.
+        starts: positions in the domain where families begin, as quantiles.
+    """
+
+    column: str
+    format: KeyFormat
+    size: int
+    consecutive: bool
+    starts: tuple[int, ...] = (0,)
+
+
+class ShapePlan(Strict):
+    """Text or personal data: what is kept of it is its shape.
+
+    Attributes:
+        null_share: share of nulls.
+        format: masks of strings; None for numbers and dates.
+        low, high: the 5th and 95th percentile of numbers, days or microseconds.
+        scale: decimals of a number.
+    """
+
+    null_share: float
+    format: KeyFormat | None = None
+    low: float = 0.0
+    high: float = 0.0
+
+
+class TablePlan(Strict):
+    """A table, ready to be sampled, trained and generated.
+
+    Attributes:
+        rows: rows of the source.
+        spark_schema: the table's schema (``StructType.jsonValue``): names, types, nullability, comments.
+        unit_columns: columns of the driving parent that keep families together in one unit of work.
+        surrogate: the format of the surrogate key.
+        bounds: the constraints that people declared.
+        tiebreak: the modelled key column that is drawn again where a primary key would repeat.
+    """
+
+    table: str
+    rows: int
+    spark_schema: dict[str, Any]
+    primary_key: tuple[str, ...]
+    columns: tuple[ColumnPlan, ...]
+    foreign_keys: tuple[ForeignKeyPlan, ...]
+    context: tuple[ContextColumn, ...]
+    unit_columns: tuple[str, ...] = ()
+    surrogate: KeyFormat | None = None
+    sequence: SequencePlan | None = None
+    tiebreak: str | None = None
+    shapes: dict[str, ShapePlan] = {}
+    derived: dict[str, str] = {}
+    bounds: tuple[Constraint, ...] = ()
+    reference: bool = False
+
+    def named(self, *roles: Role) -> list[str]:
+        """Columns of these roles, in the table's order."""
+        return [c.name for c in self.columns if c.role in roles]
+
+    def types(self) -> dict[str, str]:
+        """{column: Spark type}."""
+        return {c.name: c.type for c in self.columns}
+
+    @property
+    def driving(self) -> ForeignKeyPlan | None:
+        """The key that makes families; None for a root."""
+        return next((fk for fk in self.foreign_keys if fk.role == "driving"), None)
+
+    @property
+    def drawn(self) -> list[ForeignKeyPlan]:
+        """Keys whose parents are drawn under their degrees, wider keys first."""
+        keys = [fk for fk in self.foreign_keys if fk.role == "drawn"]
+        return sorted(keys, key=lambda fk: (-len(fk.columns), fk.position))

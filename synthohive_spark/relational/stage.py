@@ -1,0 +1,64 @@
+"""One stage: the frame that generates a table, from its plan, its model and its parents in the synthetic lake."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import IntegralType, StructField, StructType, TimestampNTZType, TimestampType
+
+from synthohive_spark.lake.location import quote
+from synthohive_spark.models.base import ConditionalGenerativeModel
+from synthohive_spark.relational.plan import TablePlan
+from synthohive_spark.relational.skeleton import UNIT, Skeleton
+from synthohive_spark.relational.unit import UnitGenerator
+
+
+def stage_frame(
+    skeleton: Skeleton, model_cls: type[ConditionalGenerativeModel], artifact: bytes | None
+) -> DataFrame:
+    """The rows of a table, lazily: units are gathered by parent-key partitions and generated in ``mapInPandas``.
+
+    Args:
+        skeleton: the table's families and slots.
+        model_cls: the class of its model.
+        artifact: the saved model; None where no column is modelled.
+    """
+    plan = skeleton.plan
+    units = _carried(skeleton.frame(), plan)
+    partitions = int(skeleton.spark.conf.get("spark.sql.shuffle.partitions") or 200)
+    gathered = units.repartition(partitions, *UNIT).sortWithinPartitions(*UNIT, "kind", "rank")
+    generate = UnitGenerator(plan, skeleton.total, skeleton.seed, model_cls, artifact)
+    schema = StructType.fromJson(plan.spark_schema)
+    made = set(plan.named("model", "surrogate", "sequence", "foreign", "shape"))
+    nullable = StructType([StructField(f.name, f.dataType, True) for f in schema.fields if f.name in made])
+    rows = gathered.mapInPandas(generate, nullable)
+    for name, sql in plan.derived.items():
+        rows = rows.withColumn(name, F.expr(sql).cast(schema[name].dataType))
+    return _lawful(rows.select(*(F.col(quote(c)) for c in schema.fieldNames())), plan)
+
+
+def _carried(frame: DataFrame, plan: TablePlan) -> DataFrame:
+    """Columns as pandas can hold them exactly: timestamps as microseconds, absent integer keys as 0 instead of null."""
+
+    def carry(field: StructField) -> Column:
+        column = F.col(field.name)
+        if isinstance(field.dataType, TimestampType | TimestampNTZType):
+            column = F.unix_micros(column.cast("timestamp"))
+        whole = isinstance(field.dataType, IntegralType | TimestampType | TimestampNTZType)
+        if whole and not field.name.startswith("c"):
+            column = F.coalesce(column, F.lit(0))
+        return column.alias(field.name)
+
+    return frame.select(*(carry(f) for f in frame.schema.fields))
+
+
+def _lawful(rows: DataFrame, plan: TablePlan) -> DataFrame:
+    """Rows on which a declared expression is false stop the write, with the expression in the message."""
+    for law in plan.bounds:
+        if law.expression is not None:
+            message = f"{plan.table}: a generated row breaks the constraint: {law.expression}"
+            first = rows.columns[0]
+            broken = ~F.coalesce(F.expr(law.expression), F.lit(True))
+            kept = F.when(broken, F.raise_error(F.lit(message))).otherwise(F.col(quote(first)))
+            rows = rows.withColumn(first, kept)
+    return rows

@@ -1,0 +1,198 @@
+"""Training on the executors: one Spark task per table, tables side by side.
+
+The task streams its sample in through Arrow, trains, and returns the model as one row. The driver sees neither.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+from pyspark import TaskContext
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from tqdm import tqdm
+
+from synthohive_spark.errors import ConfigError, SynthoHiveError, TrainingError
+from synthohive_spark.lake.io import first_line
+from synthohive_spark.logs import get_logger
+from synthohive_spark.metadata import Metadata, Table
+from synthohive_spark.models.artifact import pack
+from synthohive_spark.models.base import ConditionalGenerativeModel
+from synthohive_spark.randomness import seed_of
+from synthohive_spark.relational.context import Reader
+from synthohive_spark.relational.plan import TablePlan
+from synthohive_spark.relational.unit import as_model
+from synthohive_spark.sampling import ORDER, training_frame
+from synthohive_spark.strict import nearest
+
+log = get_logger(__name__)
+RESULT = "model binary, metrics string"
+SIDE_BY_SIDE = 16  # Spark queues what exceeds its slots; this bounds the driver's threads
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How models are trained.
+
+    Attributes:
+        model_cls: the class of every table's model.
+        options: arguments of its constructor that the user gave.
+        max_seconds: budget per table.
+        parallelism: tables side by side; None for as many as there are slots.
+    """
+
+    model_cls: type[ConditionalGenerativeModel]
+    sample_rows: int = 200_000
+    max_seconds: float | None = 60.0
+    epochs: int | None = None
+    seed: int = 1
+    gpu: str = "auto"
+    min_subjects: int = 3
+    parallelism: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def constructor_options(self, device: str) -> dict[str, Any]:
+        """Arguments for the model's constructor: the user's, and those of ours that it takes."""
+        ours = {
+            "epochs": self.epochs,
+            "max_seconds": self.max_seconds,
+            "device": device,
+            "min_count": self.min_subjects,
+            "threads": int(os.environ.get("OMP_NUM_THREADS", "1")),
+        }
+        taken = inspect.signature(self.model_cls).parameters
+        return {**{k: v for k, v in ours.items() if k in taken}, **self.options}
+
+    def check(self) -> None:
+        """Refuse options that the model's constructor does not take.
+
+        Raises:
+            ConfigError: naming the nearest option that it takes.
+        """
+        parameters = inspect.signature(self.model_cls).parameters
+        if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+            return
+        unknown = [o for o in self.options if o not in parameters]
+        if unknown:
+            hints = "; ".join(f"{o}: {nearest(o, list(parameters))}" for o in unknown)
+            raise ConfigError(f"train.options: {self.model_cls.__name__} does not take {hints}")
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """What one training task runs, as the function of ``mapInArrow``: rows of the sample in, one model out."""
+
+    plan: TablePlan
+    settings: TrainSettings
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The whole sample of the table in, one row (model, metrics) out."""
+        parts = [b for b in batches if b.num_rows]
+        if not parts:
+            raise TrainingError(f"{self.plan.table}: the sample is empty; raise train.sample_rows")
+        data, context = self.frames(pa.Table.from_batches(parts))
+        started = time.monotonic()
+        device = pick_device(self.settings.gpu)
+        shown = Metadata({self.plan.table: Table(columns={c: self.plan.types()[c] for c in data.columns})})
+        model = self.settings.model_cls(shown, **self.settings.constructor_options(device))
+        seed = seed_of(self.settings.seed, self.plan.table, "train") % 2**31
+        model.fit(data, context=context, table_name=self.plan.table, seed=seed)
+        metrics = {
+            **getattr(model, "metrics", {}),
+            "sample_rows": len(data),
+            "train_seconds": round(time.monotonic() - started, 3),
+            "device": device,
+        }
+        row = {"model": [pack(model)], "metrics": [json.dumps(metrics, default=str)]}
+        yield pa.RecordBatch.from_pydict(row, schema=pa.schema([("model", pa.binary()), ("metrics", pa.string())]))
+
+    def frames(self, sample: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+        """Data and context in the dtypes of ``as_model``, rows in the order of their key's hash."""
+        types = self.plan.types()
+        data = {c: _column(sample, f"m{i}", types[c]) for i, c in enumerate(self.plan.named("model"))}
+        context = {c.name: _column(sample, f"c{i}", c.type) for i, c in enumerate(self.plan.context)}
+        context |= {c: _column(sample, f"s{i}", types[c]) for i, c in enumerate(self.plan.named("sequence"))}
+        return pd.DataFrame(data), pd.DataFrame(context) if context else None
+
+
+def pick_device(gpu: str) -> str:
+    """The device of this task: its own GPU where Spark gave it one, else any GPU that torch sees, else the CPU.
+
+    Raises:
+        TrainingError: ``require`` was asked for and there is no GPU.
+    """
+    if gpu == "never":
+        return "cpu"
+    task = TaskContext.get()
+    given = task.resources().get("gpu") if task is not None else None
+    if given is not None and given.addresses:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(given.addresses)  # Spark leaves this to the task
+    import torch  # only now: CUDA reads the variable when it starts
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if gpu == "require":
+        raise TrainingError("train.gpu is 'require' and the executor has no GPU; use 'auto', or a cluster with GPUs")
+    return "cpu"
+
+
+def train_tables(
+    plans: Mapping[str, TablePlan],
+    read: Reader,
+    settings: TrainSettings,
+    keep: Callable[[str, DataFrame], None],
+) -> None:
+    """Train every table that has something to learn.
+
+    Args:
+        plans: the tables.
+        read: source tables by name.
+        settings: how.
+        keep: called from a thread per table with a frame of one row (model, metrics) that trains when it is run.
+
+    Raises:
+        TrainingError: naming the table and the cause; the other tables that have begun are finished.
+    """
+    wanted = [t for t, p in plans.items() if p.named("model") and not p.reference]
+
+    def train(table: str) -> None:
+        log.info("training_task_submitted", table=table)
+        frame = training_frame(table, plans, read, settings.sample_rows, settings.seed)
+        gathered = frame.repartition(1).sortWithinPartitions(ORDER, *(F.col(c) for c in frame.columns if c != ORDER))
+        try:
+            keep(table, gathered.mapInArrow(Trainer(plans[table], settings), RESULT))
+        except SynthoHiveError:
+            raise
+        except Exception as e:
+            raise TrainingError(f"{table}: training failed: {first_line(e)}") from e
+
+    with (
+        ThreadPoolExecutor(settings.parallelism or SIDE_BY_SIDE, thread_name_prefix="train") as pool,
+        tqdm(total=len(wanted), desc="training", unit="table", disable=None) as bar,
+    ):
+        running = {pool.submit(train, t): t for t in wanted}
+        for future in running:
+            future.add_done_callback(lambda _: bar.update())
+        done, waiting = wait(running, return_when=FIRST_EXCEPTION)
+        for future in waiting:
+            future.cancel()
+        for future in done:
+            future.result()
+
+
+def _column(sample: pa.Table, name: str, spark_type: str) -> pd.Series[Any]:
+    array = sample.column(name)
+    if pa.types.is_timestamp(array.type):
+        array = array.cast(pa.timestamp("us", tz=array.type.tz)).cast(pa.int64())
+    nullable = {pa.int8(): pd.Int64Dtype(), pa.int16(): pd.Int64Dtype(), pa.int32(): pd.Int64Dtype()}
+    nullable[pa.int64()] = pd.Int64Dtype()
+    return as_model(array.to_pandas(types_mapper=nullable.get), spark_type)

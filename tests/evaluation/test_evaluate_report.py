@@ -1,0 +1,135 @@
+"""The report: what it says, what it escapes, what it does not load. No Spark."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from synthohive_spark.evaluation import Evaluation, TableEvaluation, charts, render
+from synthohive_spark.evaluation.scores import (
+    ColumnScore,
+    ForeignKeyScore,
+    Histogram,
+    PairScore,
+    PrimaryKeyCheck,
+    SkippedColumn,
+)
+
+EVIL = "<script>alert('x')</script>"
+CONTEXT = {"fail_under": 0.8, "run_id": "r-1", "seed": 7, "model": "ctgan", "seconds": 75.2, "driver_peak_mb": 1512.3}
+
+
+def evaluation(name: str = "orders", orphans: int = 0, score: float = 0.9) -> Evaluation:
+    bins = Histogram(("< 1", "1 to 2", "≥ 2"), (0.2, 0.5, 0.3), (0.1, 0.6, 0.3))
+    cities = Histogram((*(f"{name} city {i}" for i in range(12)), "other"), (1 / 13,) * 13, (1 / 13,) * 13, True)
+    key = ForeignKeyScore((f"{name} key",), "users", ("id",), orphans, 0.0, 0.125, 0.7, 2.0, 2.5, 9, 1234, bins)
+    columns = (
+        ColumnScore(f"{name} amount", "number", score, 0.0, 0.25, bins),
+        ColumnScore(f"{name} city", "string", score, 0.0, 0.0, cities),
+    )
+    skipped = (SkippedColumn(f"{name} note", "free text"),)
+    pairs = (PairScore(f"{name} a", "b", 0.5, -0.5, 0.5),)
+    child = TableEvaluation(name, 1000, 2000, columns, skipped, PrimaryKeyCheck(("id",), 0, 0), (key,), pairs)
+    parent = TableEvaluation("users", 10, 20, (), (), PrimaryKeyCheck(("id",), 0, 0), (), ())
+    return Evaluation((child, parent), (("users",), (name,)))
+
+
+class Tags(HTMLParser):
+    """Collects the tags of a page, and those left open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag not in ("meta", "input"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_it_names_what_was_found() -> None:
+    page = render(evaluation(), CONTEXT)
+    for text in (
+        "Passes the gate", "0.900", "orders amount", "orders city 3", "orders note", "free text", "mean 2.0 → 2.5",
+        "most 9 → 1,234", "r-1", "ctgan", "1 min 15 s", "1,512 MB", "orders(orders key) refers to users(id)",
+        "null 0 % → 25 %",
+    ):  # fmt: skip
+        assert text in page, text
+
+
+def test_orphans_are_said_and_fail_the_gate() -> None:
+    page = render(evaluation(orphans=3), CONTEXT)
+    assert "Does not pass the gate" in page
+    assert "orders(orders key) -&gt; users(id): 3 rows without a parent." in page
+    assert 'class="edge broken"' in page
+
+
+def test_a_low_score_fails_and_no_gate_gives_no_verdict() -> None:
+    assert "Does not pass the gate" in render(evaluation(score=0.79999), CONTEXT)
+    assert "0.799" in render(evaluation(score=0.79999), CONTEXT), "never rounded up to the gate"
+    page = render(evaluation(), {"note": EVIL})
+    assert "the gate</p>" not in page
+
+
+def test_every_value_is_escaped() -> None:
+    page = render(evaluation(name=EVIL, orphans=1), {**CONTEXT, "run_id": EVIL, "model": EVIL, EVIL: EVIL})
+    assert EVIL not in page
+    assert page.count("<script>") == 1
+    assert "&lt;script&gt;" in page
+
+
+@pytest.mark.parametrize("name", ["orders", EVIL, 'a"b', "<b>&"])
+def test_the_page_is_whole_and_loads_nothing(name: str) -> None:
+    page = render(evaluation(name=name), CONTEXT)
+    tags = Tags()
+    tags.feed(page)
+    assert tags.open == []
+    for tag, attributes in tags.seen:
+        assert tag not in ("link", "img", "iframe", "object")
+        assert "src" not in attributes
+        assert (attributes.get("href") or "#").startswith("#")
+    assert not re.search(r"https?://|@import|url\(", page)
+
+
+def test_columns_come_furthest_first() -> None:
+    whole = evaluation()
+    child = whole.tables[0]
+    far = ColumnScore("far away", "number", 0.1, 0.0, 0.0, child.columns[0].histogram)
+    table = TableEvaluation("t", 1, 1, (*child.columns, far), (), None, (), ())
+    page = render(Evaluation((table,), (("t",),)), {})
+    assert page.index('data-name="far away"') < page.index('data-name="orders amount"')
+
+
+def test_an_evaluation_without_columns_or_tables_renders() -> None:
+    assert "n/a" in render(Evaluation((), ()), {"fail_under": 0.8})
+
+
+def test_more_categories_than_rows_are_folded() -> None:
+    drawn = charts.chart(evaluation().tables[0].columns[1].histogram)
+    assert isinstance(drawn, charts.RowsChart)
+    assert [row.label for row in drawn.rows][-1] == "6 more"
+    assert len(drawn.rows) == charts.ROWS_SHOWN + 1
+
+
+def test_the_schema_places_children_right_of_their_parents() -> None:
+    picture = charts.schema_picture(evaluation())
+    at = {box.table.table: box for box in picture.boxes}
+    assert at["orders"].x > at["users"].x + charts.BOX_WIDTH
+    assert len(picture.edges) == 1
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.0, "0 %"), (1.0, "100 %"), (0.0004, "<0.1 %"), (0.0123, "1.2 %"), (0.5, "50 %"), (0.999, "100 %")],
+)
+def test_percentages(share: float, text: str) -> None:
+    assert charts.percent(share) == text

@@ -1,0 +1,56 @@
+"""Generator, critic and the closed form of the gradient penalty."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from synthohive_spark.models.layout import Layout
+from synthohive_spark.models.networks import Critic, Generator, open_gates, soft_rows
+
+LAYOUT = Layout((3, 2, 1), (0, 2), (0, 1), (3, 2), (1, -1))
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@given(st.integers(1, 3), st.integers(0, 4), st.lists(st.integers(1, 8), max_size=3), st.integers(0, 99))
+@settings(max_examples=25, deadline=None)
+def test_the_gradient_penalty_is_that_of_autograd(pac: int, context: int, hidden: list[int], seed: int) -> None:
+    critic = Critic(5, context, hidden, pac, rng(seed))
+    real, fake = torch.randn(2, 6, 5, generator=rng(seed + 1))
+    parents, mix = torch.randn(6, context, generator=rng(2)), torch.rand(6 // pac, 1, generator=rng(3))
+    point = (fake + mix.repeat_interleave(pac, 0) * (real - fake)).requires_grad_()
+    (gradient,) = torch.autograd.grad(critic(point, parents).sum(), point)
+    wanted = (gradient.reshape(6 // pac, -1).norm(dim=1) - 1).square().mean()
+    assert critic.gradient_penalty(real, fake, parents, mix).item() == pytest.approx(wanted.item(), rel=1e-3, abs=1e-4)
+
+
+def test_soft_rows_are_states_and_gated_scalars() -> None:
+    raw = torch.randn(50, LAYOUT.width, generator=rng())
+    rows = soft_rows(raw, LAYOUT, 1e-3, rng(1))
+    states = rows[:, 2:]
+    assert torch.allclose(states[:, :3].sum(1), torch.ones(50))
+    assert torch.allclose(states[:, 3:].sum(1), torch.ones(50))
+    gates = open_gates(states, LAYOUT)
+    assert torch.equal(gates[:, 0], states[:, 1])
+    assert torch.equal(gates[:, 1], torch.ones(50))
+    assert rows[:, 0].abs().le(states[:, 1] + 1e-6).all()
+
+
+def test_settled_norms_make_rows_independent_of_their_neighbours() -> None:
+    generator = Generator(4, 2, (8, 8), 5, rng())
+    noise, context = torch.randn(64, 4, generator=rng(1)), torch.randn(64, 2, generator=rng(2))
+    generator.settle_norms(noise, context)
+    assert not generator.training
+    assert torch.allclose(generator(noise, context)[:3], generator(noise[:3], context[:3]), atol=1e-6)
+
+
+def test_building_networks_leaves_the_global_state_alone() -> None:
+    before = torch.get_rng_state()
+    Generator(4, 2, (8,), 5, rng())
+    Critic(5, 2, (8,), 2, rng())
+    assert torch.equal(before, torch.get_rng_state())
