@@ -23,7 +23,7 @@ def generator(*parts: object) -> np.random.Generator:
 
 
 def stride(n: int) -> int:
-    """A multiplier coprime to ``n`` near the golden section: ``i * stride(n) % n`` visits all of [0, n) spread evenly."""
+    """Multiplier coprime to n near the golden section: its multiples modulo n visit all of [0, n), spread evenly."""
     a = max(1, round(n * 0.6180339887498949))
     while math.gcd(a, n) != 1:
         a += 1

@@ -20,9 +20,7 @@ FAMILY_SHARE = 0.05  # families are kept whole at the highest ancestor where non
 ORDER = "__order"
 
 
-def training_frame(
-    table: str, plans: Mapping[str, TablePlan], read: Reader, sample_rows: int, seed: int
-) -> DataFrame:
+def training_frame(table: str, plans: Mapping[str, TablePlan], read: Reader, sample_rows: int, seed: int) -> DataFrame:
     """The rows that a table's model learns from.
 
     Columns: ``__order`` (hash of the row's key, by which the training task sorts), ``m0``.. (modelled columns),
@@ -30,7 +28,11 @@ def training_frame(
     """
     plan = plans[table]
     frame = _sampled(table, plans, read, sample_rows, seed)
-    keys = {fk.position: [f"f{fk.position}_{i}" for i in range(len(fk.columns))] for fk in plan.foreign_keys if fk.role != "implied"}
+    keys = {
+        fk.position: [f"f{fk.position}_{i}" for i in range(len(fk.columns))]
+        for fk in plan.foreign_keys
+        if fk.role != "implied"
+    }
     row_key = plan.primary_key or tuple(frame.columns)
     columns = [F.xxhash64(F.lit(seed), *(F.col(quote(c)) for c in row_key)).alias(ORDER)]
     columns += [F.col(quote(c)).alias(f"m{i}") for i, c in enumerate(plan.named("model"))]
@@ -59,7 +61,9 @@ def _sampled(table: str, plans: Mapping[str, TablePlan], read: Reader, sample_ro
     return kept.select(*(F.col(quote(c)) for c in frame.columns))
 
 
-def _chain(frame: DataFrame, plan: TablePlan, plans: Mapping[str, TablePlan], read: Reader) -> tuple[DataFrame, list[str]]:
+def _chain(
+    frame: DataFrame, plan: TablePlan, plans: Mapping[str, TablePlan], read: Reader
+) -> tuple[DataFrame, list[str]]:
     """The frame with a hash of each driving ancestor's key: ``__a1`` the parent, ``__a2`` the grandparent, ..."""
     levels: list[str] = []
     own, step = frame.columns, plan.driving

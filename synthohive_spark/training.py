@@ -9,8 +9,9 @@ import inspect
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +31,7 @@ from synthohive_spark.models.base import ConditionalGenerativeModel
 from synthohive_spark.randomness import seed_of
 from synthohive_spark.relational.context import Reader
 from synthohive_spark.relational.plan import TablePlan
-from synthohive_spark.relational.unit import as_model
+from synthohive_spark.relational.values import as_model
 from synthohive_spark.sampling import ORDER, training_frame
 from synthohive_spark.strict import nearest
 
@@ -69,8 +70,10 @@ class TrainSettings:
             "min_count": self.min_subjects,
             "threads": int(os.environ.get("OMP_NUM_THREADS", "1")),
         }
-        taken = inspect.signature(self.model_cls).parameters
-        return {**{k: v for k, v in ours.items() if k in taken}, **self.options}
+        parameters = inspect.signature(self.model_cls).parameters
+        if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+            ours = {k: v for k, v in ours.items() if k in parameters}
+        return {**ours, **self.options}
 
     def check(self) -> None:
         """Refuse options that the model's constructor does not take.
@@ -79,12 +82,12 @@ class TrainSettings:
             ConfigError: naming the nearest option that it takes.
         """
         parameters = inspect.signature(self.model_cls).parameters
-        if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
-            return
-        unknown = [o for o in self.options if o not in parameters]
+        known = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+        unknown = [] if known else [o for o in self.options if o not in parameters]
         if unknown:
             hints = "; ".join(f"{o}: {nearest(o, list(parameters))}" for o in unknown)
             raise ConfigError(f"train.options: {self.model_cls.__name__} does not take {hints}")
+        self.model_cls(Metadata(), **self.constructor_options("cpu"))
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ class Trainer:
     plan: TablePlan
     settings: TrainSettings
 
-    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The whole sample of the table in, one row (model, metrics) out."""
         parts = [b for b in batches if b.num_rows]
         if not parts:
@@ -150,6 +153,7 @@ def train_tables(
     read: Reader,
     settings: TrainSettings,
     keep: Callable[[str, DataFrame], None],
+    only: Collection[str] | None = None,
 ) -> None:
     """Train every table that has something to learn.
 
@@ -158,11 +162,12 @@ def train_tables(
         read: source tables by name.
         settings: how.
         keep: called from a thread per table with a frame of one row (model, metrics) that trains when it is run.
+        only: tables to train; all of them by default.
 
     Raises:
         TrainingError: naming the table and the cause; the other tables that have begun are finished.
     """
-    wanted = [t for t, p in plans.items() if p.named("model") and not p.reference]
+    wanted = [t for t, p in plans.items() if p.named("model") and not p.reference and (only is None or t in only)]
 
     def train(table: str) -> None:
         log.info("training_task_submitted", table=table)
@@ -179,7 +184,7 @@ def train_tables(
         ThreadPoolExecutor(settings.parallelism or SIDE_BY_SIDE, thread_name_prefix="train") as pool,
         tqdm(total=len(wanted), desc="training", unit="table", disable=None) as bar,
     ):
-        running = {pool.submit(train, t): t for t in wanted}
+        running = {pool.submit(copy_context().run, train, t): t for t in wanted}  # the log's run_id goes along
         for future in running:
             future.add_done_callback(lambda _: bar.update())
         done, waiting = wait(running, return_when=FIRST_EXCEPTION)

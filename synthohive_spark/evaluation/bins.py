@@ -1,6 +1,6 @@
 """Bins for pictures: at most 30, with round edges, the outer ones open.
 
-Round edges look better, and no edge is a value of a real row.
+Round edges look better, and no edge is taken from a row.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ def edges(low: float, high: float, kind: str) -> Doubles:
         kind: of the column; a date is in days, a timestamp in seconds.
 
     Returns:
-        Ascending edges, at least 2 and at most MOST_BINS - 1. Bin i holds the values in [edge i-1, edge i).
+        Ascending edges, at most MOST_BINS - 1. Bin i holds the values in [edge i-1, edge i).
     """
     if not (math.isfinite(low) and math.isfinite(high) and math.isfinite(high - low)):
         return np.empty(0)
-    if high <= low:
+    if high - low <= 1e-9 * max(abs(low), abs(high)):  # all but constant
         half = 0.5 if kind != "number" else _round_step(max(abs(low), 1e-6) / 20) / 2
-        return np.array([low - half, low + half])
+        return np.unique([low - half, low + half])
     step = _step((high - low) / (MOST_BINS - 2), kind)
-    first, last = math.floor(low / step) + 1, math.ceil(high / step)
-    return np.array([float(f"{k * step:.12g}") for k in range(first, max(last, first + 1) + 1)][: MOST_BINS - 1])
+    first, last = math.floor(low / step) + 1, math.floor(high / step)
+    return np.unique([float(f"{k * step:.15g}") for k in range(first, max(last, first) + 1)])[: MOST_BINS - 1]
 
 
 def labels(inner: Doubles, kind: str) -> tuple[str, ...]:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
-import structlog
 from pyspark.sql import DataFrame
 
 from synthohive_spark import graph
 from synthohive_spark.errors import SourceDataError
 from synthohive_spark.evaluation import columns, integrity, relations
 from synthohive_spark.evaluation.kinds import kind_of, plan
-from synthohive_spark.evaluation.profile import profile
+from synthohive_spark.evaluation.profile import profiles
 from synthohive_spark.evaluation.scores import Evaluation, TableEvaluation
+from synthohive_spark.logs import get_logger
 from synthohive_spark.metadata import Metadata
 
-log = structlog.get_logger(__name__)
+TABLES_AT_ONCE = 4
+log = get_logger(__name__)
 
 
 def evaluate(metadata: Metadata, real: Mapping[str, DataFrame], synthetic: Mapping[str, DataFrame]) -> Evaluation:
@@ -39,7 +42,12 @@ def evaluate(metadata: Metadata, real: Mapping[str, DataFrame], synthetic: Mappi
     found = _problems(metadata, real, synthetic)
     if found:
         raise SourceDataError("\n  - ".join(["the tables cannot be compared:", *found]))
-    tables = tuple(_evaluate_table(name, metadata, real, synthetic) for name in metadata.tables)
+    with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:  # most of the queries are too small to fill a cluster
+        running = [
+            pool.submit(copy_context().run, _evaluate_table, name, metadata, real, synthetic)
+            for name in metadata.tables
+        ]
+        tables = tuple(job.result() for job in running)
     return Evaluation(tables, tuple(tuple(stage) for stage in graph.stages(metadata.tables)))
 
 
@@ -49,8 +57,7 @@ def _evaluate_table(
     began = time.monotonic()
     table, original, copy = metadata.tables[name], real[name], synthetic[name]
     what = plan(table, original)
-    real_profile = profile(original, what, percentiles=True)
-    synthetic_profile = profile(copy, what, percentiles=False)
+    real_profile, synthetic_profile = profiles(original, copy, what)
     compared = columns.compare(original, copy, what, real_profile, synthetic_profile)
     families = relations.families(name, table.foreign_keys, real, synthetic)
     result = TableEvaluation(

@@ -1,4 +1,4 @@
-"""One aggregation per table and side: rows, values that are present, and the percentiles of what has an order."""
+"""One aggregation per table: rows, values that are present, and the percentiles of what has an order."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Profile:
         ordered: non-null values of each ordered column of the plan.
         categories: non-null values of each categorical column.
         keys: rows in which a foreign key is complete.
-        percentiles: per ordered column PERCENTILES + 1 values, ascending; empty for a column of nulls; () if
-            they were not asked for.
+        percentiles: per ordered column PERCENTILES + 1 values, ascending; empty for a column of nulls and on
+            the synthetic side.
     """
 
     rows: int
@@ -39,26 +39,38 @@ class Profile:
     percentiles: tuple[Doubles, ...]
 
 
-def profile(frame: DataFrame, plan: Plan, *, percentiles: bool) -> Profile:
-    """Count one table, and find its percentiles if asked."""
-    values = frame.select(
-        *(as_number(f).alias(f"n{i}") for i, f in enumerate(plan.ordered)),
-        *(as_text(f).alias(f"c{i}") for i, f in enumerate(plan.categories)),
-        *(complete(columns).alias(f"k{i}") for i, columns in enumerate(plan.keys)),
-    )
+def profiles(real: DataFrame, synthetic: DataFrame, plan: Plan) -> tuple[Profile, Profile]:
+    """Count both sides of a table, and find the percentiles of the real one: one Spark query."""
     numbers, texts, keys = range(len(plan.ordered)), range(len(plan.categories)), range(len(plan.keys))
-    asked = numbers if percentiles else range(0)
-    row = values.agg(
+
+    def values(frame: DataFrame, side: int) -> DataFrame:
+        return frame.select(
+            F.lit(side).alias("side"),
+            *(as_number(f).alias(f"n{i}") for i, f in enumerate(plan.ordered)),
+            *(as_text(f).isNotNull().alias(f"c{i}") for i, f in enumerate(plan.categories)),
+            *(complete(columns).alias(f"k{i}") for i, columns in enumerate(plan.keys)),
+        )
+
+    found = values(real, 0).union(values(synthetic, 1)).groupBy("side")
+    rows = found.agg(
         F.count(F.lit(1)).alias("rows"),
         *(F.count(f"n{i}").alias(f"n{i}") for i in numbers),
-        *(F.count(f"c{i}").alias(f"c{i}") for i in texts),
-        *(F.count_if(F.col(f"k{i}")).alias(f"k{i}") for i in keys),
-        *(F.expr(f"percentile_approx(n{i}, {_GRID}, {ACCURACY})").alias(f"p{i}") for i in asked),
-    ).collect()[0]
-    return Profile(
-        rows=row["rows"],
-        ordered=tuple(row[f"n{i}"] for i in numbers),
-        categories=tuple(row[f"c{i}"] for i in texts),
-        keys=tuple(row[f"k{i}"] for i in keys),
-        percentiles=tuple(np.array(row[f"p{i}"] or (), dtype=np.float64) for i in asked),
-    )
+        *(F.count_if(f"c{i}").alias(f"c{i}") for i in texts),
+        *(F.count_if(f"k{i}").alias(f"k{i}") for i in keys),
+        *(F.expr(f"percentile_approx(if(side = 0, n{i}, null), {_GRID}, {ACCURACY})").alias(f"p{i}") for i in numbers),
+    ).collect()
+
+    def side_of(side: int) -> Profile:
+        row = next((r for r in rows if r["side"] == side), None)
+        if row is None:  # no rows at all
+            nothing = (np.empty(0),) * len(numbers)
+            return Profile(0, (0,) * len(numbers), (0,) * len(texts), (0,) * len(keys), nothing)
+        return Profile(
+            rows=row["rows"],
+            ordered=tuple(row[f"n{i}"] for i in numbers),
+            categories=tuple(row[f"c{i}"] for i in texts),
+            keys=tuple(row[f"k{i}"] for i in keys),
+            percentiles=tuple(np.array(row[f"p{i}"] or (), dtype=np.float64) for i in numbers),
+        )
+
+    return side_of(0), side_of(1)

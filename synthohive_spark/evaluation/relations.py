@@ -118,6 +118,7 @@ def picture(real: Families, synthetic: Families) -> Histogram:
         for pick, q in ((min, 0.0), (max, 0.99))
     )
     inner = bins.edges(low, high, "integer")
+    inner = inner[inner > 0]
     shares = []
     for side in (real, synthetic):
         numbers = side.children / np.maximum(side.parents, 1)

@@ -50,7 +50,9 @@ def render(evaluation: Evaluation, context: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(percent=charts.percent, score=_score, grade=_grade, chart=charts.chart, number=_number)
+    environment.filters.update(
+        percent=charts.percent, score=_score, grade=_grade, chart=charts.chart, number=_number, correlation=_correlation
+    )
     gate = context.get("fail_under")
     score = evaluation.score
     passed = None if gate is None else not evaluation.failures and (score is not None and score >= float(gate))
@@ -62,7 +64,7 @@ def render(evaluation: Evaluation, context: Mapping[str, Any]) -> str:
         run=context.get("run_id"),
         gate=gate,
         passed=passed,
-        worst=evaluation.worst(),
+        worst=[(table, column) for table, column in evaluation.worst() if column.score < 1],
         pairs_shown=PAIRS_SHOWN,
     )
 
@@ -97,4 +99,8 @@ def _grade(value: float | None) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
+    return f"{value:,.0f}" if isinstance(value, int) or value >= 1000 else f"{value:.4g}"
+
+
+def _correlation(value: float) -> str:
+    return f"{round(value, 2) + 0.0:.2f}"  # + 0.0: never -0.00

@@ -80,8 +80,10 @@ class DeltaIO:
         ref, wanted = _ref(place), schema or frame.schema
         try:
             present = self.version(ref)
-            if present is None or not _same(self.spark.sql(f"SELECT * FROM {ref.sql}").schema, wanted):
-                self.spark.sql(_ddl(ref, wanted, properties or {}))
+            if present is None:
+                self.spark.sql(_ddl("CREATE TABLE", ref, wanted, properties or {}))
+            elif not _same(self.spark.sql(f"SELECT * FROM {ref.sql}").schema, wanted):
+                self.spark.sql(_ddl("REPLACE TABLE", ref, wanted, properties or {}))
             elif properties:
                 self.spark.sql(f"ALTER TABLE {ref.sql} SET TBLPROPERTIES ({_properties(properties)})")
             writer = frame.writeTo(ref.sql)
@@ -105,12 +107,19 @@ class DeltaIO:
             raise WriteError(f"{ref.sql} shows no write in its history; was it replaced by another writer?")
         return int(last["version"]), int(last["rows"] or 0)
 
-    def append(self, frame: DataFrame, place: TableRef | str) -> None:
-        """Add rows to a table of the workspace, in one transaction; the table is created on first use."""
+    def create(self, place: TableRef | str, schema: StructType) -> None:
+        """Create an empty table; one that exists is left as it is."""
         ref = _ref(place)
         try:
             if self.version(ref) is None:
-                self.spark.sql(_ddl(ref, frame.schema, {}).replace("OR REPLACE TABLE", "TABLE IF NOT EXISTS", 1))
+                self.spark.sql(_ddl("CREATE TABLE IF NOT EXISTS", ref, schema, {}))
+        except PySparkException as e:
+            raise WriteError(f"{ref.sql} could not be created: {first_line(e)}") from e
+
+    def append(self, frame: DataFrame, place: TableRef | str) -> None:
+        """Add rows to a table that exists, in one transaction."""
+        ref = _ref(place)
+        try:
             frame.writeTo(ref.sql).append()
         except PySparkException as e:
             raise WriteError(f"{ref.sql} could not be written: {first_line(e)}") from e
@@ -141,7 +150,9 @@ def first_line(error: Exception) -> str:
     while cause is not None and cause.getCause() is not None:
         cause = cause.getCause()
     text = str(cause.getMessage() if cause is not None else error).strip()
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith(("\tat", "  File", "Traceback"))]
+    lines = [
+        line for line in text.splitlines() if line.strip() and not line.startswith(("\tat", "  File", "Traceback"))
+    ]
     named = [line for line in lines if "Error: " in line]  # what a Python worker raised
     return (named or lines or [type(error).__name__])[0][:500]
 
@@ -165,7 +176,7 @@ def _same(actual: StructType, wanted: StructType) -> bool:
     return [face(f) for f in actual.fields] == [face(f) for f in wanted.fields]
 
 
-def _ddl(ref: TableRef, schema: StructType, properties: Mapping[str, str]) -> str:
+def _ddl(verb: str, ref: TableRef, schema: StructType, properties: Mapping[str, str]) -> str:
     columns = []
     for f in schema.fields:
         comment = f.metadata.get("comment")
@@ -177,4 +188,4 @@ def _ddl(ref: TableRef, schema: StructType, properties: Mapping[str, str]) -> st
     settings = {"delta.enableDeletionVectors": "false", **properties}
     if any(ch in f.name for f in schema.fields for ch in NEEDS_COLUMN_MAPPING):
         settings["delta.columnMapping.mode"] = "name"
-    return f"CREATE OR REPLACE TABLE {ref.sql} ({', '.join(columns)}) USING DELTA TBLPROPERTIES ({_properties(settings)})"
+    return f"{verb} {ref.sql} ({', '.join(columns)}) USING DELTA TBLPROPERTIES ({_properties(settings)})"

@@ -1,4 +1,4 @@
-"""The source lake: one pinned Delta version per table for the whole run, checked against the metadata before any work."""
+"""The source lake: one pinned Delta version per table for the whole run, checked before any work starts."""
 
 from __future__ import annotations
 

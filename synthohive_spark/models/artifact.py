@@ -1,4 +1,4 @@
-"""A saved model as bytes: the form in which models travel from the executor that trained them to the registry and on."""
+"""A saved model as bytes: how models travel from the executor that trained them to the registry and on."""
 
 from __future__ import annotations
 

@@ -7,41 +7,40 @@ loss, no condition vector, and a calibration afterwards.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import structlog
 import torch
 from torch import Tensor
 from typing_extensions import Self
 
-from synthohive_spark.errors import ConfigError, GenerationError, SerializationError, TrainingError
-from synthohive_spark.models.base import ConditionalGenerativeModel, KeyMetadata
+from synthohive_spark.errors import ConfigError, SerializationError
+from synthohive_spark.models.base import KeyMetadata
 from synthohive_spark.models.calibration import RANK_KNOTS, to_uniform
 from synthohive_spark.models.ctgan_options import CTGANOptions
 from synthohive_spark.models.ctgan_trainer import CTGANTrainer, TrainSettings, as_metrics
-from synthohive_spark.models.encoders import (
-    Limits,
-    TableSpec,
-    analyze_table,
-    decode_table,
-    encode_table,
-    reduce_table,
-)
+from synthohive_spark.models.encoders import TableSpec, decode_table, encode_table
 from synthohive_spark.models.layout import Layout, Packed
 from synthohive_spark.models.networks import Generator, open_gates
 from synthohive_spark.models.seeds import fresh_seed, numpy_rng, torch_rng
 from synthohive_spark.models.storage import read_model, write_model
+from synthohive_spark.models.table_model import (
+    CONTEXT_CATEGORIES,
+    TableModel,
+    check_rows,
+    device_of,
+    limits_of,
+    packed_context,
+    require_fitted,
+    table_spec,
+    torch_threads,
+)
 
 NAME = "ctgan"
 SAMPLE_BATCH = 10_000
-CONTEXT_CATEGORIES = 31
-MAX_STATES = 4000
-FEWEST_STATES = 8
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class _Fitted:
     rank_knots: Tensor
 
 
-class CTGAN(ConditionalGenerativeModel):
+class CTGAN(TableModel):
     """Conditional GAN of one table.
 
     Args:
@@ -73,7 +72,11 @@ class CTGAN(ConditionalGenerativeModel):
         discriminator_dim: widths of the critic's layers.
         legacy_context_conditioning: whether the generator step reuses the parent context of the critic's batch instead
             of sampling it afresh.
-        tuning: the other options of ``CTGANOptions``: pac, learning_rate, max_seconds, min_count, device and more.
+        max_seconds: what the steps may cost at the fixed prices of ``budget``.
+        min_count: rows that must hold a value before it may be used verbatim.
+        device: "cpu", "cuda" or "auto".
+        threads: of torch, during fit and sample. None leaves them as they are.
+        tuning: the other options of ``CTGANOptions``: pac, learning_rate, calibrate and more.
 
     Raises:
         ConfigError: if an option is unknown or out of range.
@@ -88,6 +91,10 @@ class CTGAN(ConditionalGenerativeModel):
         generator_dim: Sequence[int] = (256, 256),
         discriminator_dim: Sequence[int] = (256, 256),
         legacy_context_conditioning: bool = False,
+        max_seconds: float | None = None,
+        min_count: int = 3,
+        device: str = "cpu",
+        threads: int | None = None,
         **tuning: Any,
     ) -> None:
         sizes = {
@@ -97,22 +104,19 @@ class CTGAN(ConditionalGenerativeModel):
             "generator_dim": generator_dim,
             "discriminator_dim": discriminator_dim,
             "legacy_context_conditioning": legacy_context_conditioning,
+            "max_seconds": max_seconds,
+            "min_count": min_count,
+            "device": device,
+            "threads": threads,
         }
         super().__init__(metadata, **sizes, **tuning)
         self.settings = CTGANOptions.of(self.options)
         self._fitted: _Fitted | None = None
-        self._metrics: dict[str, Any] = {}
-        self._log = structlog.get_logger("synthohive_spark.models")
 
     @property
     def legacy_context_conditioning(self) -> bool:
         """Whether the generator step reuses the context of the critic's batch."""
         return self.settings.legacy_context_conditioning
-
-    @property
-    def metrics(self) -> dict[str, Any]:
-        """Steps, losses, association gap, seconds and more of the last fit, as JSON values."""
-        return dict(self._metrics)
 
     def fit(
         self,
@@ -136,9 +140,9 @@ class CTGAN(ConditionalGenerativeModel):
         seed = fresh_seed() if seed is None else seed
         data = self._without_keys(data, table_name)
         context = pd.DataFrame(index=data.index) if context is None else context
-        _check_rows(data, context, table_name)
-        columns = _table_spec(data, self._limits(data, self.settings.max_categories))
-        context_columns = _table_spec(context, self._limits(context, CONTEXT_CATEGORIES))
+        check_rows(data, context, table_name)
+        columns = table_spec(data, limits_of(data, self.settings.min_count, self.settings.max_categories))
+        context_columns = table_spec(context, limits_of(context, self.settings.min_count, CONTEXT_CATEGORIES))
         layout, context_layout = Layout.of(columns), Layout.of(context_columns)
         rows = layout.pack(encode_table(columns, data, numpy_rng(seed, 1)), len(data))
         conditions = context_layout.pack(encode_table(context_columns, context, None), len(data))
@@ -148,7 +152,7 @@ class CTGAN(ConditionalGenerativeModel):
             with torch_threads(self.settings.threads):
                 plan = TrainSettings.plan(self.settings, layout, context_layout, len(data), table_name, seed)
                 self._log_start(table_name, rows, layout, plan.steps)
-                trainer = CTGANTrainer(plan, layout, rows, conditions, self._device())
+                trainer = CTGANTrainer(plan, layout, rows, conditions, device_of(self.settings.device))
                 generator, knots = trainer.train()
             metrics = as_metrics(trainer.record, time.monotonic() - start)
         else:
@@ -176,9 +180,9 @@ class CTGAN(ConditionalGenerativeModel):
         Raises:
             GenerationError: if the model is not trained, or the context does not fit it.
         """
-        fitted = self._require_fitted()
+        fitted = require_fitted(self._fitted)
         seed = fresh_seed() if seed is None else seed
-        conditions = _packed_context(fitted.context, context, num_rows)
+        conditions = packed_context(fitted.context, context, num_rows)
         layout = Layout.of(fitted.columns)
         if fitted.generator is None or num_rows == 0:
             empty = torch.zeros(num_rows, 0, dtype=torch.int32)
@@ -202,12 +206,11 @@ class CTGAN(ConditionalGenerativeModel):
         """
         if self._fitted is None:
             raise SerializationError("the model is not trained, so there is nothing to save; call fit first")
-        timeless = {key: value for key, value in self._metrics.items() if not key.endswith("seconds")}
         header = {
             "options": self.settings.to_json(),
             "columns": self._fitted.columns.to_json(),
             "context": self._fitted.context.to_json(),
-            "metrics": timeless,
+            "metrics": self._timeless(),
         }
         weights = {"rank_knots": self._fitted.rank_knots}
         if self._fitted.generator is not None:
@@ -268,32 +271,6 @@ class CTGAN(ConditionalGenerativeModel):
         states = Packed(codes, ranks[:, :0], layout.block_sizes).dense()
         return Packed(codes.cpu(), (ranks * open_gates(states, layout)).cpu(), layout.block_sizes)
 
-    def _limits(self, frame: pd.DataFrame, max_categories: int) -> Limits:
-        """Returns what may be kept of a frame; the columns share one budget of states."""
-        share = max(FEWEST_STATES, MAX_STATES // max(1, frame.shape[1]))
-        usual = Limits(min_count=self.settings.min_count)
-        return replace(usual, max_categories=min(max_categories, share), max_numbers=min(usual.max_numbers, share))
-
-    def _without_keys(self, data: pd.DataFrame, table_name: str | None) -> pd.DataFrame:
-        if self.metadata is None:
-            return data
-        if table_name is None:
-            self._log.warning("keys_unknown", reason="fit was given no table_name, so key columns are modelled too")
-            return data
-        keys = self.metadata.key_columns(table_name)
-        return data[[name for name in data.columns if name not in keys]]
-
-    def _device(self) -> torch.device:
-        name = self.settings.device
-        if name == "auto":
-            name = "cuda" if torch.cuda.is_available() else "cpu"
-        return torch.device(name)
-
-    def _require_fitted(self) -> _Fitted:
-        if self._fitted is None:
-            raise GenerationError("the model is not trained; call fit, or load a saved model")
-        return self._fitted
-
     def _log_start(self, table_name: str | None, rows: Packed, layout: Layout, steps: int) -> None:
         self._log.info(
             "training_start",
@@ -303,41 +280,6 @@ class CTGAN(ConditionalGenerativeModel):
             width=layout.width,
             steps=steps,
         )
-
-
-@contextmanager
-def torch_threads(threads: int | None) -> Iterator[None]:
-    """Runs a block with so many torch threads, then puts the former number back."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _table_spec(frame: pd.DataFrame, limits: Limits) -> TableSpec:
-    return reduce_table([analyze_table(frame)], limits)
-
-
-def _check_rows(data: pd.DataFrame, context: pd.DataFrame, table_name: str | None) -> None:
-    if len(data) == 0:
-        raise TrainingError(f"table {table_name!r} has no rows to learn from; give at least one")
-    if len(context) != len(data):
-        raise TrainingError(
-            f"table {table_name!r} has {len(data)} rows but {len(context)} rows of context; give one for each row"
-        )
-
-
-def _packed_context(spec: TableSpec, context: pd.DataFrame | None, rows: int) -> Packed:
-    """Returns the packed context columns that a model was trained with."""
-    given = pd.DataFrame(index=pd.RangeIndex(rows)) if context is None else context
-    missing = [name for name in spec.names if name not in given.columns]
-    if missing:
-        raise GenerationError(f"the context lacks the columns {missing}; the model was trained with them")
-    if len(given) != rows:
-        raise GenerationError(f"num_rows is {rows} but the context has {len(given)} rows; give one for each row")
-    return Layout.of(spec).pack(encode_table(spec, given, None), rows)
 
 
 def _constant_layout(layout: Layout) -> Layout:

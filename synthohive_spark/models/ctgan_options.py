@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
-from synthohive_spark.errors import ConfigError
-
-# Options of the machine, not of the model: they are not saved.
-_RUNTIME = ("device", "threads", "progress")
-_POSITIVE = ("batch_size", "embedding_dim", "learning_rate", "min_count", "max_categories")
-_POSITIVE_OR_NONE = ("epochs", "pac", "max_seconds", "threads")
-_NOT_NEGATIVE = ("penalty_weight", "moment_weight")
+from synthohive_spark.models.options import ModelOptions
 
 
 @dataclass(frozen=True)
-class CTGANOptions:
+class CTGANOptions(ModelOptions):
     """All options of CTGAN.
 
     Attributes:
@@ -41,6 +33,19 @@ class CTGANOptions:
         progress: whether to draw a progress bar where stderr is a terminal.
     """
 
+    MODEL: ClassVar[str] = "CTGAN"
+    POSITIVE: ClassVar[tuple[str, ...]] = (
+        "batch_size",
+        "embedding_dim",
+        "generator_dim",
+        "discriminator_dim",
+        "learning_rate",
+        "min_count",
+        "max_categories",
+    )
+    POSITIVE_OR_NONE: ClassVar[tuple[str, ...]] = ("epochs", "pac", "max_seconds", "threads")
+    NOT_NEGATIVE: ClassVar[tuple[str, ...]] = ("penalty_weight", "moment_weight")
+
     batch_size: int = 500
     epochs: int | None = 300
     embedding_dim: int = 128
@@ -58,34 +63,3 @@ class CTGANOptions:
     device: str = "cpu"
     threads: int | None = None
     progress: bool = False
-
-    @classmethod
-    def of(cls, given: Mapping[str, Any]) -> CTGANOptions:
-        """Returns checked options.
-
-        Raises:
-            ConfigError: if a name is unknown or a value out of range.
-        """
-        names = [option.name for option in fields(cls)]
-        for name in given:
-            if name not in names:
-                near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)[0]
-                raise ConfigError(f"CTGAN has no option {name!r}; the nearest one is {near!r}")
-        sizes = {name: tuple(given[name]) for name in ("generator_dim", "discriminator_dim") if name in given}
-        options = cls(**{**given, **sizes})
-        wrong = options._out_of_range()
-        if wrong:
-            raise ConfigError(f"CTGAN options out of range: {wrong}; give numbers above 0")
-        return options
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the options that are saved with a model, as JSON values."""
-        return {name: value for name, value in asdict(self).items() if name not in _RUNTIME}
-
-    def _out_of_range(self) -> dict[str, Any]:
-        values = asdict(self)
-        wrong = [name for name in _POSITIVE if values[name] <= 0]
-        wrong += [name for name in _POSITIVE_OR_NONE if values[name] is not None and values[name] <= 0]
-        wrong += [name for name in _NOT_NEGATIVE if values[name] < 0]
-        wrong += [name for name in ("generator_dim", "discriminator_dim") if min(values[name], default=1) <= 0]
-        return {name: values[name] for name in wrong}

@@ -6,7 +6,6 @@ text that is nearly unique per row.
 
 from __future__ import annotations
 
-import os.path
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -53,9 +52,15 @@ def key_masks(frame: DataFrame, column: str, rows: int, min_subjects: int) -> tu
     if sum(r["n"] for r in shapes) < COVER * rows:
         return _opaque(frame, text)
     return tuple(
-        Mask(tokens=_tokens(r["mask"], os.path.commonprefix([r["low"], r["high"]]), r["n"]), share=r["n"] / rows)
+        Mask(tokens=_tokens(r["mask"], _shared_prefix(r["low"], r["high"]), r["n"]), share=r["n"] / rows)
         for r in shapes
     )
+
+
+def _shared_prefix(low: str, high: str) -> str:
+    """What the least and the greatest of some strings start with: so do all between them."""
+    length = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
+    return low[:length]
 
 
 def _tokens(mask: str, prefix: str, rows: int) -> tuple[str, ...]:

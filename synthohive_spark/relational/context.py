@@ -18,7 +18,9 @@ def context_of(plan: TablePlan, position: int) -> dict[int, tuple[int, ...]]:
     return {i: c.path[1:] for i, c in enumerate(plan.context) if c.path[0] == position}
 
 
-def add_context(frame: DataFrame, keys: Mapping[int, list[str]], plan: TablePlan, read: Reader, plans: Mapping[str, TablePlan]) -> DataFrame:
+def add_context(
+    frame: DataFrame, keys: Mapping[int, list[str]], plan: TablePlan, read: Reader, plans: Mapping[str, TablePlan]
+) -> DataFrame:
     """Join the ancestors' columns that the table's model sees, as columns ``c0``, ``c1``, ... in the plan's order.
 
     Args:
@@ -42,7 +44,11 @@ def add_context(frame: DataFrame, keys: Mapping[int, list[str]], plan: TablePlan
 
 
 def ancestors(
-    plan: TablePlan, fk: ForeignKeyPlan, wanted: Mapping[int, tuple[int, ...]], read: Reader, plans: Mapping[str, TablePlan]
+    plan: TablePlan,
+    fk: ForeignKeyPlan,
+    wanted: Mapping[int, tuple[int, ...]],
+    read: Reader,
+    plans: Mapping[str, TablePlan],
 ) -> DataFrame:
     """The parent behind a key: its referenced columns as ``__k0``.. and the wanted context columns ``c0``..
 
@@ -67,5 +73,3 @@ def ancestors(
     joined = frame.join(higher, [F.col(f"__up{n}") == F.col(f"__h{n}") for n in range(len(up.columns))], "left")
     kept = [*(f"__k{n}" for n in range(len(fk.referenced_columns))), *(f"c{i}" for i in wanted)]
     return joined.select(*(F.col(c) for c in kept))
-
-

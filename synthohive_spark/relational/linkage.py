@@ -82,7 +82,8 @@ class LinkageModel:
             raise GenerationError("this LinkageModel was not fitted; call fit first")
         ranks = np.arange(num_parents, dtype=np.int64) if ranks is None else ranks
         place = scatter(ranks, num_parents, seed_of(seed, "linkage"))
-        return self._lorenz(place + 1, num_parents) - self._lorenz(place, num_parents)
+        counts: Ints = self._lorenz(place + 1, num_parents) - self._lorenz(place, num_parents)
+        return counts
 
     def _lorenz(self, k: Ints, num_parents: int) -> Ints:
         """Children of the first ``k`` parents, in the order of the law, out of ``num_parents``."""
@@ -93,7 +94,8 @@ class LinkageModel:
         children = np.concatenate([[0], np.cumsum(self.values * self.parents)]).astype(np.float64)
         x = k * (t / n)
         i = np.clip(np.searchsorted(before, x, side="right") - 1, 0, len(self.values) - 1)
-        return np.floor((children[i] + (x - before[i]) * self.values[i]) * (n / t) + 1e-6).astype(np.int64)
+        total: Ints = np.floor((children[i] + (x - before[i]) * self.values[i]) * (n / t) + 1e-6).astype(np.int64)
+        return total
 
     def to_dict(self) -> dict[str, Any]:
         """The law as JSON values."""

@@ -129,8 +129,13 @@ class StagedOrchestrator:
         if missing:
             raise ConfigError(f"fit_all: no path for {', '.join(missing)}; give one for every table of the metadata")
         settings = TrainSettings(
-            model_cls=self.model_cls, sample_rows=sample_rows, max_seconds=max_seconds, epochs=epochs, seed=seed,
-            min_subjects=min_subjects, options=options,
+            model_cls=self.model_cls,
+            sample_rows=sample_rows,
+            max_seconds=max_seconds,
+            epochs=epochs,
+            seed=seed,
+            min_subjects=min_subjects,
+            options=options,
         )
         settings.check()
         self.metadata.validate_schema()
@@ -234,7 +239,8 @@ class StagedOrchestrator:
         touched: list[str] = []
 
         def read(table: str) -> DataFrame:
-            return self.io.read_dataset(target.table(table))
+            frame: DataFrame = self.io.read_dataset(target.table(table))
+            return frame
 
         with tqdm(total=len(self.metadata.tables) - len(sizes), desc="generating", unit="table", disable=None) as bar:
             for stage in graph.stages(self.metadata.tables):
@@ -265,7 +271,10 @@ class StagedOrchestrator:
         for attempt in range(1, attempts + 1):
             try:
                 result = self.io.write_dataset(
-                    frame, target.table(table), schema=schema, properties=lineage,
+                    frame,
+                    target.table(table),
+                    schema=schema,
+                    properties=lineage,
                     user_metadata=json.dumps(self.trained.lineage, sort_keys=True),
                 )
             except Exception as e:
@@ -298,5 +307,3 @@ def _lineage(source: SourceLake, model_cls: type, seed: int) -> dict[str, str]:
         "model": model_cls.__name__,
         "train_seed": str(seed),
     }
-
-

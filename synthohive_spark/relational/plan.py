@@ -14,6 +14,8 @@ from synthohive_spark.strict import Strict
 
 Role = Literal["model", "surrogate", "sequence", "foreign", "shape", "derived"]
 
+KeyRole = Literal["driving", "drawn", "implied"]
+
 
 class ColumnPlan(Strict):
     """One column of a table.
@@ -44,7 +46,7 @@ class ForeignKeyPlan(Strict):
     columns: tuple[str, ...]
     references: str
     referenced_columns: tuple[str, ...]
-    role: Literal["driving", "drawn", "implied"]
+    role: KeyRole
     null_share: float
     law: dict[str, Any]
 

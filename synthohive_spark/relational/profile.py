@@ -14,12 +14,20 @@ from synthohive_spark.errors import SchemaValidationError
 from synthohive_spark.lake.location import quote
 from synthohive_spark.lake.source import SourceLake
 from synthohive_spark.logs import get_logger
-from synthohive_spark.metadata import INTEGRAL, ForeignKey, Metadata
+from synthohive_spark.metadata import INTEGRAL, ForeignKey
 from synthohive_spark.metadata import Table as TableSpec
 from synthohive_spark.privacy.shapes import key_masks, shape_plans
 from synthohive_spark.relational.keyformat import KeyFormat
 from synthohive_spark.relational.linkage import LinkageModel, Method
-from synthohive_spark.relational.plan import ColumnPlan, ContextColumn, ForeignKeyPlan, Role, SequencePlan, TablePlan
+from synthohive_spark.relational.plan import (
+    ColumnPlan,
+    ContextColumn,
+    ForeignKeyPlan,
+    KeyRole,
+    Role,
+    SequencePlan,
+    TablePlan,
+)
 
 log = get_logger(__name__)
 LAW_STEPS = 2_000  # distinct counts of children that a law keeps
@@ -49,11 +57,13 @@ def plan_tables(source: SourceLake, min_subjects: int, method: Method = "empiric
     return plans
 
 
-def key_roles(name: str, spec: TableSpec, tables: Mapping[str, TableSpec], rows: Mapping[str, int]) -> dict[int, str]:
+def key_roles(
+    name: str, spec: TableSpec, tables: Mapping[str, TableSpec], rows: Mapping[str, int]
+) -> dict[int, KeyRole]:
     """The role of each foreign key by its position: driving, drawn or implied."""
     driving = graph.driving_key(name, spec, rows)
     order = sorted(range(len(spec.foreign_keys)), key=lambda i: -len(spec.foreign_keys[i].columns))
-    roles: dict[int, str] = {}
+    roles: dict[int, KeyRole] = {}
     for i in order:
         fk = spec.foreign_keys[i]
         wider = [spec.foreign_keys[j] for j in roles]
@@ -78,9 +88,7 @@ def _implies(wider: ForeignKey, fk: ForeignKey, parent: TableSpec) -> bool:
     )
 
 
-def _unsupported(
-    name: str, spec: TableSpec, tables: Mapping[str, TableSpec], rows: Mapping[str, int]
-) -> list[str]:
+def _unsupported(name: str, spec: TableSpec, tables: Mapping[str, TableSpec], rows: Mapping[str, int]) -> list[str]:
     problems = []
     roles = key_roles(name, spec, tables, rows)
     taken: dict[str, int] = {}
@@ -115,14 +123,19 @@ def _plan(
     foreign = {c for fk in fks for c in fk.columns}
     free = [c for c in spec.primary_key if c not in foreign]
     inside = driving is not None and set(driving.columns) <= set(spec.primary_key)
+    alone = inside and driving is not None and {*driving.columns, *free} == set(spec.primary_key)
     types = {f.name: f.dataType.simpleString() for f in source.schema(name).fields}
-    roles: dict[str, Role] = {c: "model" for c in types}
+    roles: dict[str, Role] = dict.fromkeys(types, "model")
     roles.update(dict.fromkeys(spec.derived, "derived"))
     roles.update(dict.fromkeys(foreign, "foreign"))
-    surrogate, sequence, tiebreak, unit_columns = None, None, None, ()
+    surrogate, sequence, tiebreak = None, None, None
+    unit_columns: tuple[str, ...] = ()
     if len(spec.primary_key) == 1 and free:
-        surrogate, roles[free[0]] = _format(frame, free[0], types[free[0]], source.rows[name], min_subjects), "surrogate"
-    elif inside and len(free) == 1 and driving is not None and _countable(types[free[0]]):
+        surrogate, roles[free[0]] = (
+            _format(frame, free[0], types[free[0]], source.rows[name], min_subjects),
+            "surrogate",
+        )
+    elif alone and len(free) == 1 and driving is not None and _countable(types[free[0]]):
         sequence, roles[free[0]] = _sequence(frame, driving.columns, free[0], types[free[0]]), "sequence"
     elif free:
         tiebreak = _widest(frame, free, types)

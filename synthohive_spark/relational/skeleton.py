@@ -12,11 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
 import pandas as pd
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.functions import pandas_udf
 
 from synthohive_spark.randomness import seed_of, stride
 from synthohive_spark.relational.context import Reader, ancestors, context_of
@@ -24,7 +26,7 @@ from synthohive_spark.relational.linkage import LinkageModel
 from synthohive_spark.relational.plan import ForeignKeyPlan, TablePlan
 
 if TYPE_CHECKING:
-    Longs: TypeAlias = pd.Series[int]
+    Longs: TypeAlias = pd.Series[Any]
 else:
     Longs = pd.Series  # Spark reads a UDF's kind from its hints, and pandas' own class takes no parameters at run time
 
@@ -91,7 +93,9 @@ class Skeleton:
         blocks = math.ceil(self.root_rows / UNIT_ROWS)
         rows = F.least(F.lit(UNIT_ROWS), F.lit(self.root_rows) - F.col("id") * UNIT_ROWS)
         return self.spark.range(blocks).select(
-            F.col("id").alias("block"), *_constants(slice=0, slices=1, kind=0, rank=0, start=0), rows.alias("rows"),
+            F.col("id").alias("block"),
+            *_constants(slice=0, slices=1, kind=0, rank=0, start=0),
+            rows.alias("rows"),
             rows.alias("total"),
         )
 
@@ -110,8 +114,14 @@ class Skeleton:
         cut = cut.withColumn("slice", F.explode(F.sequence(F.lit(0).cast("long"), F.col("parts") - 1)))
         start = F.col("slice") * FAMILY_SLICE
         families = cut.select(
-            "block", "slice", "slices", F.lit(0).alias("kind"), "rank", start.alias("start"),
-            F.least(F.lit(FAMILY_SLICE), F.col("total") - start).alias("rows"), "total",
+            "block",
+            "slice",
+            "slices",
+            F.lit(0).alias("kind"),
+            "rank",
+            start.alias("start"),
+            F.least(F.lit(FAMILY_SLICE), F.col("total") - start).alias("rows"),
+            "total",
             *(F.col(k).alias(f"d{i}") for i, k in enumerate(keys)),
             *(F.col(c) for c in parents.columns if c not in keys),
         )
@@ -124,12 +134,15 @@ class Skeleton:
             return families
         rows = F.least(F.lit(UNIT_ROWS), F.lit(orphans) - F.col("id") * UNIT_ROWS)
         free = self.spark.range(math.ceil(orphans / UNIT_ROWS)).select(
-            (F.col("id") + blocks).alias("block"), *_constants(slice=0, slices=1, kind=0, start=0),
-            (F.lit(-1) - F.col("id")).alias("rank"), rows.alias("rows"), rows.alias("total"),
+            (F.col("id") + blocks).alias("block"),
+            *_constants(slice=0, slices=1, kind=0, start=0),
+            (F.lit(-1) - F.col("id")).alias("rank"),
+            rows.alias("rows"),
+            rows.alias("total"),
         )
         return families.unionByName(free, allowMissingColumns=True)
 
-    def _counts(self, fk: ForeignKeyPlan) -> "Counter":
+    def _counts(self, fk: ForeignKeyPlan) -> Counter:
         return Counter(fk.law, self.sizes[fk.references], seed_of(self.seed, self.plan.table, fk.position) % 2**31)
 
     def demand(self, fk: ForeignKeyPlan, rows: int) -> int:
@@ -137,8 +150,9 @@ class Skeleton:
         return rows - math.floor(rows * fk.null_share)
 
     def _slots(self, fk: ForeignKeyPlan, units: DataFrame) -> DataFrame | None:
-        """One row per child below a drawn parent, in the unit of that child: degrees follow the law, copies of one
-        parent are spread over all units.
+        """One row per child below a drawn parent, in the unit of that child.
+
+        Degrees follow the law; the copies of one parent are spread over all units.
         """
         wanted = self.demand(fk, self.total)
         if not wanted:
@@ -158,7 +172,8 @@ class Skeleton:
         salt = seed_of(self.seed, self.plan.table, fk.position, "slots") % wanted
         copies = copies.withColumn("rank", F.pmod(F.col("copy") * stride(wanted) + salt, F.lit(wanted)))
         return self._in_units(copies, fk, units).select(
-            *UNIT, "rank",
+            *UNIT,
+            "rank",
             *(F.col(k).alias(f"f{fk.position}_{i}") for i, k in enumerate(keys)),
             *(F.col(c) for c in parents.columns if c not in keys),
         )
@@ -186,19 +201,19 @@ class Counter:
     seed: int
 
     def __call__(self, column: str) -> Column:
+        """The counts of the parents whose ranks are in ``column``."""
         law, parents, seed = dict(self.law), self.parents, self.seed
 
         def count(batches: Iterator[Longs]) -> Iterator[Longs]:
             model = LinkageModel.from_dict(law)
             for ranks in batches:
-                yield pd.Series(model.sample(parents, seed, ranks.to_numpy()))
+                yield pd.Series(model.sample(parents, seed, ranks.to_numpy(np.int64)))
 
-        return F.pandas_udf(count, "long")(F.col(column))
+        counted: Column = pandas_udf(count, "long")(F.col(column))
+        return counted
 
 
-def running(
-    frame: DataFrame, blocks: list[str], order: list[Column | str], value: Column, name: str
-) -> DataFrame:
+def running(frame: DataFrame, blocks: list[str], order: list[Column | str], value: Column, name: str) -> DataFrame:
     """Add the sum of ``value`` over all rows before each row, in the order (blocks, order).
 
     Two levels: sums per block are few enough for one task; within a block a window runs on. Exact and independent of

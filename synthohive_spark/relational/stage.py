@@ -13,9 +13,7 @@ from synthohive_spark.relational.skeleton import UNIT, Skeleton
 from synthohive_spark.relational.unit import UnitGenerator
 
 
-def stage_frame(
-    skeleton: Skeleton, model_cls: type[ConditionalGenerativeModel], artifact: bytes | None
-) -> DataFrame:
+def stage_frame(skeleton: Skeleton, model_cls: type[ConditionalGenerativeModel], artifact: bytes | None) -> DataFrame:
     """The rows of a table, lazily: units are gathered by parent-key partitions and generated in ``mapInPandas``.
 
     Args:

@@ -1,4 +1,4 @@
-"""The report: what it says, what it escapes, what it does not load. No Spark."""
+"""The gate, and the report: what it says, what it escapes, what it does not load. No Spark."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from synthohive_spark.errors import QualityError
 from synthohive_spark.evaluation import Evaluation, TableEvaluation, charts, render
 from synthohive_spark.evaluation.scores import (
     ColumnScore,
@@ -56,10 +57,34 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
+def test_the_gate_names_the_score_and_the_worst_columns() -> None:
+    found = evaluation(score=0.75)
+    assert found.score == 0.75, "a table without scored columns does not count"
+    found.check(0.75)
+    with pytest.raises(QualityError) as error:
+        found.check(0.8)
+    assert error.value.exit_code == 6
+    for part in ("0.7500", "fail_under 0.8", "orders.orders amount 0.750", "Train longer"):
+        assert part in str(error.value)
+
+
+def test_orphans_fail_any_gate() -> None:
+    with pytest.raises(QualityError, match=r"orders\(orders key\) -> users\(id\): 1,200 rows without a parent"):
+        evaluation(orphans=1200).check(0)
+
+
+def test_a_gate_needs_something_to_judge() -> None:
+    found = Evaluation(evaluation().tables[1:], (("users",),))
+    assert found.score is None
+    found.check(0)
+    with pytest.raises(QualityError, match="no column could be scored"):
+        found.check(0.1)
+
+
 def test_it_names_what_was_found() -> None:
     page = render(evaluation(), CONTEXT)
     for text in (
-        "Passes the gate", "0.900", "orders amount", "orders city 3", "orders note", "free text", "mean 2.0 → 2.5",
+        "Passes the gate", "0.900", "orders amount", "orders city 3", "orders note", "free text", "mean 2 → 2.5",
         "most 9 → 1,234", "r-1", "ctgan", "1 min 15 s", "1,512 MB", "orders(orders key) refers to users(id)",
         "null 0 % → 25 %",
     ):  # fmt: skip

@@ -1,0 +1,314 @@
+"""The phases of a run over one configuration: train, generate, evaluate, or all three. The jobs call these."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import os
+import resource
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from synthohive_spark.config import Config
+from synthohive_spark.errors import ConfigError, TrainingError
+from synthohive_spark.evaluation.compare import evaluate
+from synthohive_spark.evaluation.report import render
+from synthohive_spark.lake.io import DeltaIO
+from synthohive_spark.lake.source import SourceLake, check_source, pin_source
+from synthohive_spark.lake.workspace import Workspace
+from synthohive_spark.logs import bind, get_logger
+from synthohive_spark.models.base import resolve_model
+from synthohive_spark.relational.orchestrator import StagedOrchestrator, Trained
+from synthohive_spark.relational.profile import plan_tables
+from synthohive_spark.training import TrainSettings, train_tables
+
+log = get_logger(__name__)
+
+
+@dataclass
+class RunSummary:
+    """What a job prints when it ends."""
+
+    run_id: str
+    status: str
+    tables: dict[str, int] = field(default_factory=dict)
+    report: str | None = None
+    seconds: float = 0.0
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(self.__dict__)
+
+
+class Run:
+    """One run: its id, its workspace, what it has done already.
+
+    Args:
+        spark: the session.
+        config: the configuration.
+        run_id: an earlier run that goes on; a new one if None.
+
+    Raises:
+        ConfigError: the earlier run is unknown, or had another configuration.
+    """
+
+    def __init__(self, spark: SparkSession, config: Config, run_id: str | None = None) -> None:
+        self.spark, self.config = spark, config
+        self.started = time.monotonic()
+        self.workspace = Workspace(spark, config.workspace.location)
+        self.io = DeltaIO(spark)
+        self.id = run_id or f"{config.run}-{dt.datetime.now(dt.timezone.utc):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
+        bind(run_id=self.id)
+        if run_id is None:
+            self.workspace.prepare()
+        self.events = self.workspace.events(run_id) if run_id else []
+        start = next((e.payload for e in self.events if e.event == "run_started"), None)
+        if start is not None and start["config_hash"] != config.digest:
+            raise ConfigError(
+                f"run {run_id} was started with another configuration (hash {start['config_hash']}, now "
+                f"{config.digest}); resume it with the same file and --set, or start a new run"
+            )
+        self.pinned: dict[str, int] = start["source_versions"] if start else {}
+
+    @property
+    def metadata_hash(self) -> str:
+        """Hash of the metadata that a training belongs to."""
+        return hashlib.sha256(self.config.metadata.to_json().encode()).hexdigest()[:16]
+
+    def source(self, versions: Mapping[str, int]) -> SourceLake:
+        """The source lake with pinned versions."""
+        place, tables = self.config.source, self.config.metadata.tables
+        refs = {t: place.location.table(t) for t in tables}
+        chosen = {**place.versions, **versions}
+        return pin_source(self.io, self.config.metadata, refs, chosen, place.timestamp)
+
+    def has(self, event: str) -> bool:
+        """Whether an earlier attempt of this run got so far."""
+        return any(e.event == event for e in self.events)
+
+    def train(self) -> None:
+        """Check the source, plan and train every table that has no model of this run yet."""
+        bind(phase="train")
+        settings = self._settings()
+        source = check_source(self.source(self.pinned))
+        if not self.events:
+            self.workspace.record(
+                self.id,
+                "run_started",
+                config_hash=self.config.digest,
+                source_versions=dict(source.versions),
+                config=self.config.model_dump(mode="json", exclude={"metadata"}),
+            )
+        plans = plan_tables(source, self.config.privacy.min_subjects, self.config.generate.linkage)
+        done = self.workspace.trained_tables(self.id) if self.events else set()
+        about = {
+            "model_class": f"{settings.model_cls.__module__}.{settings.model_cls.__qualname__}",
+            "options": json.dumps(dict(settings.options), sort_keys=True),
+            "config_hash": self.config.digest,
+            "metadata_hash": self.metadata_hash,
+            "seed": str(settings.seed),
+            "source_versions": json.dumps(dict(source.versions), sort_keys=True),
+        }
+
+        def keep(table: str, frame: DataFrame) -> None:
+            self.workspace.keep_model(self.id, plans[table], frame, about)
+
+        waiting = {t: p for t, p in plans.items() if t not in done}
+        train_tables(plans, source.frame, settings, keep, only=waiting)
+        for plan in waiting.values():
+            if plan.reference or not plan.named("model"):
+                self.workspace.keep_model(self.id, plan, None, about)
+        self.workspace.record(
+            self.id,
+            "training_complete",
+            metadata_hash=self.metadata_hash,
+            model=self.config.train.model,
+            source_versions=dict(source.versions),
+            driver=peak_memory(),
+        )
+
+    def _settings(self) -> TrainSettings:
+        train = self.config.train
+        settings = TrainSettings(
+            model_cls=resolve_model(train.model),
+            sample_rows=train.sample_rows,
+            max_seconds=train.max_seconds,
+            epochs=train.epochs,
+            seed=train.seed,
+            gpu=train.gpu,
+            min_subjects=self.config.privacy.min_subjects,
+            parallelism=train.parallelism,
+            options=train.options,
+        )
+        settings.check()
+        return settings
+
+    def generate(self, training: str) -> dict[str, int]:
+        """Generate every table that this run has not written yet, with the models of the run ``training``."""
+        bind(phase="generate")
+        config = self.config.generate
+        plans, artifacts, _ = self.workspace.models(training)
+        missing = sorted(set(self.config.metadata.tables) - set(plans))
+        if missing:
+            raise TrainingError(f"run {training!r} has no model of {', '.join(missing)}; finish it with --resume")
+        orchestrator = StagedOrchestrator(
+            self.config.metadata,
+            self.spark,
+            self.io,
+            config.on_write_failure,
+            resolve_model(self.config.train.model),
+            config.write_retries,
+        )
+        versions = self.training_versions(training)
+        lineage = {
+            "run_id": self.id,
+            "training_run": training,
+            "model": self.config.train.model,
+            "train_seed": str(self.config.train.seed),
+            "generate_seed": str(config.seed),
+            "config_hash": self.config.digest,
+            "source_versions": json.dumps(versions, sort_keys=True),
+        }
+        orchestrator.trained = Trained(plans, artifacts, self.source(versions).frame, lineage)
+        scaled = {t: max(1, round(p.rows * config.scale)) for t, p in plans.items() if p.driving is None}
+        roots = orchestrator.root_rows({**scaled, **config.rows})
+        done = {e.table: e.payload["rows"] for e in self.events if e.event == "stage_written" and e.table}
+        if done:
+            log.info("stages_skipped", tables=sorted(done))
+        return orchestrator.write_stages(
+            self.config.target.location,
+            roots,
+            config.seed,
+            done,
+            lambda table, version, rows: self.workspace.record(
+                self.id, "stage_written", table, version=version, rows=rows
+            ),
+        )
+
+    def training_versions(self, training: str) -> dict[str, int]:
+        """Source versions that a training pinned."""
+        complete = [e for e in self.workspace.events(training) if e.event == "training_complete"]
+        if not complete:
+            raise TrainingError(f"the training of run {training!r} is not complete; finish it with --resume {training}")
+        versions: dict[str, int] = complete[-1].payload["source_versions"]
+        return versions
+
+    def newest_training(self, chosen: str | None) -> str:
+        """The run whose models are used: the chosen one, else the newest complete one that fits the metadata.
+
+        Raises:
+            TrainingError: there is none.
+        """
+        found = chosen or self.workspace.latest("training_complete", metadata_hash=self.metadata_hash)
+        if found is None:
+            raise TrainingError(
+                f"no complete training in {self.config.workspace.location} fits this metadata; run train or pipeline"
+            )
+        return found
+
+    def evaluate(self, training: str, rows: Mapping[str, int]) -> str:
+        """Compare the target with the source as it was trained on, write the report, apply the gate.
+
+        Returns:
+            The report's path.
+
+        Raises:
+            QualityError: an orphan, a bad key, or a score below the gate; the report is written before.
+        """
+        bind(phase="evaluate")
+        source = self.source(self.training_versions(training))
+        tables = self.config.metadata.tables
+        target = self.config.target.location
+        result = evaluate(
+            self.config.metadata,
+            {t: source.frame(t) for t in tables},
+            {t: self.io.read_dataset(target.table(t)) for t in tables},
+        )
+        _, _, metrics = self.workspace.models(training)
+        gate = self.config.evaluate.fail_under
+        seconds = round(time.monotonic() - self.started, 1)
+        about: dict[str, Any] = {
+            "run": self.config.run,
+            "run_id": self.id,
+            "training_run": training,
+            "model": self.config.train.model,
+            "seed": self.config.generate.seed,
+            "scale": self.config.generate.scale,
+            "fail_under": gate,
+            "seconds": seconds,
+            "source_versions": dict(source.versions),
+            "models": metrics,
+            **peak_memory(),
+        }
+        folder = Path(self.config.workspace.path or "reports") / ("reports" if self.config.workspace.path else "")
+        folder.mkdir(parents=True, exist_ok=True)
+        page = folder / f"{self.id}.html"
+        page.write_text(render(result, about), encoding="utf-8")
+        details = json.dumps({**result.to_dict(), "run": about}, indent=1, default=str)
+        page.with_suffix(".json").write_text(details, encoding="utf-8")
+        self.workspace.record(self.id, "evaluated", score=result.score, report=str(page), driver=peak_memory())
+        log.info("evaluated", score=result.score, fail_under=gate, report=str(page))
+        result.check(gate)
+        return str(page)
+
+    def summary(self, status: str, tables: Mapping[str, int], report: str | None = None) -> RunSummary:
+        """The run's last line; the driver's peak memory goes into the manifest with it."""
+        seconds = round(time.monotonic() - self.started, 3)
+        self.workspace.record(self.id, "run_complete", status=status, seconds=seconds, driver=peak_memory())
+        bind(phase=None)
+        return RunSummary(self.id, status, dict(tables), report, seconds)
+
+
+def run_pipeline(spark: SparkSession, config: Config, resume: str | None = None) -> RunSummary:
+    """Train, generate and evaluate; with ``resume``, go on after the last stage that is complete."""
+    run = Run(spark, config, resume)
+    if not run.has("training_complete"):
+        run.train()
+    rows = run.generate(run.id)
+    return run.summary("complete", rows, run.evaluate(run.id, rows))
+
+
+def run_train(spark: SparkSession, config: Config) -> RunSummary:
+    """Train every table and keep the models in the workspace."""
+    run = Run(spark, config)
+    run.train()
+    return run.summary("complete", {t: p.rows for t, p in run.workspace.models(run.id)[0].items()})
+
+
+def run_generate(spark: SparkSession, config: Config, run: str | None = None) -> RunSummary:
+    """Generate the target with the newest complete training that fits, or with that of ``run``."""
+    new = Run(spark, config)
+    return new.summary("complete", new.generate(new.newest_training(run)))
+
+
+def run_evaluate(spark: SparkSession, config: Config, run: str | None = None) -> RunSummary:
+    """Compare the target with the source that the newest fitting training (or that of ``run``) was made from."""
+    new = Run(spark, config)
+    report = new.evaluate(new.newest_training(run), {})
+    return new.summary("complete", {}, report)
+
+
+def peak_memory() -> dict[str, float]:
+    """Peak resident memory of the driver in MiB: its Python, and its JVM where /proc shows one."""
+    peaks = {"driver_python_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)}
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+        except OSError:
+            continue  # the process has ended
+        family = {lines.get("Pid", "").strip(), lines.get("PPid", "").strip()}
+        if lines.get("Name", "").strip() == "java" and "VmHWM" in lines and family & _kin():
+            peaks["driver_jvm_mib"] = round(int(lines["VmHWM"].split()[0]) / 1024, 1)
+    return peaks
+
+
+def _kin() -> set[str]:
+    """Ids by which the driver's JVM is known: parent of this process (spark-submit), or its child."""
+    return {str(os.getpid()), str(os.getppid())}

@@ -1,0 +1,120 @@
+"""Key values without repetition inside a unit: drawn again, then replaced by unused neighbours. No row is dropped."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from synthohive_spark.errors import GenerationError
+from synthohive_spark.randomness import Ints, mix, seed_of
+from synthohive_spark.relational.plan import SequencePlan
+from synthohive_spark.relational.values import Values
+
+REDRAWS = 3  # times the model is asked again before neighbours are taken
+STEPS = 1_000_000  # neighbours that are tried
+Mask = npt.NDArray[np.bool_]
+
+
+def sequence_values(plan: SequencePlan, families: pd.DataFrame, owner: Ints, at: Ints, seed: int) -> Values:
+    """The ``at``-th key value of each row's family: distinct in the family, whatever slices it is cut into.
+
+    Args:
+        plan: domain and step of the key column.
+        families: one row per family, with ``rank`` and ``total``.
+        owner: the family of each row, shape (rows,).
+        at: position of each row in its family, shape (rows,).
+        seed: the generation seed.
+    """
+    total = families["total"].to_numpy(np.int64)
+    size = np.maximum(plan.size, total)
+    luck = (mix(families["rank"].to_numpy(np.int64), seed) >> np.uint64(1)).astype(np.int64)
+    if plan.consecutive:
+        begin = np.minimum(np.array(plan.starts)[luck % len(plan.starts)], size - total)
+        index = begin[owner] + at
+    else:
+        low = at * size[owner] // total[owner]
+        high = (at + 1) * size[owner] // total[owner]
+        jitter = (mix(luck[owner] + at, seed) >> np.uint64(1)).astype(np.int64)
+        index = low + jitter % np.maximum(high - low, 1)
+    return plan.format.values(index, int(size.max(initial=1)))
+
+
+def distinct(
+    group: Ints, value: Values, redraw: Callable[[Mask, int], Values] | None, cut: int, slices: int, place: str
+) -> Values:
+    """Values that do not repeat inside a group.
+
+    Families that share the rest of their key share a unit; where families are sliced, slice s keeps to the values that
+    hash to s, so that units cannot meet.
+
+    Args:
+        group: code of the rest of the key, shape (rows,).
+        value: the key column, shape (rows,).
+        redraw: gives new values for some rows on an attempt; None where the column is not modelled.
+        cut: this unit's slice.
+        slices: slices in the unit's block.
+        place: table and column, for the message.
+
+    Raises:
+        GenerationError: no unused value is left.
+    """
+    for attempt in range(REDRAWS if redraw else 0):
+        wrong = _wrong(group, value, cut, slices)
+        if not wrong.any() or redraw is None:
+            break
+        value = value.copy()
+        value[wrong] = redraw(wrong, attempt).to_numpy()
+    wrong = _wrong(group, value, cut, slices)
+    return _neighbours(group, value, wrong, cut, slices, place) if wrong.any() else value
+
+
+def _wrong(group: Ints, value: Values, cut: int, slices: int) -> Mask:
+    wrong: Mask = pd.DataFrame({"g": group, "v": value}).duplicated().to_numpy() | value.isna().to_numpy()
+    if slices > 1:
+        wrong = wrong | np.array([seed_of(v) % slices != cut for v in value], bool)
+    return wrong
+
+
+def _neighbours(group: Ints, value: Values, wrong: Mask, cut: int, slices: int, place: str) -> Values:
+    """Replace wrong values by the next unused one: numbers and dates count up, text takes other seen values."""
+    used = {(int(g), v) for g, v in zip(group[~wrong], value[~wrong], strict=True)}
+    seen = sorted(set(value.dropna()), key=str)
+    result = value.astype(object).tolist()
+    for i in np.flatnonzero(wrong).tolist():
+        free = (
+            candidate
+            for candidate in _candidates(result[i], seen)
+            if (int(group[i]), candidate) not in used and (slices <= 1 or seed_of(candidate) % slices == cut)
+        )
+        chosen = next(free, None)
+        if chosen is None:
+            raise GenerationError(
+                f"{place}: no unused value is left for a primary key; lower generate.scale, or declare a wider key"
+            )
+        used.add((int(group[i]), chosen))
+        result[i] = chosen
+    return pd.Series(result, dtype=object)
+
+
+def _candidates(value: Any, seen: list[Any]) -> Iterator[Any]:
+    if value is None or pd.isna(value):
+        value = seen[0] if seen else 0
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        yield from (int(value) + k for k in range(STEPS))
+    elif isinstance(value, dt.datetime):
+        yield from (value + dt.timedelta(seconds=k) for k in range(STEPS))
+    elif isinstance(value, dt.date):
+        yield from (
+            value + dt.timedelta(days=k) for k in range(STEPS) if value.toordinal() + k < dt.date.max.toordinal()
+        )
+    elif isinstance(value, (float, np.floating, Decimal)):
+        yield from (value + k for k in range(STEPS))
+    else:
+        start = seen.index(value) if value in seen else 0
+        yield from (seen[(start + k) % len(seen)] for k in range(len(seen)))

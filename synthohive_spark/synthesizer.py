@@ -1,0 +1,156 @@
+"""The public face for notebooks: fit, sample, save, load, evaluate over one metadata."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from synthohive_spark.config import Privacy
+from synthohive_spark.errors import SerializationError, TrainingError
+from synthohive_spark.evaluation.compare import evaluate
+from synthohive_spark.evaluation.scores import Evaluation
+from synthohive_spark.lake.location import Location, quote
+from synthohive_spark.metadata import Metadata
+from synthohive_spark.models.base import ConditionalGenerativeModel, resolve_model
+from synthohive_spark.models.ctgan import CTGAN
+from synthohive_spark.relational.orchestrator import StagedOrchestrator, Trained
+from synthohive_spark.relational.plan import TablePlan
+
+FORMAT = 1
+
+
+class Synthesizer:
+    """Learns linked Delta tables and samples synthetic ones.
+
+    Args:
+        metadata: the tables and their keys.
+        spark: the session; the active one by default.
+        model: the class of every table's model, or its name: ``ctgan``, ``autoregressive``, ``package.module.Class``.
+        privacy: what protects the people behind the rows.
+
+    Example:
+        >>> s = Synthesizer(Metadata.load("schema.json"))
+        >>> s.fit({"users": "/lake/users", "orders": "/lake/orders"})
+        >>> s.sample(scale=2.0, output_path="/lake/synthetic")
+    """
+
+    def __init__(
+        self,
+        metadata: Metadata,
+        spark: SparkSession | None = None,
+        model: type[ConditionalGenerativeModel] | str = CTGAN,
+        privacy: Privacy | None = None,
+    ) -> None:
+        self.metadata = metadata
+        self.privacy = privacy or Privacy()
+        model_cls = resolve_model(model) if isinstance(model, str) else model
+        self._orchestrator = StagedOrchestrator(metadata, spark, model_cls=model_cls)
+
+    def fit(self, paths: Mapping[str, str], **options: Any) -> Synthesizer:
+        """Learn the source.
+
+        Args:
+            paths: {table: folder or catalog name}.
+            options: those of ``StagedOrchestrator.fit_all``: sample_rows, max_seconds, epochs, seed, and the model's.
+        """
+        self._orchestrator.fit_all(paths, min_subjects=self.privacy.min_subjects, **options)
+        return self
+
+    def sample(
+        self,
+        scale: float = 1.0,
+        num_rows: Mapping[str, int] | None = None,
+        output_path: str | None = None,
+        seed: int = 1,
+    ) -> dict[str, DataFrame]:
+        """Generate every table.
+
+        Args:
+            scale: multiplies the rows of root tables.
+            num_rows: {root table: rows}, instead of the scale.
+            output_path: the target's folder; children then read their parents from it.
+            seed: the generation seed.
+
+        Returns:
+            {table: DataFrame}, read from the target, or persisted if there is none.
+        """
+        roots = {t: max(1, round(p.rows * scale)) for t, p in self._trained.plans.items() if p.driving is None}
+        made = self._orchestrator.generate({**roots, **(num_rows or {})}, output_path, seed=seed)
+        if output_path is None:
+            return made
+        target = Location(path=output_path)
+        return {t: self._orchestrator.io.read_dataset(target.table(t)) for t in self.metadata.tables}
+
+    def evaluate(self, synthetic: Mapping[str, DataFrame]) -> Evaluation:
+        """Compare synthetic tables with the source that was learnt."""
+        return evaluate(self.metadata, {t: self._trained.copies(t) for t in self.metadata.tables}, synthetic)
+
+    def register_tables(self, output_path: str, schema: str = "default") -> list[str]:
+        """Make the tables under ``output_path`` known to the catalog, as external tables of ``schema``.
+
+        Returns:
+            Their names.
+        """
+        names = []
+        for table in self.metadata.tables:
+            name = ".".join([*(quote(p) for p in schema.split(".")), quote(table)])
+            folder = Location(path=output_path).table(table).path
+            self._orchestrator.spark.sql(f"CREATE TABLE IF NOT EXISTS {name} USING DELTA LOCATION '{folder}'")
+            names.append(name)
+        return names
+
+    def save(self, path: str | Path) -> None:
+        """Write plans and models to a local folder: JSON and weights, nothing that runs code when it is loaded."""
+        folder, trained = Path(path), self._trained
+        (folder / "models").mkdir(parents=True, exist_ok=True)
+        for i, table in enumerate(sorted(trained.artifacts)):
+            (folder / "models" / f"{i}.zip").write_bytes(trained.artifacts[table])
+        state = {
+            "format": FORMAT,
+            "metadata": json.loads(self.metadata.to_json()),
+            "plans": {t: json.loads(p.model_dump_json()) for t, p in trained.plans.items()},
+            "models": sorted(trained.artifacts),
+            "lineage": trained.lineage,
+        }
+        (folder / "synthesizer.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        spark: SparkSession | None = None,
+        model: type[ConditionalGenerativeModel] | str = CTGAN,
+    ) -> Synthesizer:
+        """Read what ``save`` wrote. Tables declared ``reference`` need a new ``fit``: their rows were not saved.
+
+        Raises:
+            SerializationError: the folder holds no synthesizer, or one of another version.
+        """
+        folder = Path(path)
+        try:
+            state = json.loads((folder / "synthesizer.json").read_text(encoding="utf-8"))
+            if state["format"] != FORMAT:
+                raise SerializationError(f"{path} has format {state['format']}, this version reads {FORMAT}; fit again")
+            result = cls(Metadata.load(state["metadata"]), spark, model)
+            plans = {t: TablePlan.model_validate(p) for t, p in state["plans"].items()}
+            artifacts = {t: (folder / "models" / f"{i}.zip").read_bytes() for i, t in enumerate(state["models"])}
+        except (OSError, ValueError, KeyError) as e:
+            raise SerializationError(f"{path} does not hold a saved synthesizer ({e}); give the folder of save") from e
+        result._orchestrator.trained = Trained(plans, artifacts, _unsaved, state["lineage"])
+        return result
+
+    @property
+    def _trained(self) -> Trained:
+        if self._orchestrator.trained is None:
+            raise TrainingError("nothing is learnt yet; call fit, or load a saved synthesizer")
+        return self._orchestrator.trained
+
+
+def _unsaved(table: str) -> DataFrame:
+    raise SerializationError(
+        f"{table}: source rows are not saved with a synthesizer; call fit to read the source again"
+    )
