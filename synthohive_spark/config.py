@@ -118,6 +118,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"configuration {path} is not YAML: {e}") from e
     if not isinstance(raw, dict):
         raise ConfigError(f"configuration {path}: a mapping is expected, with source, target, workspace, metadata")
+    raw = {key: value for key, value in raw.items() if value is not None}  # a group whose lines are all comments
     for item in overrides:
         _override(raw, item)
     try:
@@ -142,4 +143,7 @@ def _override(raw: dict[str, Any], item: str) -> None:
         here = here.setdefault(folder, {})
         if not isinstance(here, Mapping):
             raise ConfigError(f"--set {item}: {folder} is a value, not a group of keys")
-    here[last] = yaml.safe_load(value)
+    try:
+        here[last] = yaml.safe_load(value)
+    except yaml.YAMLError as e:
+        raise ConfigError(f"--set {item}: the value is not YAML; quote it, as in --set 'run=\"a: b\"'") from e

@@ -27,7 +27,7 @@ from synthohive_spark.logs import bind, get_logger
 from synthohive_spark.models.base import resolve_model
 from synthohive_spark.relational.orchestrator import StagedOrchestrator, Trained
 from synthohive_spark.relational.profile import plan_tables
-from synthohive_spark.training import TrainSettings, train_tables
+from synthohive_spark.training import TrainSettings, learns, train_tables
 
 log = get_logger(__name__)
 
@@ -123,7 +123,7 @@ class Run:
         waiting = {t: p for t, p in plans.items() if t not in done}
         train_tables(plans, source.frame, settings, keep, only=waiting)
         for plan in waiting.values():
-            if plan.reference or not plan.named("model"):
+            if not learns(plan):
                 self.workspace.keep_model(self.id, plan, None, about)
         self.workspace.record(
             self.id,
@@ -178,13 +178,13 @@ class Run:
         }
         orchestrator.trained = Trained(plans, artifacts, self.source(versions).frame, lineage)
         scaled = {t: max(1, round(p.rows * config.scale)) for t, p in plans.items() if p.driving is None}
-        roots = orchestrator.root_rows({**scaled, **config.rows})
+        wanted = orchestrator.wanted_rows({**scaled, **config.rows})
         done = {e.table: e.payload["rows"] for e in self.events if e.event == "stage_written" and e.table}
         if done:
             log.info("stages_skipped", tables=sorted(done))
         return orchestrator.write_stages(
             self.config.target.location,
-            roots,
+            wanted,
             config.seed,
             done,
             lambda table, version, rows: self.workspace.record(

@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 
 from synthohive_spark.lake.location import quote
 from synthohive_spark.relational.context import Reader, add_context
+from synthohive_spark.relational.laws import key_set
 from synthohive_spark.relational.plan import TablePlan
 
 BUCKETS = 2**30
@@ -24,21 +25,25 @@ def training_frame(table: str, plans: Mapping[str, TablePlan], read: Reader, sam
     """The rows that a table's model learns from.
 
     Columns: ``__order`` (hash of the row's key, by which the training task sorts), ``m0``.. (modelled columns),
-    ``s0``.. (the table's own sequence columns, context too) and ``c0``.. (ancestors' columns), in the plan's order.
+    ``s0``.. (the table's own key columns, context too), ``p0``.. (identity of the parent behind a dealt key, by
+    position) and ``c0``.. (ancestors' columns), in the plan's order.
     """
     plan = plans[table]
     frame = _sampled(table, plans, read, sample_rows, seed)
     keys = {
         fk.position: [f"f{fk.position}_{i}" for i in range(len(fk.columns))]
         for fk in plan.foreign_keys
-        if fk.role != "implied"
+        if fk.role in ("driving", "drawn", "bound")
     }
     row_key = plan.primary_key or tuple(frame.columns)
     columns = [F.xxhash64(F.lit(seed), *(F.col(quote(c)) for c in row_key)).alias(ORDER)]
     columns += [F.col(quote(c)).alias(f"m{i}") for i, c in enumerate(plan.named("model"))]
-    columns += [F.col(quote(c)).alias(f"s{i}") for i, c in enumerate(plan.named("sequence"))]
+    columns += [F.col(quote(c)).alias(f"s{i}") for i, c in enumerate(plan.named("sequence", "grid"))]
     for fk in plan.foreign_keys:
         columns += [F.col(quote(c)).alias(k) for c, k in zip(fk.columns, keys.get(fk.position, []), strict=False)]
+    for fk in plan.dealt:
+        known = key_set(fk.columns)
+        columns.append(F.when(known, F.xxhash64(*(F.col(quote(c)) for c in fk.columns))).alias(f"p{fk.position}"))
     joined = add_context(frame.select(*columns), keys, plan, read, plans)
     return joined.drop(*(k for names in keys.values() for k in names))
 

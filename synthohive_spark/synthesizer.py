@@ -15,6 +15,7 @@ from synthohive_spark.evaluation.compare import evaluate
 from synthohive_spark.evaluation.scores import Evaluation
 from synthohive_spark.lake.location import Location, quote
 from synthohive_spark.metadata import Metadata
+from synthohive_spark.models.artifact import Artifact
 from synthohive_spark.models.base import ConditionalGenerativeModel, resolve_model
 from synthohive_spark.models.ctgan import CTGAN
 from synthohive_spark.relational.orchestrator import StagedOrchestrator, Trained
@@ -108,12 +109,13 @@ class Synthesizer:
         folder, trained = Path(path), self._trained
         (folder / "models").mkdir(parents=True, exist_ok=True)
         for i, table in enumerate(sorted(trained.artifacts)):
-            (folder / "models" / f"{i}.zip").write_bytes(trained.artifacts[table])
+            (folder / "models" / f"{i}.zip").write_bytes(trained.artifacts[table].model or b"")
         state = {
             "format": FORMAT,
             "metadata": json.loads(self.metadata.to_json()),
             "plans": {t: json.loads(p.model_dump_json()) for t, p in trained.plans.items()},
             "models": sorted(trained.artifacts),
+            "matching": {t: a.matching for t, a in trained.artifacts.items()},
             "lineage": trained.lineage,
         }
         (folder / "synthesizer.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
@@ -137,7 +139,8 @@ class Synthesizer:
                 raise SerializationError(f"{path} has format {state['format']}, this version reads {FORMAT}; fit again")
             result = cls(Metadata.load(state["metadata"]), spark, model)
             plans = {t: TablePlan.model_validate(p) for t, p in state["plans"].items()}
-            artifacts = {t: (folder / "models" / f"{i}.zip").read_bytes() for i, t in enumerate(state["models"])}
+            saved = {t: (folder / "models" / f"{i}.zip").read_bytes() for i, t in enumerate(state["models"])}
+            artifacts = {t: Artifact(model or None, state["matching"][t]) for t, model in saved.items()}
         except (OSError, ValueError, KeyError) as e:
             raise SerializationError(f"{path} does not hold a saved synthesizer ({e}); give the folder of save") from e
         result._orchestrator.trained = Trained(plans, artifacts, _unsaved, state["lineage"])

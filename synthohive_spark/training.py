@@ -28,15 +28,17 @@ from synthohive_spark.logs import get_logger
 from synthohive_spark.metadata import Metadata, Table
 from synthohive_spark.models.artifact import pack
 from synthohive_spark.models.base import ConditionalGenerativeModel
-from synthohive_spark.randomness import seed_of
+from synthohive_spark.randomness import Ints, seed_of
 from synthohive_spark.relational.context import Reader
+from synthohive_spark.relational.matching import learn
+from synthohive_spark.relational.matching import pack as pack_matchers
 from synthohive_spark.relational.plan import TablePlan
 from synthohive_spark.relational.values import as_model
 from synthohive_spark.sampling import ORDER, training_frame
 from synthohive_spark.strict import nearest
 
 log = get_logger(__name__)
-RESULT = "model binary, metrics string"
+RESULT = "model binary, matching string, metrics string"
 SIDE_BY_SIDE = 16  # Spark queues what exceeds its slots; this bounds the driver's threads
 
 
@@ -98,33 +100,39 @@ class Trainer:
     settings: TrainSettings
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The whole sample of the table in, one row (model, metrics) out."""
+        """The whole sample of the table in, one row (model, matching, metrics) out."""
         parts = [b for b in batches if b.num_rows]
         if not parts:
             raise TrainingError(f"{self.plan.table}: the sample is empty; raise train.sample_rows")
-        data, context = self.frames(pa.Table.from_batches(parts))
         started = time.monotonic()
+        sample = pa.Table.from_batches(parts)
+        data, context = self.frames(sample)
+        seed = seed_of(self.settings.seed, self.plan.table, "train") % 2**31
+        parents = {fk.position: _identity(sample, f"p{fk.position}") for fk in self.plan.dealt}
+        matchers, context = learn(self.plan, context, parents, self.settings.min_subjects, seed)
+        model, metrics = self._fit(data, context, seed) if len(data.columns) else (None, {})
+        metrics |= {"sample_rows": sample.num_rows, "train_seconds": round(time.monotonic() - started, 3)}
+        row = {"model": [model], "matching": [pack_matchers(matchers)], "metrics": [json.dumps(metrics, default=str)]}
+        kinds = [("model", pa.binary()), ("matching", pa.string()), ("metrics", pa.string())]
+        yield pa.RecordBatch.from_pydict(row, schema=pa.schema(kinds))
+
+    def _fit(self, data: pd.DataFrame, context: pd.DataFrame, seed: int) -> tuple[bytes, dict[str, Any]]:
+        """The packed model and its metrics."""
         device = pick_device(self.settings.gpu)
         shown = Metadata({self.plan.table: Table(columns={c: self.plan.types()[c] for c in data.columns})})
         model = self.settings.model_cls(shown, **self.settings.constructor_options(device))
-        seed = seed_of(self.settings.seed, self.plan.table, "train") % 2**31
-        model.fit(data, context=context, table_name=self.plan.table, seed=seed)
-        metrics = {
-            **getattr(model, "metrics", {}),
-            "sample_rows": len(data),
-            "train_seconds": round(time.monotonic() - started, 3),
-            "device": device,
-        }
-        row = {"model": [pack(model)], "metrics": [json.dumps(metrics, default=str)]}
-        yield pa.RecordBatch.from_pydict(row, schema=pa.schema([("model", pa.binary()), ("metrics", pa.string())]))
+        seen = context if len(context.columns) else None
+        model.fit(data, context=seen, table_name=self.plan.table, seed=seed)
+        return pack(model), {**getattr(model, "metrics", {}), "device": device}
 
-    def frames(self, sample: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    def frames(self, sample: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Data and context in the dtypes of ``as_model``, rows in the order of their key's hash."""
         types = self.plan.types()
         data = {c: _column(sample, f"m{i}", types[c]) for i, c in enumerate(self.plan.named("model"))}
         context = {c.name: _column(sample, f"c{i}", c.type) for i, c in enumerate(self.plan.context)}
-        context |= {c: _column(sample, f"s{i}", types[c]) for i, c in enumerate(self.plan.named("sequence"))}
-        return pd.DataFrame(data), pd.DataFrame(context) if context else None
+        context |= {c: _column(sample, f"s{i}", types[c]) for i, c in enumerate(self.plan.named("sequence", "grid"))}
+        rows = range(sample.num_rows)
+        return pd.DataFrame(data, index=rows), pd.DataFrame(context, index=rows)
 
 
 def pick_device(gpu: str) -> str:
@@ -148,6 +156,11 @@ def pick_device(gpu: str) -> str:
     return "cpu"
 
 
+def learns(plan: TablePlan) -> bool:
+    """Whether a table has something to learn: columns, or which of its parents go together."""
+    return not plan.reference and bool(plan.named("model") or plan.dealt)
+
+
 def train_tables(
     plans: Mapping[str, TablePlan],
     read: Reader,
@@ -161,13 +174,13 @@ def train_tables(
         plans: the tables.
         read: source tables by name.
         settings: how.
-        keep: called from a thread per table with a frame of one row (model, metrics) that trains when it is run.
+        keep: called from a thread per table with a frame of one row (model, matching, metrics), which trains when run.
         only: tables to train; all of them by default.
 
     Raises:
         TrainingError: naming the table and the cause; the other tables that have begun are finished.
     """
-    wanted = [t for t, p in plans.items() if p.named("model") and not p.reference and (only is None or t in only)]
+    wanted = [t for t, p in plans.items() if learns(p) and (only is None or t in only)]
 
     def train(table: str) -> None:
         log.info("training_task_submitted", table=table)
@@ -192,6 +205,13 @@ def train_tables(
             future.cancel()
         for future in done:
             future.result()
+
+
+def _identity(sample: pa.Table, name: str) -> Ints:
+    """Codes of the parents behind a key, -1 for none, shape (rows,)."""
+    hashes = sample.column(name).to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    code: Ints = pd.factorize(hashes, sort=True)[0].astype("int64")
+    return code
 
 
 def _column(sample: pa.Table, name: str, spark_type: str) -> pd.Series[Any]:

@@ -42,7 +42,11 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     builder = local_builder("synthohive-tests").master("local[2,4]")
     for key, value in LEAN.items():
         builder = builder.config(key, value)
-    session = builder.config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse"))).getOrCreate()
+    builder = builder.config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse")))
+    with pytest.MonkeyPatch.context() as environment:  # the workers find the tests' own model; no other process does
+        environment.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
+        environment.setenv("OMP_NUM_THREADS", "1")
+        session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     yield session
     session.stop()

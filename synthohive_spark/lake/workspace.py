@@ -15,6 +15,7 @@ from pyspark.sql.types import BinaryType, DataType, StringType, StructField, Str
 from synthohive_spark.errors import ConfigError, SerializationError, TrainingError
 from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.lake.location import Location
+from synthohive_spark.models.artifact import Artifact
 from synthohive_spark.relational.plan import TablePlan
 
 
@@ -29,6 +30,7 @@ TABLES = {
         run_id=TEXT,
         table_name=TEXT,
         model=BinaryType(),
+        matching=TEXT,
         metrics=TEXT,
         plan=TEXT,
         schema_hash=TEXT,
@@ -114,11 +116,14 @@ class Workspace:
         Args:
             run_id: the training run.
             plan: the table's plan.
-            model: one row (model binary, metrics string); None for a table with nothing to learn.
+            model: one row (model, matching, metrics); None for a table with nothing to learn.
             about: model class, options, hashes, seed.
         """
         if model is None:
-            nothing = [F.lit(None).cast("binary").alias("model"), F.lit("{}").alias("metrics")]
+            nothing = [
+                F.lit(None).cast("binary").alias("model"),
+                *(F.lit("{}").alias(c) for c in ("matching", "metrics")),
+            ]
             model = self.spark.range(1).select(*nothing)
         text = plan.model_dump_json()
         schema_hash = hashlib.sha256(json.dumps(plan.spark_schema, sort_keys=True).encode()).hexdigest()[:16]
@@ -126,6 +131,7 @@ class Workspace:
             F.lit(run_id).alias("run_id"),
             F.lit(plan.table).alias("table_name"),
             F.col("model"),
+            F.col("matching"),
             F.col("metrics"),
             F.lit(text).alias("plan"),
             F.lit(schema_hash).alias("schema_hash"),
@@ -134,7 +140,7 @@ class Workspace:
         )
         self._io.append(row, self.place.table("models"))
 
-    def models(self, run_id: str) -> tuple[dict[str, TablePlan], dict[str, bytes], dict[str, dict[str, Any]]]:
+    def models(self, run_id: str) -> tuple[dict[str, TablePlan], dict[str, Artifact], dict[str, dict[str, Any]]]:
         """Plans, models and metrics of a training run, by table. Models are a few MB each.
 
         Raises:
@@ -153,7 +159,7 @@ class Workspace:
             raise SerializationError(
                 f"a plan of run {run_id!r} was written by another version: {e}; train again"
             ) from e
-        artifacts = {r["table_name"]: bytes(r["model"]) for r in rows if r["model"] is not None}
+        artifacts = {r["table_name"]: _artifact(r) for r in rows}
         return plans, artifacts, {r["table_name"]: json.loads(r["metrics"]) for r in rows}
 
     def trained_tables(self, run_id: str) -> set[str]:
@@ -163,3 +169,7 @@ class Workspace:
             return set()
         rows = self._io.read_dataset(ref).where(F.col("run_id") == run_id).select("table_name").collect()
         return {r["table_name"] for r in rows}
+
+
+def _artifact(row: Row) -> Artifact:
+    return Artifact(None if row["model"] is None else bytes(row["model"]), row["matching"])

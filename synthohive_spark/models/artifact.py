@@ -6,12 +6,26 @@ import functools
 import io
 import tempfile
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from synthohive_spark.errors import SerializationError
 from synthohive_spark.models.base import ConditionalGenerativeModel
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed time, so that equal models are equal bytes
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What the training of one table leaves.
+
+    Attributes:
+        model: the packed model; None for a table without modelled columns.
+        matching: which parents go together, as JSON text.
+    """
+
+    model: bytes | None = None
+    matching: str = ""
 
 
 def pack(model: ConditionalGenerativeModel) -> bytes:

@@ -1,7 +1,7 @@
 """The network of the autoregressive model: one small head per sub-column, given those before it and the context.
 
 After TabularARGN (Tiwald et al. 2025, TabularARGN: A Flexible and Efficient Auto-Regressive Framework for Generating
-High-Fidelity Synthetic Data). B rows, S sub-columns, K context width, C context embedding (0 without context),
+High-Fidelity Synthetic Data). B rows, S sub-columns, K context width, C context embedding (1 without context),
 E inputs a sub-column.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,7 @@ CONTEXT_HIDDEN = 128
 CONTEXT_OUT = 64
 NARROWEST, WIDEST = 32, 256
 WIDTH_PER_NAT = 16.0
+MOST_WEIGHTS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,21 @@ class Plan:
     parents: tuple[tuple[int, ...], ...]
     narrowing: float
 
+    @classmethod
+    def of(cls, cardinalities: Sequence[int], context_width: int, parents: tuple[tuple[int, ...], ...]) -> Plan:
+        """Returns a plan whose heads are as wide as ``MOST_WEIGHTS`` allow."""
+        plan = cls(tuple(cardinalities), context_width, parents, 1.0)
+        return replace(plan, narrowing=min(1.0, MOST_WEIGHTS / plan.weights))
+
     @property
     def context_out(self) -> int:
-        """C."""
-        return CONTEXT_OUT if self.context_width else 0
+        """C; one constant where there is no context, so that the first head has an input."""
+        return CONTEXT_OUT if self.context_width else 1
+
+    @property
+    def wide(self) -> bool:
+        """Whether heads see but some of the earlier sub-columns, so that each has to look up its own."""
+        return any(len(seen) < place for place, seen in enumerate(self.parents))
 
     def width(self, place: int) -> int:
         """Returns the hidden units of a head."""
@@ -80,6 +92,19 @@ class Head(nn.Module):
         return logits
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What heads see of some rows.
+
+    Attributes:
+        features: (B, C + S E) context and inputs, of which each head takes a beginning; in wide tables (B, C).
+        table: (sum of codes, E) inputs of all codes.
+    """
+
+    features: Tensor
+    table: Tensor
+
+
 class ColumnHeads(nn.Module):
     """All heads of a table.
 
@@ -92,9 +117,7 @@ class ColumnHeads(nn.Module):
     def __init__(self, plan: Plan, barriers: Sequence[Tensor | None], rng: torch.Generator) -> None:
         super().__init__()
         self.plan = plan
-        self.embeddings = nn.ParameterList(
-            nn.Parameter(torch.randn(codes, EMBEDDING, generator=rng)) for codes in plan.cardinalities
-        )
+        self.embedding = nn.Parameter(torch.randn(sum(plan.cardinalities), EMBEDDING, generator=rng))
         self.heads = nn.ModuleList(
             Head(plan.context_out + INPUTS * len(plan.parents[place]), plan.width(place), codes, rng)
             for place, codes in enumerate(plan.cardinalities)
@@ -103,13 +126,13 @@ class ColumnHeads(nn.Module):
             self.context_hidden = seeded_linear(plan.context_width, CONTEXT_HIDDEN, rng)
             self.context_output = seeded_linear(CONTEXT_HIDDEN, CONTEXT_OUT, rng)
             self.unknown = nn.Parameter(torch.zeros(CONTEXT_OUT))
-        for place, codes in enumerate(plan.cardinalities):
-            self.register_buffer(f"scale_{place}", torch.linspace(-1, 1, codes)[:, None], persistent=False)
+        scale = torch.cat([torch.linspace(-1, 1, codes) for codes in plan.cardinalities])
+        self.register_buffer("scale", scale[:, None], persistent=False)
+        starts = torch.tensor([0, *plan.cardinalities[:-1]]).cumsum(0)
+        self.register_buffer("starts", starts, persistent=False)
+        for place, parents in enumerate(plan.parents):
+            self.register_buffer(f"parents_{place}", torch.tensor(parents, dtype=torch.long), persistent=False)
             self.register_buffer(f"barrier_{place}", barriers[place], persistent=False)
-            if plan.parents[place] != tuple(range(place)):
-                seen = torch.tensor([INPUTS * parent + part for parent in plan.parents[place] for part in range(INPUTS)])
-                columns = torch.cat([torch.arange(plan.context_out), seen.long() + plan.context_out])
-                self.register_buffer(f"columns_{place}", columns, persistent=False)
 
     @torch.no_grad()
     def start_at(self, shares: Sequence[Tensor]) -> None:
@@ -121,33 +144,39 @@ class ColumnHeads(nn.Module):
     def context(self, dense: Tensor, masked: Tensor | None = None) -> Tensor:
         """(B, K) context, optional (B, 1) mask of rows that shall not see it -> (B, C)."""
         if not self.plan.context_width:
-            return dense.new_zeros(len(dense), 0)
+            return dense.new_ones(len(dense), self.plan.context_out)
         embedded = torch.relu(self.context_output(torch.relu(self.context_hidden(dense))))
         return embedded if masked is None else torch.where(masked, self.unknown, embedded)
 
-    def table(self, place: int) -> Tensor:
-        """Returns the (codes, E) inputs that each code of a sub-column stands for."""
-        return torch.cat([self.embeddings[place], self.get_buffer(f"scale_{place}")], dim=1)
+    def table(self) -> Tensor:
+        """Returns the (sum of codes, E) inputs that the codes stand for, sub-column after sub-column."""
+        return torch.cat([self.embedding, self.get_buffer("scale")], dim=1)
 
-    def features(self, context: Tensor, codes: Tensor) -> Tensor:
-        """(B, C), (B, S) codes -> (B, C + S E), of which each head sees its own part."""
-        parts = [F.embedding(codes[:, place], self.table(place)) for place in range(len(self.plan.cardinalities) - 1)]
-        return torch.cat([context, *parts], dim=1)
+    def seen(self, context: Tensor, codes: Tensor) -> Seen:
+        """(B, C), (B, S) codes -> what heads see of them."""
+        table = self.table()
+        if self.plan.wide:
+            return Seen(context, table)
+        looked_up = F.embedding(codes + self.get_buffer("starts"), table)  # (B, S, E)
+        return Seen(torch.cat([context, looked_up.flatten(1)], dim=1), table)
 
-    def logits(self, place: int, features: Tensor, codes: Tensor, keep: Tensor | None = None) -> Tensor:
-        """(B, at least C + E place), (B, at least place) codes -> (B, codes) logits of sub-column ``place``."""
-        columns = getattr(self, f"columns_{place}", None)
-        end = self.plan.context_out + INPUTS * place
-        seen = features[:, :end] if columns is None else features[:, columns]
-        logits: Tensor = self.heads[place](seen, keep)
+    def logits(self, place: int, seen: Seen, codes: Tensor, keep: Tensor | None = None) -> Tensor:
+        """What heads see, (B, at least place) codes -> (B, codes) logits of sub-column ``place``."""
+        if self.plan.wide:
+            parents = self.get_buffer(f"parents_{place}")
+            looked_up = F.embedding(codes[:, parents] + self.get_buffer("starts")[parents], seen.table)
+            inputs = torch.cat([seen.features, looked_up.flatten(1)], dim=1)
+        else:
+            inputs = seen.features[:, : self.plan.context_out + INPUTS * place]
+        logits: Tensor = self.heads[place](inputs, keep)
         barrier = getattr(self, f"barrier_{place}")
         return logits if barrier is None else logits + barrier[codes[:, place - 1]]
 
     def log_probabilities(self, context: Tensor, codes: Tensor, keep: Tensor | None = None) -> Tensor:
         """(B, C), (B, S) codes -> (B, S) log probability of each code, given those before it and the context."""
-        features = self.features(context, codes)
+        seen = self.seen(context, codes)
         parts = []
         for place in range(len(self.plan.cardinalities)):
-            logits = self.logits(place, features, codes, keep)
+            logits = self.logits(place, seen, codes, keep)
             parts.append(-F.cross_entropy(logits, codes[:, place], reduction="none"))
         return torch.stack(parts, dim=1)

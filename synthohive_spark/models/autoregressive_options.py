@@ -21,7 +21,7 @@ class AutoregressiveOptions(ModelOptions):
         max_categories: strings kept of a column.
         bins: bins of a continuous column. None: they follow the size of the table.
         two_level: whether bins are cut again into pieces. None: for tables of many rows.
-        learning_rate: of AdamW.
+        learning_rate: of AdamW. None: it follows the size of the table.
         weight_decay: of AdamW.
         dropout: share of the hidden units.
         context_dropout: share of the rows that are trained without their context. None: it follows from the number
@@ -32,8 +32,15 @@ class AutoregressiveOptions(ModelOptions):
     """
 
     MODEL: ClassVar[str] = "AutoregressiveModel"
-    POSITIVE: ClassVar[tuple[str, ...]] = ("min_count", "max_categories", "learning_rate")
-    POSITIVE_OR_NONE: ClassVar[tuple[str, ...]] = ("batch_size", "epochs", "max_seconds", "bins", "threads")
+    POSITIVE: ClassVar[tuple[str, ...]] = ("min_count", "max_categories")
+    POSITIVE_OR_NONE: ClassVar[tuple[str, ...]] = (
+        "batch_size",
+        "epochs",
+        "max_seconds",
+        "bins",
+        "learning_rate",
+        "threads",
+    )
     NOT_NEGATIVE: ClassVar[tuple[str, ...]] = ("weight_decay",)
     SHARES: ClassVar[tuple[str, ...]] = ("dropout", "context_dropout")
 
@@ -44,9 +51,9 @@ class AutoregressiveOptions(ModelOptions):
     max_categories: int = 1000
     bins: int | None = None
     two_level: bool | None = None
-    learning_rate: float = 2e-3
+    learning_rate: float | None = None
     weight_decay: float = 1e-5
-    dropout: float = 0.1
+    dropout: float = 0.2
     context_dropout: float | None = None
     device: str = "cpu"
     threads: int | None = None

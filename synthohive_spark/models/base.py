@@ -15,7 +15,12 @@ from typing_extensions import Self
 
 from synthohive_spark.errors import ConfigError
 
-_BUILT_IN = MappingProxyType({"ctgan": "synthohive_spark.models.ctgan.CTGAN"})
+_BUILT_IN = MappingProxyType(
+    {
+        "autoregressive": "synthohive_spark.models.autoregressive.AutoregressiveModel",
+        "ctgan": "synthohive_spark.models.ctgan.CTGAN",
+    }
+)
 
 
 class KeyMetadata(Protocol):

@@ -14,6 +14,10 @@ FEWEST_STEPS = 50
 # One thread of a 2024 server core, measured with the layouts of mutagenesis and nycflights13.
 SECONDS_PER_STEP = 0.004
 SECONDS_PER_GFLOP = 0.018
+# The autoregressive model: heads are small, so the number of them counts beside the flops.
+ROUNDS = 100
+MOST_HEAD_STEPS = 8000
+SECONDS_PER_HEAD = 0.00045
 # Wide, since a slow machine is no reason for another model.
 SAFETY_FACTOR = 5.0
 
@@ -44,6 +48,33 @@ def planned_steps(rows: int, batch: int, epochs: int | None, max_seconds: float 
     if max_seconds is None:
         return steps
     return max(FEWEST_STEPS, min(steps, int(max_seconds / seconds_a_step)))
+
+
+def head_step_seconds(batch: int, heads: int, weights: int) -> float:
+    """Returns the listed price in seconds of one step of an autoregressive network, its share of judging included.
+
+    Args:
+        batch: rows of a batch.
+        heads: number of heads.
+        weights: that a row meets; forward and backward take three passes at 2 flops each.
+    """
+    return 0.001 + SECONDS_PER_HEAD * heads + SECONDS_PER_GFLOP * 6e-9 * batch * weights
+
+
+def head_steps(rows: int, batch: int, max_seconds: float | None, seconds_a_step: float, networks: int) -> int:
+    """Returns the most steps that each of some autoregressive networks may take.
+
+    Args:
+        rows: training rows.
+        batch: rows of a batch.
+        max_seconds: seconds that the steps of all networks may cost at their listed price.
+        seconds_a_step: that price.
+        networks: number of networks, trained alike.
+    """
+    steps = min(MOST_HEAD_STEPS, max(2 * MIN_STEPS, ROUNDS * math.ceil(rows / batch)))
+    if max_seconds is None:
+        return steps
+    return max(FEWEST_STEPS, min(steps, int(max_seconds / seconds_a_step / networks)))
 
 
 def safety_stop(max_seconds: float | None) -> float:

@@ -199,12 +199,17 @@ class TableCodes:
         return [sub.cardinality for sub in self.subs]
 
     def barrier(self, place: int) -> NDArray[np.float32] | None:
-        """Returns the (K, F) logits to add to a second sub-column for each code of its first one: 0 or impossible."""
+        """Returns the (K, F) logits, 0 or ``IMPOSSIBLE``, to add to a second sub-column for each code of its first one.
+
+        None for other sub-columns, and where all pieces are possible.
+        """
         sub = self.subs[place]
         if sub.level == 0:
             return None
         pieces = self.columns[sub.column].pieces
         possible = np.arange(sub.cardinality)[None, :] < pieces[:, None]
+        if possible.all():
+            return None
         return np.where(possible, 0.0, IMPOSSIBLE).astype(np.float32)
 
     def encode(self, encoded: Sequence[Encoded], rows: int) -> NDArray[np.int16]:
@@ -242,7 +247,8 @@ def _edges(shares: NDArray[np.float64], most: int) -> NDArray[np.float64]:
     steps = np.append(0.0, shares)
     if shares.size <= most:
         return steps
-    return steps[np.unique(np.append(_nearest_edge(steps, even), [0, steps.size - 1]))]
+    kept: NDArray[np.float64] = steps[np.unique(np.append(_nearest_edge(steps, even), [0, steps.size - 1]))]
+    return kept
 
 
 def _nearest_edge(edges: NDArray[np.float64], wanted: NDArray[np.float64]) -> Codes:

@@ -2,45 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from synthohive_spark.lake.location import quote
-from synthohive_spark.relational.plan import ForeignKeyPlan, TablePlan
+from synthohive_spark.relational.plan import DEGREE, ForeignKeyPlan, TablePlan
 
 Reader = Callable[[str], DataFrame]
 
 
 def context_of(plan: TablePlan, position: int) -> dict[int, tuple[int, ...]]:
     """Context columns behind one foreign key: {position in ``plan.context``: path from the parent on}."""
-    return {i: c.path[1:] for i, c in enumerate(plan.context) if c.path[0] == position}
+    return {i: c.path[1:] for i, c in enumerate(plan.context) if c.path[0] == position and c.column != DEGREE}
+
+
+def degree_of(plan: TablePlan, position: int) -> str | None:
+    """The context column that holds how many children the parent behind a key has."""
+    return next((f"c{i}" for i, c in enumerate(plan.context) if c.path == (position,) and c.column == DEGREE), None)
 
 
 def add_context(
     frame: DataFrame, keys: Mapping[int, list[str]], plan: TablePlan, read: Reader, plans: Mapping[str, TablePlan]
 ) -> DataFrame:
-    """Join the ancestors' columns that the table's model sees, as columns ``c0``, ``c1``, ... in the plan's order.
+    """Join what the table's model sees of its ancestors, as columns ``c0``, ``c1``, ... in the plan's order.
 
     Args:
-        frame: rows with the key columns named by ``keys``.
+        frame: rows of the table with the key columns named by ``keys``.
         keys: for some of the table's foreign keys (by position), the columns of ``frame`` that hold the key.
         plan: the table's plan.
-        read: a table by its name: the source when training, the synthetic lake when generating.
+        read: tables by name.
         plans: plans of all tables.
     """
     own = frame.columns
     for position, columns in keys.items():
         fk = next(k for k in plan.foreign_keys if k.position == position)
         wanted = context_of(plan, position)
-        if not wanted:
-            continue
-        parent = ancestors(plan, fk, wanted, read, plans)
-        joined = frame.join(parent, [F.col(quote(c)) == F.col(f"__k{i}") for i, c in enumerate(columns)], "left")
-        frame = joined.select(*(F.col(quote(c)) for c in own), *(F.col(f"c{i}") for i in wanted))
-        own = frame.columns
-    return frame
+        if wanted:
+            parent = ancestors(plan, fk, wanted, read, plans)
+            same = [F.col(c) == F.col(f"__k{i}") for i, c in enumerate(columns)]
+            frame = frame.join(parent, same, "left").drop(*(f"__k{i}" for i in range(len(columns))))
+        degree = degree_of(plan, position)
+        if degree is not None:
+            named = [F.col(quote(c)).alias(f"__k{i}") for i, c in enumerate(fk.columns)]
+            counts = read(plan.table).groupBy(*named).agg(F.count("*").alias(degree))
+            same = [F.col(c) == F.col(f"__k{i}") for i, c in enumerate(columns)]
+            frame = frame.join(counts, same, "left").drop(*(f"__k{i}" for i in range(len(columns))))
+    return frame.select(*own, *(f"c{i}" for i in range(len(plan.context))))
 
 
 def ancestors(
@@ -49,16 +58,27 @@ def ancestors(
     wanted: Mapping[int, tuple[int, ...]],
     read: Reader,
     plans: Mapping[str, TablePlan],
+    extra: Sequence[str] = (),
 ) -> DataFrame:
-    """The parent behind a key: its referenced columns as ``__k0``.. and the wanted context columns ``c0``..
+    """The parent behind a key, row by row.
 
-    ``wanted`` maps positions in ``plan.context`` to the path of keys that leads on from that parent.
+    Args:
+        plan: the table whose context is wanted.
+        fk: a key of it, or of an ancestor.
+        wanted: positions in ``plan.context``, with the path of keys that leads on from that parent.
+        read: tables by name.
+        plans: plans of all tables.
+        extra: further columns of the parent.
+
+    Returns:
+        Its referenced columns as ``__k0``.., the extra ones as ``__t0``.., the wanted context as ``c0``.. by position.
     """
     parent, frame = plans[fk.references], read(fk.references)
     direct = [i for i, path in wanted.items() if not path]
     above = {i: path for i, path in wanted.items() if path}
     columns = [
         *(F.col(quote(r)).alias(f"__k{n}") for n, r in enumerate(fk.referenced_columns)),
+        *(F.col(quote(e)).alias(f"__t{n}") for n, e in enumerate(extra)),
         *(F.col(quote(plan.context[i].column)).alias(f"c{i}") for i in direct),
     ]
     if not above:
@@ -71,5 +91,4 @@ def ancestors(
         *(F.col(f"__k{n}").alias(f"__h{n}") for n in range(len(up.columns))), *(F.col(f"c{i}") for i in above)
     )
     joined = frame.join(higher, [F.col(f"__up{n}") == F.col(f"__h{n}") for n in range(len(up.columns))], "left")
-    kept = [*(f"__k{n}" for n in range(len(fk.referenced_columns))), *(f"c{i}" for i in wanted)]
-    return joined.select(*(F.col(c) for c in kept))
+    return joined.drop(*(f"__up{n}" for n in range(len(up.columns))), *(f"__h{n}" for n in range(len(up.columns))))

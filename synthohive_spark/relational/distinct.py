@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -43,6 +43,21 @@ def sequence_values(plan: SequencePlan, families: pd.DataFrame, owner: Ints, at:
         jitter = (mix(luck[owner] + at, seed) >> np.uint64(1)).astype(np.int64)
         index = low + jitter % np.maximum(high - low, 1)
     return plan.format.values(index, int(size.max(initial=1)))
+
+
+def grid_values(grid: Sequence[SequencePlan], index: Ints, total: int) -> dict[str, Values]:
+    """The columns of a natural key from positions in the table: the product of the domains, the last column fastest.
+
+    A product that is too small for the table is widened in its first column.
+    """
+    sizes = [p.size for p in grid]
+    rest = int(np.prod(sizes[1:], dtype=np.int64))
+    sizes[0] = max(sizes[0], -(-total // rest))
+    made, left = {}, index
+    for plan, size in reversed(list(zip(grid, sizes, strict=True))):
+        made[plan.column] = plan.format.values(left % size, size)
+        left = left // size
+    return made
 
 
 def distinct(

@@ -65,15 +65,16 @@ class LinkageModel:
 
     def total(self, num_parents: int) -> int:
         """Children of ``num_parents`` parents: what ``sample`` over all of them sums to."""
-        return int(self._lorenz(np.array([num_parents]), num_parents)[0])
+        return int(self._lorenz(np.array([num_parents]), num_parents)[0]) if num_parents else 0
 
-    def sample(self, num_parents: int, seed: int = 0, ranks: Ints | None = None) -> Ints:
+    def sample(self, num_parents: int, seed: int = 0, ranks: Ints | None = None, total: int | None = None) -> Ints:
         """Draw counts.
 
         Args:
             num_parents: parents in the whole table.
             seed: the seed.
             ranks: positions in [0, num_parents) of the parents asked for; all of them if not given.
+            total: children of all parents together; as many as the law gives if not given.
 
         Returns:
             Children of each asked parent, shape (len(ranks),).
@@ -82,19 +83,34 @@ class LinkageModel:
             raise GenerationError("this LinkageModel was not fitted; call fit first")
         ranks = np.arange(num_parents, dtype=np.int64) if ranks is None else ranks
         place = scatter(ranks, num_parents, seed_of(seed, "linkage"))
-        counts: Ints = self._lorenz(place + 1, num_parents) - self._lorenz(place, num_parents)
+        counts: Ints = self._lorenz(place + 1, num_parents, total) - self._lorenz(place, num_parents, total)
         return counts
 
-    def _lorenz(self, k: Ints, num_parents: int) -> Ints:
+    def owner(self, child: Ints, num_parents: int, total: int) -> Ints:
+        """The parent, in [0, num_parents), of each child in [0, total): the inverse of the Lorenz curve."""
+        low, high = np.zeros(len(child), np.int64), np.full(len(child), num_parents - 1, np.int64)
+        while (low < high).any():
+            middle = (low + high) // 2
+            right = self._lorenz(middle + 1, num_parents, total) <= child
+            low, high = np.where(right, middle + 1, low), np.where(right, high, middle)
+        return low
+
+    def _lorenz(self, k: Ints, num_parents: int, wanted: int | None = None) -> Ints:
         """Children of the first ``k`` parents, in the order of the law, out of ``num_parents``."""
         source = int(self.parents.sum())
         shared = math.gcd(source, num_parents)
         t, n = source // shared, num_parents // shared  # reduced: at equal sizes all is exact
         before = np.concatenate([[0], np.cumsum(self.parents)])
         children = np.concatenate([[0], np.cumsum(self.values * self.parents)]).astype(np.float64)
+        factor = n / t
+        if wanted is not None:  # a total of its own; where the law has no children, all parents share alike
+            if not children[-1]:
+                even: Ints = k * wanted // num_parents
+                return even
+            factor = wanted / children[-1]
         x = k * (t / n)
         i = np.clip(np.searchsorted(before, x, side="right") - 1, 0, len(self.values) - 1)
-        total: Ints = np.floor((children[i] + (x - before[i]) * self.values[i]) * (n / t) + 1e-6).astype(np.int64)
+        total: Ints = np.floor((children[i] + (x - before[i]) * self.values[i]) * factor + 1e-6).astype(np.int64)
         return total
 
     def to_dict(self) -> dict[str, Any]:

@@ -18,12 +18,14 @@ from synthohive_spark.lake.location import Location, TableRef
 from synthohive_spark.lake.source import SourceLake, check_source, pin_source
 from synthohive_spark.logs import bound, get_logger
 from synthohive_spark.metadata import Metadata
+from synthohive_spark.models.artifact import Artifact
 from synthohive_spark.models.base import ConditionalGenerativeModel, check_model_class
 from synthohive_spark.models.ctgan import CTGAN
+from synthohive_spark.relational.context import Reader
 from synthohive_spark.relational.linkage import Method
 from synthohive_spark.relational.plan import TablePlan
 from synthohive_spark.relational.profile import plan_tables
-from synthohive_spark.relational.skeleton import Skeleton
+from synthohive_spark.relational.skeleton import Skeleton, planned_sizes
 from synthohive_spark.relational.stage import stage_frame
 from synthohive_spark.session import get_session
 from synthohive_spark.training import TrainSettings, train_tables
@@ -38,13 +40,13 @@ class Trained:
 
     Attributes:
         plans: one per table.
-        artifacts: saved models; a table without modelled columns has none.
+        artifacts: what training left of each; a table with nothing to learn has none.
         copies: frames of reference tables, which are copied.
         lineage: table properties that say where rows come from.
     """
 
     plans: dict[str, TablePlan]
-    artifacts: dict[str, bytes]
+    artifacts: dict[str, Artifact]
     copies: Callable[[str], DataFrame]
     lineage: dict[str, str] = field(default_factory=dict)
 
@@ -141,13 +143,14 @@ class StagedOrchestrator:
         self.metadata.validate_schema()
         source = check_source(pin_source(self.io, self.metadata, {t: TableRef.parse(p) for t, p in paths.items()}))
         plans = plan_tables(source, min_subjects, linkage)
-        artifacts: dict[str, bytes] = {}
+        artifacts: dict[str, Artifact] = {}
 
         def keep(table: str, frame: DataFrame) -> None:
             row = frame.first()  # one row: the model, a few MB
             if row is None:
                 raise TrainingError(f"{table}: the training task returned no model")
-            artifacts[table] = bytes(row["model"])
+            model = row["model"]
+            artifacts[table] = Artifact(None if model is None else bytes(model), row["matching"])
 
         train_tables(plans, source.frame, settings, keep)
         self.trained = Trained(plans, artifacts, source.frame, _lineage(source, self.model_cls, seed))
@@ -162,7 +165,8 @@ class StagedOrchestrator:
         """Generate every table, stage by stage.
 
         Args:
-            num_rows_root: {root table: rows}; a root that is not named gets as many rows as the source has.
+            num_rows_root: {table: rows}; a root that is not named gets as many rows as the source has, other tables
+                follow from their parents.
             output_path_base: the folder of the target. Each table is written there and released before the next;
                 children read their parents from it.
             seed: the generation seed.
@@ -174,50 +178,57 @@ class StagedOrchestrator:
             TrainingError: ``fit_all`` was not called.
             GenerationError, WriteError: with place and cause.
         """
-        if self.trained is None:
-            raise TrainingError("nothing is trained yet; call fit_all before generate")
-        roots = self.root_rows(num_rows_root or {})
+        wanted = self.wanted_rows(num_rows_root or {})
         if output_path_base is None:
-            return self._in_memory(roots, seed)
-        self.write_stages(Location(path=output_path_base), roots, seed)
+            return self._in_memory(wanted, seed)
+        self.write_stages(Location(path=output_path_base), wanted, seed)
         return {}
 
-    def root_rows(self, wanted: Mapping[str, int]) -> dict[str, int]:
-        """Rows of each root table.
+    def wanted_rows(self, wanted: Mapping[str, int]) -> dict[str, int]:
+        """Rows of the root tables, and of other tables for which a number was given.
 
         Raises:
-            ConfigError: a name is not that of a root table.
+            ConfigError: a name is not that of a table.
         """
-        assert self.trained is not None
-        plans = self.trained.plans
-        roots = {t: p.rows for t, p in plans.items() if p.driving is None}
-        wrong = [t for t in wanted if t not in roots]
+        plans = self._trained.plans
+        wrong = [t for t in wanted if t not in plans]
         if wrong:
-            raise ConfigError(f"num_rows_root names {wrong}; root tables are {sorted(roots)}, others follow from them")
-        return {t: wanted.get(t, n) if not plans[t].reference else n for t, n in roots.items()}
+            raise ConfigError(f"rows are given for unknown tables {wrong}; tables are {sorted(plans)}")
+        roots = {t: p.rows for t, p in plans.items() if p.driving is None}
+        return {**roots, **wanted, **{t: p.rows for t, p in plans.items() if p.reference}}
 
-    def _frame(self, table: str, roots: Mapping[str, int], sizes: Mapping[str, int], read: Any, seed: int) -> DataFrame:
-        assert self.trained is not None
-        plan = self.trained.plans[table]
+    @property
+    def _trained(self) -> Trained:
+        if self.trained is None:
+            raise TrainingError("nothing is trained yet; call fit_all before generate")
+        return self.trained
+
+    def _frame(
+        self, table: str, wanted: Mapping[str, int], sizes: Mapping[str, int], read: Reader, seed: int
+    ) -> DataFrame:
+        trained = self._trained
+        plan = trained.plans[table]
         if plan.reference:
-            return self.trained.copies(table)
-        skeleton = Skeleton(self.spark, plan, self.trained.plans, read, sizes, roots.get(table, 0), seed)
-        return stage_frame(skeleton, self.model_cls, self.trained.artifacts.get(table))
+            return trained.copies(table)
+        if any(fk.role == "late" for fk in plan.foreign_keys):
+            sizes = {**planned_sizes(trained.plans, wanted), **sizes}
+        skeleton = Skeleton(self.spark, plan, trained.plans, read, sizes, wanted.get(table), seed)
+        return stage_frame(skeleton, self.model_cls, trained.artifacts.get(table, Artifact()))
 
-    def _in_memory(self, roots: Mapping[str, int], seed: int) -> dict[str, DataFrame]:
+    def _in_memory(self, wanted: Mapping[str, int], seed: int) -> dict[str, DataFrame]:
         made: dict[str, DataFrame] = {}
         sizes: dict[str, int] = {}
         for stage in graph.stages(self.metadata.tables):
             log.info("stage_start", tables=stage)
             for table in stage:
-                made[table] = self._frame(table, roots, sizes, made.__getitem__, seed).persist()
+                made[table] = self._frame(table, wanted, sizes, made.__getitem__, seed).persist()
                 sizes[table] = made[table].count()
         return made
 
     def write_stages(
         self,
         target: Location,
-        roots: Mapping[str, int],
+        wanted: Mapping[str, int],
         seed: int,
         done: Mapping[str, int] | None = None,
         written: Callable[[str, int, int], None] = lambda table, version, rows: None,
@@ -226,7 +237,7 @@ class StagedOrchestrator:
 
         Args:
             target: where to.
-            roots: rows of each root table.
+            wanted: rows of the root tables, and of others that shall have a number of their own.
             seed: the generation seed.
             done: {table: rows} that an earlier attempt of the same run completed.
             written: called after each table with its name, Delta version and rows.
@@ -249,7 +260,7 @@ class StagedOrchestrator:
                     touched.append(table)
                     with bound(table=table):
                         try:
-                            version, rows = self._write(table, self._frame(table, roots, sizes, read, seed), target)
+                            version, rows = self._write(table, self._frame(table, wanted, sizes, read, seed), target)
                         except Exception as e:
                             if self.on_write_failure == "cleanup":
                                 self._clean(target, touched, before)
@@ -264,9 +275,8 @@ class StagedOrchestrator:
         return sizes
 
     def _write(self, table: str, frame: DataFrame, target: Location) -> tuple[int, int]:
-        assert self.trained is not None
-        schema = StructType.fromJson(self.trained.plans[table].spark_schema)
-        lineage = {f"synthohive.{k}": v for k, v in self.trained.lineage.items()}
+        schema = StructType.fromJson(self._trained.plans[table].spark_schema)
+        lineage = {f"synthohive.{k}": v for k, v in self._trained.lineage.items()}
         attempts = 1 + (self.write_retries if self.on_write_failure == "retry" else 0)
         for attempt in range(1, attempts + 1):
             try:
@@ -275,7 +285,7 @@ class StagedOrchestrator:
                     target.table(table),
                     schema=schema,
                     properties=lineage,
-                    user_metadata=json.dumps(self.trained.lineage, sort_keys=True),
+                    user_metadata=json.dumps(self._trained.lineage, sort_keys=True),
                 )
             except Exception as e:
                 if attempt == attempts:

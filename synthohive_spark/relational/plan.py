@@ -12,9 +12,9 @@ from synthohive_spark.metadata import Constraint
 from synthohive_spark.relational.keyformat import KeyFormat
 from synthohive_spark.strict import Strict
 
-Role = Literal["model", "surrogate", "sequence", "foreign", "shape", "derived"]
-
-KeyRole = Literal["driving", "drawn", "implied"]
+Role = Literal["model", "surrogate", "sequence", "grid", "foreign", "shape", "derived"]
+KeyRole = Literal["driving", "drawn", "bound", "late", "implied", "self"]
+DEGREE = "#"  # the name under which context holds a family's size, or a drawn parent's number of children
 
 
 class ColumnPlan(Strict):
@@ -22,8 +22,9 @@ class ColumnPlan(Strict):
 
     Attributes:
         role: ``model`` is learnt; ``surrogate`` a primary key made from the row's position; ``sequence`` the part of a
-            natural key that is drawn without replacement within a family; ``foreign`` comes from a parent; ``shape``
-            is text or personal data, written as random values of the same shape; ``derived`` is computed by SQL.
+            natural key that is drawn without replacement within a family; ``grid`` a natural key made from the row's
+            position; ``foreign`` comes from a parent; ``shape`` is text or personal data, written as random values of
+            the same shape; ``derived`` is computed by SQL.
     """
 
     name: str
@@ -36,10 +37,14 @@ class ForeignKeyPlan(Strict):
 
     Attributes:
         position: its index in the metadata of the table.
-        role: ``driving`` makes families; ``drawn`` takes a parent's row under that parent's degree; ``implied``
-            follows from a wider key that holds its columns.
+        role: ``driving`` makes families; ``drawn`` takes a parent's row under that parent's degree; ``bound`` does so
+            among the parents that agree with the row in the ``tie``; ``late`` closes a cycle of tables, so its parents
+            are known by position only; ``implied`` follows from a wider key that holds its columns; ``self`` refers to
+            the table itself.
         null_share: share of source rows where it is null.
         law: children per parent, as ``LinkageModel.to_dict``.
+        tie: pairs (column of the driving parent, column of this parent) that agree on every row.
+        target: for ``late``: how the parents' keys look.
     """
 
     position: int
@@ -49,6 +54,36 @@ class ForeignKeyPlan(Strict):
     role: KeyRole
     null_share: float
     law: dict[str, Any]
+    tie: tuple[tuple[str, str], ...] = ()
+    target: KeyFormat | None = None
+
+
+class Forest(Strict):
+    """The shape of a self-reference: trees by level.
+
+    Attributes:
+        position: the key's index in the metadata of the table.
+        levels: rows of each level in the source, roots first.
+        laws: children per row of each level that has a level below, as ``LinkageModel.to_dict``.
+        loops: roots refer to themselves instead of being null.
+    """
+
+    position: int
+    levels: tuple[int, ...]
+    laws: tuple[dict[str, Any], ...]
+    loops: bool = False
+
+
+class NullPattern(Strict):
+    """Which of the drawn keys are set together, and how often.
+
+    Attributes:
+        set_keys: one flag per key of ``TablePlan.dealt``, in its order.
+        share: share of the source's rows with (or without) a driving parent.
+    """
+
+    set_keys: tuple[bool, ...]
+    share: float
 
 
 class ContextColumn(Strict):
@@ -57,7 +92,7 @@ class ContextColumn(Strict):
     Attributes:
         name: how the model knows it: the path of keys and the column.
         path: positions of the foreign keys to follow, from the table upwards.
-        column: its name in the ancestor.
+        column: its name in the ancestor; ``DEGREE`` for the number of its children.
     """
 
     name: str
@@ -108,6 +143,9 @@ class TablePlan(Strict):
         spark_schema: the table's schema (``StructType.jsonValue``): names, types, nullability, comments.
         unit_columns: columns of the driving parent that keep families together in one unit of work.
         surrogate: the format of the surrogate key.
+        grid: the columns of a natural key that no family keeps apart; positions count through their product.
+        patterns: which drawn keys are null together, on rows with a driving parent; ``free_patterns`` on the others.
+        linked: foreign keys alone make the primary key, so that no family may hold a drawn parent twice.
         bounds: the constraints that people declared.
         tiebreak: the modelled key column that is drawn again where a primary key would repeat.
     """
@@ -122,6 +160,11 @@ class TablePlan(Strict):
     unit_columns: tuple[str, ...] = ()
     surrogate: KeyFormat | None = None
     sequence: SequencePlan | None = None
+    grid: tuple[SequencePlan, ...] = ()
+    forest: Forest | None = None
+    patterns: tuple[NullPattern, ...] = ()
+    free_patterns: tuple[NullPattern, ...] = ()
+    linked: bool = False
     tiebreak: str | None = None
     shapes: dict[str, ShapePlan] = {}
     derived: dict[str, str] = {}
@@ -142,7 +185,13 @@ class TablePlan(Strict):
         return next((fk for fk in self.foreign_keys if fk.role == "driving"), None)
 
     @property
-    def drawn(self) -> list[ForeignKeyPlan]:
-        """Keys whose parents are drawn under their degrees, wider keys first."""
-        keys = [fk for fk in self.foreign_keys if fk.role == "drawn"]
+    def dealt(self) -> list[ForeignKeyPlan]:
+        """Keys whose parents are dealt to the rows of a unit, wider keys first."""
+        keys = [fk for fk in self.foreign_keys if fk.role in ("drawn", "bound", "late")]
         return sorted(keys, key=lambda fk: (-len(fk.columns), fk.position))
+
+    @property
+    def tie(self) -> tuple[str, ...]:
+        """Columns of the driving parent that keep a unit together: those that bound keys agree on, else its key."""
+        bound = [fk for fk in self.dealt if fk.role == "bound"]
+        return tuple(column for column, _ in bound[0].tie) if bound else self.unit_columns

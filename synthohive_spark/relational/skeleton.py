@@ -3,37 +3,31 @@
 All of it is Spark SQL over key columns. Every parent gets a rank by the hash of its key; ranks give children
 (``LinkageModel``), prefix sums give positions, positions give keys. So nothing depends on partitions or row order.
 
-Terms: a *unit* (block, slice) is what one call of a model generates: a block of whole families, or one slice of
-families longer than ``FAMILY_SLICE``. A *slot* is one place for a child below a drawn parent.
+Terms: a *unit* (block, slice) is what one task generates at a time: a block of whole families, of which those longer
+than ``FAMILY_SLICE`` are cut. A *slot* is one place for a child below a parent that is not the driving one.
 """
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-import pandas as pd
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.functions import pandas_udf
 
-from synthohive_spark.randomness import seed_of, stride
-from synthohive_spark.relational.context import Reader, ancestors, context_of
+from synthohive_spark.errors import GenerationError
+from synthohive_spark.randomness import seed_of
+from synthohive_spark.relational.context import Reader, ancestors, context_of, degree_of
+from synthohive_spark.relational.counting import Counter, PatternCounter, running
 from synthohive_spark.relational.linkage import LinkageModel
 from synthohive_spark.relational.plan import ForeignKeyPlan, TablePlan
+from synthohive_spark.relational.slots import Slots
 
-if TYPE_CHECKING:
-    Longs: TypeAlias = pd.Series[Any]
-else:
-    Longs = pd.Series  # Spark reads a UDF's kind from its hints, and pandas' own class takes no parameters at run time
-
-UNIT_ROWS = 4_096  # rows that a unit holds on average
+UNIT_ROWS = 4_096  # rows that a block holds on average
+UNIT_FAMILIES = 64  # families that a block holds at least, so that other parents can be matched to them
 FAMILY_SLICE = 10_000  # rows after which a family is cut
-PARENT_BLOCK = 65_536  # drawn parents whose prefix sums are made together
-BIN = 8_192  # demand positions that are matched with units together
 UNIT = ("block", "slice")
 
 
@@ -46,8 +40,8 @@ class Skeleton:
         plan: the table.
         plans: all tables.
         read: synthetic tables that are complete, by name.
-        sizes: their rows.
-        root_rows: rows of this table if it is a root.
+        sizes: rows of the tables before it, and of those that late keys refer to.
+        wanted: rows of this table if it is a root, or if the user wants a number of them; None otherwise.
         seed: the generation seed.
     """
 
@@ -56,63 +50,108 @@ class Skeleton:
     plans: Mapping[str, TablePlan]
     read: Reader
     sizes: Mapping[str, int]
-    root_rows: int
+    wanted: int | None
     seed: int
 
-    @property
+    @functools.cached_property
     def total(self) -> int:
         """Rows that the table will have: exact, before any of them is made."""
-        if self.plan.driving is None:
-            return self.root_rows
-        return self._children + self._without_parent
-
-    @property
-    def _children(self) -> int:
         fk = self.plan.driving
-        return LinkageModel.from_dict(fk.law).total(self.sizes[fk.references]) if fk else 0
+        if fk is None:
+            return self.wanted or 0
+        return self._children(fk) + self._without_parent(fk)
 
-    @property
-    def _without_parent(self) -> int:
-        share = self.plan.driving.null_share if self.plan.driving else 0.0
-        return round(self._children * share / (1 - share)) if 0 < share < 1 else 0
+    def _children(self, fk: ForeignKeyPlan) -> int:
+        if self.wanted is not None:
+            return self.wanted - self._without_parent(fk)
+        return LinkageModel.from_dict(fk.law).total(self._parents)
+
+    def _without_parent(self, fk: ForeignKeyPlan) -> int:
+        return without_parent(fk, self._parents, self.wanted)
+
+    @functools.cached_property
+    def _parents(self) -> int:
+        """Parents that may have children: all of them, unless keys are tied and some have nobody to agree with."""
+        fk = self.plan.driving
+        assert fk is not None
+        if not any(k.role == "bound" for k in self.plan.dealt):
+            return self.sizes[fk.references]
+        return self._parent_frame(fk).count()
 
     def frame(self) -> DataFrame:
-        """Families (kind 0) and the slots of each drawn key (kind 1, 2, ...), unit by unit."""
+        """Families (kind 0) and the slots of each dealt key (kind 1, 2, ...), unit by unit."""
         families = self._families() if self.plan.driving else self._roots()
-        units = families.groupBy(*UNIT).agg(F.sum("rows").alias("unit_rows"))
-        before = Window.orderBy(*UNIT).rowsBetween(Window.unboundedPreceding, -1)
-        units = units.withColumn("offset", F.coalesce(F.sum("unit_rows").over(before), F.lit(0)))
+        units = self._units(families)
         result = families.join(F.broadcast(units.select(*UNIT, "offset")), list(UNIT))
-        for i, fk in enumerate(self.plan.drawn):
-            slots = self._slots(fk, units)
+        for i, fk in enumerate(self.plan.dealt):
+            slots = Slots(self, fk, i).frame(units)
             if slots is not None:
                 result = result.unionByName(slots.withColumn("kind", F.lit(i + 1)), allowMissingColumns=True)
         return result
 
+    def _units(self, families: DataFrame) -> DataFrame:
+        """Units with their rows, the rows before them, and how many of their rows have each dealt key set."""
+        units = families.groupBy(*UNIT).agg(
+            F.sum("rows").alias("unit_rows"), (F.min("rank") < 0).alias("free"), F.max("tie_block").alias("tie_block")
+        )
+        before = Window.orderBy(*UNIT).rowsBetween(Window.unboundedPreceding, -1)
+        units = units.withColumn("offset", F.coalesce(F.sum("unit_rows").over(before), F.lit(0)))
+        for i in range(len(self.plan.dealt)):
+            count = PatternCounter(self.plan.patterns, self.plan.free_patterns, i)
+            units = units.withColumn(f"need{i}", count("offset", "unit_rows", "free"))
+            units = units.withColumn(f"first{i}", F.coalesce(F.sum(f"need{i}").over(before), F.lit(0)))
+        return units
+
     def _roots(self) -> DataFrame:
-        blocks = math.ceil(self.root_rows / UNIT_ROWS)
-        rows = F.least(F.lit(UNIT_ROWS), F.lit(self.root_rows) - F.col("id") * UNIT_ROWS)
+        blocks = math.ceil(self.total / UNIT_ROWS)
+        rows = F.least(F.lit(UNIT_ROWS), F.lit(self.total) - F.col("id") * UNIT_ROWS)
         return self.spark.range(blocks).select(
             F.col("id").alias("block"),
-            *_constants(slice=0, slices=1, kind=0, rank=0, start=0),
+            *constants(slice=0, slices=1, kind=0, rank=0, start=0, tie_block=0),
             rows.alias("rows"),
             rows.alias("total"),
         )
 
+    @property
+    def blocks(self) -> int:
+        """Blocks of families."""
+        by_rows = math.ceil(self.total / UNIT_ROWS)
+        return max(1, min(by_rows, self._parents // UNIT_FAMILIES))
+
+    def block_of(self, columns: list[str]) -> Column:
+        """The block of the families whose unit columns are in ``columns``."""
+        text = [F.col(c).cast("string") for c in columns]  # keys that agree may differ in their integer type
+        return F.pmod(F.xxhash64(*text), F.lit(self.blocks))
+
+    def _parent_frame(self, fk: ForeignKeyPlan) -> DataFrame:
+        """The driving parents that may have children, with their unit columns as ``__t0``.."""
+        extra = self.plan.tie
+        parents = ancestors(self.plan, fk, context_of(self.plan, fk.position), self.read, self.plans, extra)
+        for other in (k for k in self.plan.dealt if k.role == "bound"):
+            there = self.read(other.references).select(
+                *(F.col(f"`{q}`").alias(f"__q{i}") for i, (_, q) in enumerate(other.tie))
+            )
+            same = [F.col(f"__t{i}") == F.col(f"__q{i}") for i in range(len(other.tie))]
+            parents = parents.join(there.distinct(), same, "leftsemi")
+        return parents
+
     def _families(self) -> DataFrame:
         fk = self.plan.driving
         assert fk is not None
-        blocks = max(1, math.ceil(self.total / UNIT_ROWS))
-        parents = ancestors(self.plan, fk, context_of(self.plan, fk.position), self.read, self.plans)
+        parents = self._parent_frame(fk)
         keys = [f"__k{i}" for i in range(len(fk.columns))]
-        together = [f"__k{fk.referenced_columns.index(c)}" for c in self.plan.unit_columns]
-        placed = parents.withColumn("block", F.pmod(F.xxhash64(*together), F.lit(blocks)))
+        ties = [f"__t{i}" for i in range(len(self.plan.tie))]
+        placed = parents.withColumn("block", self.block_of(ties))
         ranked = running(placed, ["block"], [F.xxhash64(*keys), *keys], F.lit(1), "rank")
-        sized = ranked.withColumn("total", self._counts(fk)("rank"))
-        cut = sized.where("total > 0").withColumn("parts", F.ceil(F.col("total") / FAMILY_SLICE))
+        law = Counter(fk.law, self._parents, self._salt(fk), self._children(fk) if self.wanted is not None else None)
+        sized = ranked.withColumn("total", law("rank")).where("total > 0")
+        whole = F.lit(1).cast("long") if self.plan.linked else F.ceil(F.col("total") / FAMILY_SLICE)
+        cut = sized.withColumn("parts", whole)
         cut = cut.withColumn("slices", F.max("parts").over(Window.partitionBy("block")))
         cut = cut.withColumn("slice", F.explode(F.sequence(F.lit(0).cast("long"), F.col("parts") - 1)))
-        start = F.col("slice") * FAMILY_SLICE
+        start = F.floor(F.col("total") * F.col("slice") / F.col("parts"))
+        end = F.floor(F.col("total") * (F.col("slice") + 1) / F.col("parts"))
+        degree = degree_of(self.plan, fk.position)
         families = cut.select(
             "block",
             "slice",
@@ -120,122 +159,72 @@ class Skeleton:
             F.lit(0).alias("kind"),
             "rank",
             start.alias("start"),
-            F.least(F.lit(FAMILY_SLICE), F.col("total") - start).alias("rows"),
+            (end - start).alias("rows"),
             "total",
+            F.col("block").alias("tie_block"),
             *(F.col(k).alias(f"d{i}") for i, k in enumerate(keys)),
-            *(F.col(c) for c in parents.columns if c not in keys),
+            *(F.col(t).alias(f"t{i}") for i, t in enumerate(ties)),
+            *(F.col(c) for c in parents.columns if not c.startswith("__")),
+            *([F.col("total").alias(degree)] if degree else []),
         )
-        return self._with_orphans(families, blocks)
+        return self._with_orphans(families, fk)
 
-    def _with_orphans(self, families: DataFrame, blocks: int) -> DataFrame:
+    def _with_orphans(self, families: DataFrame, fk: ForeignKeyPlan) -> DataFrame:
         """The rows whose driving key is null, in blocks of their own."""
-        orphans = self._without_parent
+        orphans = self._without_parent(fk)
         if not orphans:
             return families
         rows = F.least(F.lit(UNIT_ROWS), F.lit(orphans) - F.col("id") * UNIT_ROWS)
         free = self.spark.range(math.ceil(orphans / UNIT_ROWS)).select(
-            (F.col("id") + blocks).alias("block"),
-            *_constants(slice=0, slices=1, kind=0, start=0),
+            (F.col("id") + self.blocks).alias("block"),
+            *constants(slice=0, slices=1, kind=0, start=0),
             (F.lit(-1) - F.col("id")).alias("rank"),
+            F.pmod(F.col("id"), F.lit(self.blocks)).alias("tie_block"),
             rows.alias("rows"),
             rows.alias("total"),
         )
         return families.unionByName(free, allowMissingColumns=True)
 
-    def _counts(self, fk: ForeignKeyPlan) -> Counter:
-        return Counter(fk.law, self.sizes[fk.references], seed_of(self.seed, self.plan.table, fk.position) % 2**31)
-
-    def demand(self, fk: ForeignKeyPlan, rows: int) -> int:
-        """Of the first ``rows`` rows of the table, those whose key is set."""
-        return rows - math.floor(rows * fk.null_share)
-
-    def _slots(self, fk: ForeignKeyPlan, units: DataFrame) -> DataFrame | None:
-        """One row per child below a drawn parent, in the unit of that child.
-
-        Degrees follow the law; the copies of one parent are spread over all units.
-        """
-        wanted = self.demand(fk, self.total)
-        if not wanted:
-            return None
-        parents = ancestors(self.plan, fk, context_of(self.plan, fk.position), self.read, self.plans)
-        keys = [f"__k{i}" for i in range(len(fk.columns))]
-        count = self.sizes[fk.references]
-        placed = parents.withColumn("pblock", F.pmod(F.xxhash64(*keys), F.lit(max(1, math.ceil(count / PARENT_BLOCK)))))
-        ranked = running(placed, ["pblock"], [F.xxhash64(*keys), *keys], F.lit(1), "rank")
-        capacity = LinkageModel.from_dict(fk.law).total(count)
-        weight = self._counts(fk)("rank") if capacity else F.lit(1).cast("long")
-        weighed = running(ranked.withColumn("weight", weight), ["pblock"], ["rank"], F.col("weight"), "before")
-        first = _share(F.col("before"), wanted, capacity or count)
-        last = _share(F.col("before") + F.col("weight"), wanted, capacity or count)
-        copies = weighed.withColumn("first", first).withColumn("last", last).where("last > first")
-        copies = copies.withColumn("copy", F.explode(F.sequence("first", F.col("last") - 1)))
-        salt = seed_of(self.seed, self.plan.table, fk.position, "slots") % wanted
-        copies = copies.withColumn("rank", F.pmod(F.col("copy") * stride(wanted) + salt, F.lit(wanted)))
-        return self._in_units(copies, fk, units).select(
-            *UNIT,
-            "rank",
-            *(F.col(k).alias(f"f{fk.position}_{i}") for i, k in enumerate(keys)),
-            *(F.col(c) for c in parents.columns if c not in keys),
-        )
-
-    def _in_units(self, slots: DataFrame, fk: ForeignKeyPlan, units: DataFrame) -> DataFrame:
-        """Slots joined with the unit that holds their position in the demand."""
-
-        def set_rows(rows: Column) -> Column:
-            return rows - F.floor(rows * F.lit(fk.null_share))
-
-        low, high = set_rows(F.col("offset")), set_rows(F.col("offset") + F.col("unit_rows"))
-        spans = units.select(*UNIT, low.alias("low"), high.alias("high")).where("high > low")
-        bins = F.sequence(_div(F.col("low"), BIN), _div(F.col("high") - 1, BIN))
-        spans = spans.withColumn("bin", F.explode(bins))
-        placed = slots.withColumn("bin", _div(F.col("rank"), BIN)).join(spans, "bin")
-        return placed.where((F.col("rank") >= F.col("low")) & (F.col("rank") < F.col("high")))
+    def _salt(self, fk: ForeignKeyPlan) -> int:
+        return seed_of(self.seed, self.plan.table, fk.position) % 2**31
 
 
-@dataclass(frozen=True)
-class Counter:
-    """Children of parents by rank, as a pandas UDF."""
-
-    law: Mapping[str, object]
-    parents: int
-    seed: int
-
-    def __call__(self, column: str) -> Column:
-        """The counts of the parents whose ranks are in ``column``."""
-        law, parents, seed = dict(self.law), self.parents, self.seed
-
-        def count(batches: Iterator[Longs]) -> Iterator[Longs]:
-            model = LinkageModel.from_dict(law)
-            for ranks in batches:
-                yield pd.Series(model.sample(parents, seed, ranks.to_numpy(np.int64)))
-
-        counted: Column = pandas_udf(count, "long")(F.col(column))
-        return counted
+def without_parent(fk: ForeignKeyPlan, parents: int, wanted: int | None) -> int:
+    """Rows of a table whose driving key is null."""
+    share = fk.null_share
+    if wanted is not None:
+        return round(wanted * share)
+    children = LinkageModel.from_dict(fk.law).total(parents)
+    return round(children * share / (1 - share)) if 0 < share < 1 else 0
 
 
-def running(frame: DataFrame, blocks: list[str], order: list[Column | str], value: Column, name: str) -> DataFrame:
-    """Add the sum of ``value`` over all rows before each row, in the order (blocks, order).
+def planned_sizes(plans: Mapping[str, TablePlan], wanted: Mapping[str, int]) -> dict[str, int]:
+    """Rows of every table before any is made: they follow from the driving keys alone.
 
-    Two levels: sums per block are few enough for one task; within a block a window runs on. Exact and independent of
-    the partitioning.
+    Raises:
+        GenerationError: a table that a late key refers to has tied keys, so that its rows depend on its parents.
     """
-    sums = frame.groupBy(*blocks).agg(F.sum(value).alias("__sum"))
-    before = Window.orderBy(*blocks).rowsBetween(Window.unboundedPreceding, -1)
-    bases = sums.select(*blocks, F.coalesce(F.sum("__sum").over(before), F.lit(0)).alias("__base"))
-    inside = Window.partitionBy(*blocks).orderBy(*order).rowsBetween(Window.unboundedPreceding, -1)
-    total = F.col("__base") + F.coalesce(F.sum(value).over(inside), F.lit(0))
-    return frame.join(F.broadcast(bases), blocks).withColumn(name, total).drop("__base")
+    sizes: dict[str, int] = {}
+
+    def size(table: str) -> int:
+        if table not in sizes:
+            fk = plans[table].driving
+            if fk is None or table in wanted:
+                sizes[table] = wanted.get(table, plans[table].rows)
+            else:
+                parents = size(fk.references)
+                sizes[table] = LinkageModel.from_dict(fk.law).total(parents) + without_parent(fk, parents, None)
+        return sizes[table]
+
+    for table in plans:
+        size(table)
+    late = {fk.references for plan in plans.values() for fk in plan.foreign_keys if fk.role == "late"}
+    tied = [t for t in late if any(k.role == "bound" for k in plans[t].dealt)]
+    if tied:
+        raise GenerationError(f"{tied[0]}: closes a cycle and has overlapping keys, which cannot both be kept yet")
+    return sizes
 
 
-def _share(part: Column, wanted: int, capacity: int) -> Column:
-    """floor(part * wanted / capacity) in exact decimals."""
-    product = part.cast("decimal(18,0)") * F.lit(wanted).cast("decimal(18,0)")
-    return F.floor(product / F.lit(capacity).cast("decimal(18,0)")).cast("long") if capacity != wanted else part
-
-
-def _div(column: Column, by: int) -> Column:
-    return F.floor(column / by).cast("long")
-
-
-def _constants(**values: int) -> list[Column]:
+def constants(**values: int) -> list[Column]:
+    """Literal columns; ``kind`` as an int, others as longs."""
     return [F.lit(v).cast("int" if k == "kind" else "long").alias(k) for k, v in values.items()]

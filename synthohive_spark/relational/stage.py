@@ -7,19 +7,20 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import IntegralType, StructField, StructType, TimestampNTZType, TimestampType
 
 from synthohive_spark.lake.location import quote
+from synthohive_spark.models.artifact import Artifact
 from synthohive_spark.models.base import ConditionalGenerativeModel
 from synthohive_spark.relational.plan import TablePlan
 from synthohive_spark.relational.skeleton import UNIT, Skeleton
 from synthohive_spark.relational.unit import UnitGenerator
 
 
-def stage_frame(skeleton: Skeleton, model_cls: type[ConditionalGenerativeModel], artifact: bytes | None) -> DataFrame:
+def stage_frame(skeleton: Skeleton, model_cls: type[ConditionalGenerativeModel], artifact: Artifact) -> DataFrame:
     """The rows of a table, lazily: units are gathered by parent-key partitions and generated in ``mapInPandas``.
 
     Args:
         skeleton: the table's families and slots.
         model_cls: the class of its model.
-        artifact: the saved model; None where no column is modelled.
+        artifact: what its training left.
     """
     plan = skeleton.plan
     units = _carried(skeleton.frame(), plan)
@@ -27,7 +28,7 @@ def stage_frame(skeleton: Skeleton, model_cls: type[ConditionalGenerativeModel],
     gathered = units.repartition(partitions, *UNIT).sortWithinPartitions(*UNIT, "kind", "rank")
     generate = UnitGenerator(plan, skeleton.total, skeleton.seed, model_cls, artifact)
     schema = StructType.fromJson(plan.spark_schema)
-    made = set(plan.named("model", "surrogate", "sequence", "foreign", "shape"))
+    made = {c.name for c in plan.columns if c.role != "derived"}
     nullable = StructType([StructField(f.name, f.dataType, True) for f in schema.fields if f.name in made])
     rows = gathered.mapInPandas(generate, nullable)
     for name, sql in plan.derived.items():

@@ -6,23 +6,29 @@ whole unit, in the same order, so partitions, Arrow batches and retries cannot c
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from synthohive_spark.errors import GenerationError
-from synthohive_spark.metadata import Constraint
-from synthohive_spark.models.artifact import cached_model
+from synthohive_spark.models.artifact import Artifact, cached_model
 from synthohive_spark.models.base import ConditionalGenerativeModel
 from synthohive_spark.privacy.shapes import draw_shape
-from synthohive_spark.randomness import Ints, generator, seed_of
-from synthohive_spark.relational.distinct import Mask, distinct, sequence_values
-from synthohive_spark.relational.plan import TablePlan
-from synthohive_spark.relational.skeleton import UNIT
-from synthohive_spark.relational.values import Values, as_model, as_spark
+from synthohive_spark.randomness import Ints, seed_of
+from synthohive_spark.relational.counting import set_rows
+from synthohive_spark.relational.deal import NOBODY, codes, deal_distinct, deal_tied
+from synthohive_spark.relational.distinct import Mask, distinct, grid_values, sequence_values
+from synthohive_spark.relational.matching import Matcher, label_name, unpack
+from synthohive_spark.relational.plan import ForeignKeyPlan, TablePlan
+from synthohive_spark.relational.selfref import parent_positions
+from synthohive_spark.relational.slots import UNIT
+from synthohive_spark.relational.values import Values, as_model, as_spark, bounded, carried, pick, take
+
+_Parents = tuple[dict[str, Values], dict[str, Values], dict[str, Values], Mask]
+CHUNK = 10_000  # rows that the model sees at once; fixed, because the shape of a batch can change a float
 
 
 @dataclass(frozen=True)
@@ -34,14 +40,14 @@ class UnitGenerator:
         total: rows of the whole table.
         seed: the generation seed.
         model_cls: the model's class.
-        artifact: the saved model; None where no column is modelled.
+        artifact: what training left: the saved model, and which parents go together.
     """
 
     plan: TablePlan
     total: int
     seed: int
     model_cls: type[ConditionalGenerativeModel]
-    artifact: bytes | None
+    artifact: Artifact
 
     def __call__(self, frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         """Rows of the table, one frame per unit. Input rows of a unit come together, sorted by UNIT."""
@@ -50,92 +56,222 @@ class UnitGenerator:
 
     def generate(self, unit: pd.DataFrame) -> pd.DataFrame:
         """The rows of one unit, with every column that is not derived."""
-        families = unit[unit["kind"] == 0].sort_values("rank", kind="stable")
-        block, cut = int(families["block"].iloc[0]), int(families["slice"].iloc[0])
-        rng = generator(self.seed, self.plan.table, block, cut)
-        sizes = families["rows"].to_numpy(np.int64)
-        rows, owner = int(sizes.sum()), np.repeat(np.arange(len(families)), sizes)
-        at = np.arange(rows) - np.repeat(np.cumsum(sizes) - sizes, sizes) + families["start"].to_numpy(np.int64)[owner]
-        columns, context = self._parents(unit, families, owner, rng)
+        rows = UnitRows.of(self.plan, unit, self.seed)
+        columns, context, labels, keep = self._parents(unit, rows)
         types = self.plan.types()
-        if self.plan.sequence is not None:
-            name = self.plan.sequence.column
-            columns[name] = sequence_values(self.plan.sequence, families, owner, at, self.seed)
-            context[name] = columns[name]
-        seen = pd.DataFrame(context, index=range(rows)) if context else None
-        columns.update(self._modelled(rows, seen, seed_of(self.seed, self.plan.table, block, cut)))
-        if self.plan.surrogate is not None:
-            index = int(families["offset"].iloc[0]) + np.arange(rows, dtype=np.int64)
-            salt = seed_of(self.seed, self.plan.table, "key")
-            columns[self.plan.primary_key[0]] = self.plan.surrogate.values(index, self.total, salt)
+        for name, values in self._positional(rows).items():
+            columns[name] = values
+            if name in self.plan.named("sequence", "grid"):
+                context[name] = as_model(carried(values), types[name])
+        context.update(labels)
+        seen = pd.DataFrame(context, index=range(rows.count)) if context else None
+        columns.update(self._modelled(seen, rows.count, rows.seed))
         for name in self.plan.named("shape"):
-            columns[name] = draw_shape(self.plan.shapes[name], types[name], rows, rng)
+            columns[name] = draw_shape(self.plan.shapes[name], types[name], rows.count, rows.rng)
         for law in self.plan.bounds:
             if law.column in self.plan.named("model", "shape"):
-                columns[law.column] = _bounded(columns[law.column], law, rng)
+                columns[law.column] = bounded(columns[law.column], law, rows.rng)
         if self.plan.tiebreak is not None:
-            columns[self.plan.tiebreak] = self._tied(columns, seen, block, cut, int(families["slices"].max()))
-        wanted = self.plan.named("model", "surrogate", "sequence", "foreign", "shape")
-        return pd.DataFrame({c: as_spark(columns[c], types[c]) for c in wanted}, columns=wanted)
+            columns[self.plan.tiebreak] = self._tied(columns, seen, rows)
+        wanted = [c.name for c in self.plan.columns if c.role != "derived"]
+        made = pd.DataFrame({c: as_spark(columns[c], types[c]) for c in wanted}, columns=wanted)
+        return made if keep.all() else made[keep].reset_index(drop=True)
 
-    def _parents(
-        self, unit: pd.DataFrame, families: pd.DataFrame, owner: Ints, rng: np.random.Generator
-    ) -> tuple[dict[str, Values], dict[str, Values]]:
-        """Foreign keys and context of each row: from its family, and from the slots dealt to the unit."""
+    def _positional(self, rows: UnitRows) -> dict[str, Values]:
+        """Key columns that follow from positions: in the family, or in the whole table."""
+        plan, made = self.plan, dict[str, Values]()
+        if plan.sequence is not None:
+            made[plan.sequence.column] = sequence_values(plan.sequence, rows.families, rows.owner, rows.at, self.seed)
+        if plan.grid:
+            made.update(grid_values(plan.grid, rows.index, self.total))
+        if plan.surrogate is None:
+            return made
+        salt = seed_of(self.seed, plan.table, "key")
+        made[plan.primary_key[0]] = plan.surrogate.values(rows.index, self.total, salt)
+        if plan.forest is not None:
+            up = parent_positions(plan.forest, rows.index, self.total, self.seed)
+            key = plan.surrogate.values(np.maximum(up, 0), self.total, salt)
+            fk = next(k for k in plan.foreign_keys if k.role == "self")
+            made[fk.columns[0]] = key.astype(object).mask(up < 0, None)
+        return made
+
+    def _parents(self, unit: pd.DataFrame, rows: UnitRows) -> _Parents:
+        """Foreign keys and context of each row, from its family and the slots dealt to it; and which rows stay."""
         columns: dict[str, Values] = {}
         context: dict[str, Values] = {}
+        labels: dict[str, Values] = {}
+        keep = np.ones(rows.count, bool)
         driving = self.plan.driving
         if driving is not None:
-            missing = (families["rank"] < 0).to_numpy()
             for i, c in enumerate(driving.columns):
-                columns[c] = _take(families[f"d{i}"], owner, missing)
+                columns[c] = take(rows.families[f"d{i}"], rows.owner, rows.lone)
             for i, seen in enumerate(self.plan.context):
                 if seen.path[0] == driving.position:
-                    context[seen.name] = as_model(_take(families[f"c{i}"], owner), seen.type)
-        for kind, fk in enumerate(self.plan.drawn, start=1):
-            slots = unit[unit["kind"] == kind].sort_values("rank", kind="stable")
-            if len(slots) > len(owner):
-                raise GenerationError(f"{self.plan.table}: a unit got {len(slots)} slots for {len(owner)} rows")
-            dealt = np.full(len(owner), -1)
-            dealt[rng.permutation(len(owner))[: len(slots)]] = np.arange(len(slots))
-            for i, c in enumerate(fk.columns):
-                columns[c] = _deal(slots, f"f{fk.position}_{i}", dealt)
-            for i, seen in enumerate(self.plan.context):
+                    context[seen.name] = as_model(take(rows.families[f"c{i}"], rows.owner), seen.type)
+        matchers = cached_matchers(self.artifact.matching)
+        for i, fk in enumerate(self.plan.dealt):
+            slots = unit[unit["kind"] == i + 1].sort_values("rank", kind="stable").reset_index(drop=True)
+            wanted = np.flatnonzero(rows.set_keys(self.plan, i))
+            matcher = matchers.get(fk.position) if len(slots) else None
+            cluster = self._clusters(fk, slots, matcher) if matcher is not None else None
+            dealt = np.full(rows.count, NOBODY, np.int64)
+            dealt[wanted] = self._deal(i, slots, wanted, rows, columns, {**context, **labels}, matcher, cluster)
+            keep[wanted] &= dealt[wanted] >= 0
+            for n, c in enumerate(fk.columns):
+                if c not in columns:
+                    columns[c] = pick(slots, f"f{fk.position}_{n}", dealt)
+            for n, seen in enumerate(self.plan.context):
                 if seen.path[0] == fk.position:
-                    context[seen.name] = as_model(_deal(slots, f"c{i}", dealt), seen.type)
-        ordered = [c.name for c in self.plan.context]
-        return columns, {n: context[n] for n in ordered}
+                    context[seen.name] = as_model(pick(slots, f"c{n}", dealt), seen.type)
+            if fk.position in matchers:
+                label = pd.DataFrame({"label": [] if cluster is None else cluster.astype(str)}, dtype=object)
+                labels[label_name(fk.columns)] = pick(label, "label", dealt).astype(object)
+        return columns, {c.name: context[c.name] for c in self.plan.context}, labels, keep
 
-    def _modelled(self, rows: int, context: pd.DataFrame | None, seed: int) -> dict[str, Values]:
+    def _clusters(self, fk: ForeignKeyPlan, slots: pd.DataFrame, matcher: Matcher) -> Ints:
+        """The cluster of each slot's parent."""
+        shown = {
+            c.name: as_model(slots[f"c{n}"], c.type)
+            for n, c in enumerate(self.plan.context)
+            if c.path[0] == fk.position
+        }
+        return matcher.cluster(pd.DataFrame(shown), slots["who"].to_numpy(np.int64))
+
+    def _deal(
+        self,
+        index: int,
+        slots: pd.DataFrame,
+        wanted: Ints,
+        rows: UnitRows,
+        columns: dict[str, Values],
+        context: dict[str, Values],
+        matcher: Matcher | None,
+        cluster: Ints | None,
+    ) -> Ints:
+        """The slot of each wanted row."""
+        fk = self.plan.dealt[index]
+        place = f"{self.plan.table}({', '.join(fk.columns)})"
+        if self.plan.linked and set(fk.columns) <= set(self.plan.primary_key) and index == self._last_linked():
+            fixed = [c for c in self.plan.primary_key if c in columns and c not in fk.columns]
+            group = codes(pd.DataFrame({c: columns[c].iloc[wanted] for c in fixed}))[0]
+            item = codes(slots[[f"f{fk.position}_{n}" for n in range(len(fk.columns))]])[0]
+            return deal_distinct(group, item, rows.rng)
+        if fk.role == "bound":
+            names = [f"t{n}" for n in range(len(fk.tie))]
+            mine = rows.families[names].iloc[rows.owner[wanted]]
+            tie, theirs = codes(mine, slots[names])
+            tie = np.where(rows.lone[rows.owner[wanted]], -1, tie)
+            return deal_tied(tie, theirs, slots["total"].to_numpy(np.int64), rows.rng, place)
+        if len(slots) != len(wanted):
+            raise GenerationError(f"{place}: a unit got {len(slots)} slots for {len(wanted)} rows; this is a bug")
+        if matcher is None or cluster is None:
+            return rows.rng.permutation(len(slots)).astype(np.int64)
+        seen = pd.DataFrame({n: v.iloc[wanted] for n, v in context.items()})
+        return matcher.deal(matcher.groups(seen), cluster, rows.rng)
+
+    def _last_linked(self) -> int:
+        """The last dealt key of those that make the primary key: it keeps the pairs distinct."""
+        return max(
+            (i for i, fk in enumerate(self.plan.dealt) if set(fk.columns) <= set(self.plan.primary_key)), default=-1
+        )
+
+    def _modelled(self, context: pd.DataFrame | None, rows: int, seed: int) -> dict[str, Values]:
         wanted = self.plan.named("model")
-        if self.artifact is None or not wanted:
+        if self.artifact.model is None or not wanted:
             return {}
-        drawn = cached_model(self.model_cls, self.artifact).sample(rows, context=context, seed=seed)
-        missing = [c for c in wanted if c not in drawn.columns]
-        if missing or len(drawn) != rows:
-            raise GenerationError(
-                f"{self.plan.table}: {self.model_cls.__name__}.sample gave {len(drawn)} rows for {rows}"
-                + (f", without the columns {missing}" if missing else "")
-            )
-        return {c: drawn[c].reset_index(drop=True) for c in wanted}
+        model = cached_model(self.model_cls, self.artifact.model)
+        parts = []
+        for begin in range(0, rows, CHUNK):
+            size = min(CHUNK, rows - begin)
+            seen = context.iloc[begin : begin + size].reset_index(drop=True) if context is not None else None
+            parts.append(model.sample(size, context=seen, seed=seed_of(seed, begin) % 2**31))
+            missing = [c for c in wanted if c not in parts[-1].columns]
+            if missing or len(parts[-1]) != size:
+                raise GenerationError(
+                    f"{self.plan.table}: {self.model_cls.__name__}.sample gave {len(parts[-1])} rows for {size}"
+                    + (f", without the columns {missing}" if missing else "")
+                )
+        drawn = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0].reset_index(drop=True)
+        return {c: drawn[c] for c in wanted}
 
-    def _tied(
-        self, columns: dict[str, Values], context: pd.DataFrame | None, block: int, cut: int, slices: int
-    ) -> Values:
+    def _tied(self, columns: dict[str, Values], context: pd.DataFrame | None, rows: UnitRows) -> Values:
         """The tiebreak column, drawn so that the primary key does not repeat."""
         name = f"{self.plan.tiebreak}"
         value = columns[name].reset_index(drop=True)
-        rest = pd.DataFrame({c: columns[c].reset_index(drop=True) for c in self.plan.primary_key if c != name})
-        codes = rest.groupby(list(rest.columns), sort=False, dropna=False).ngroup() if len(rest.columns) else None
-        group = codes.to_numpy().astype(np.int64) if codes is not None else np.zeros(len(value), np.int64)
+        rest = [c for c in self.plan.primary_key if c != name]
+        group = codes(pd.DataFrame({c: columns[c].reset_index(drop=True) for c in rest}))[0]
 
         def redraw(wrong: Mask, attempt: int) -> Values:
             again = context[wrong].reset_index(drop=True) if context is not None else None
-            seed = seed_of(self.seed, self.plan.table, block, cut, "again", attempt)
-            return self._modelled(int(wrong.sum()), again, seed)[name]
+            return self._modelled(again, int(wrong.sum()), seed_of(rows.seed, "again", attempt))[name]
 
-        modelled = name in self.plan.named("model") and self.artifact is not None
-        return distinct(group, value, redraw if modelled else None, cut, slices, f"{self.plan.table}.{name}")
+        modelled = name in self.plan.named("model") and self.artifact.model is not None
+        place = f"{self.plan.table}.{name}"
+        return distinct(group, value, redraw if modelled else None, rows.cut, rows.slices, place)
+
+
+@dataclass(frozen=True)
+class UnitRows:
+    """The rows of a unit before they have values.
+
+    Attributes:
+        families: one row per family, in the order of their ranks.
+        owner: family of each row, shape (count,).
+        at: position of each row in its family.
+        index: position of each row in the table.
+        lone: per family, whether it has no driving parent.
+        cut, slices: the unit's slice, and the slices of its block.
+        seed: of everything in this unit.
+        rng: for what is drawn once, in a fixed order.
+    """
+
+    families: pd.DataFrame
+    owner: Ints
+    at: Ints
+    index: Ints
+    lone: Mask
+    cut: int
+    slices: int
+    seed: int
+    rng: np.random.Generator
+
+    @property
+    def count(self) -> int:
+        """Rows."""
+        return len(self.owner)
+
+    @classmethod
+    def of(cls, plan: TablePlan, unit: pd.DataFrame, seed: int) -> UnitRows:
+        """The rows of the unit that arrived as families and slots."""
+        families = unit[unit["kind"] == 0].sort_values("rank", kind="stable").reset_index(drop=True)
+        block, cut = int(families["block"].iloc[0]), int(families["slice"].iloc[0])
+        sizes = families["rows"].to_numpy(np.int64)
+        owner = np.repeat(np.arange(len(families)), sizes)
+        at = np.arange(len(owner)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        own = seed_of(seed, plan.table, block, cut)
+        return cls(
+            families=families,
+            owner=owner,
+            at=at + families["start"].to_numpy(np.int64)[owner],
+            index=int(families["offset"].iloc[0]) + np.arange(len(owner), dtype=np.int64),
+            lone=(families["rank"] < 0).to_numpy(bool),
+            cut=cut,
+            slices=int(families["slices"].max()),
+            seed=own,
+            rng=np.random.default_rng(own),
+        )
+
+    def set_keys(self, plan: TablePlan, key: int) -> Mask:
+        """Rows on which the ``key``-th dealt key is set, by their position in the table."""
+        patterns = plan.free_patterns if self.lone.any() else plan.patterns
+        found: Mask = set_rows(patterns, key, self.index)
+        return found
+
+
+@functools.lru_cache(maxsize=4)
+def cached_matchers(text: str) -> dict[int, Matcher]:
+    """Matchers, once per Python worker."""
+    return unpack(text)
 
 
 def _units(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
@@ -156,34 +292,3 @@ def _units(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
             parts.append(frame.iloc[begin:end])
     if parts:
         yield pd.concat(parts, ignore_index=True)
-
-
-def _take(column: Values, owner: Ints, null: Mask | None = None) -> Values:
-    if null is not None and null.any():
-        column = column.astype(object).mask(null, None)
-    return column.iloc[owner].reset_index(drop=True)
-
-
-def _deal(slots: pd.DataFrame, column: str, dealt: Ints) -> Values:
-    """The slot's value for each row that was dealt one; null elsewhere."""
-    if not len(slots):
-        return pd.Series([None] * len(dealt), dtype=object)
-    values = slots[column].iloc[np.maximum(dealt, 0)].reset_index(drop=True)
-    return values.astype(object).mask(dealt < 0, None) if (dealt < 0).any() else values
-
-
-def _bounded(values: Values, law: Constraint, rng: np.random.Generator) -> Values:
-    """Values within a declared law: cut at min and max; what is not allowed is drawn again from what is."""
-    known = values.notna()
-    if law.allowed is not None:
-        allowed: list[Any] = [v for v in law.allowed if v is not None]
-        wrong = known & ~values.isin(allowed)
-        fits = values[known & ~wrong].to_numpy()
-        pool = fits if len(fits) else np.array(allowed, dtype=object)
-        values = values.astype(object).copy()
-        values[wrong] = pool[rng.integers(0, len(pool), int(wrong.sum()))]
-    for bound, beyond in ((law.min, values.lt), (law.max, values.gt)):
-        if bound is not None and known.any():
-            limit = type(values[known].iloc[0])(bound)
-            values = values.mask(known & beyond(limit).fillna(False), limit)
-    return values

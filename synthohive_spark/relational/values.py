@@ -6,7 +6,11 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+
+from synthohive_spark.metadata import Constraint
+from synthohive_spark.randomness import Ints
 
 Values: TypeAlias = "pd.Series[Any]"
 TIMES = ("timestamp", "timestamp_ntz")
@@ -58,3 +62,40 @@ def _times(column: Values, spark_type: str) -> Values:
     if spark_type == "timestamp":
         return column.dt.tz_localize("UTC") if column.dt.tz is None else column
     return column if column.dt.tz is None else column.dt.tz_localize(None)
+
+
+def carried(values: Values) -> Values:
+    """A made column in the form in which tasks carry it: times as microseconds."""
+    return values.astype("datetime64[us]").astype("int64") if values.dtype.kind == "M" else values
+
+
+def take(column: Values, owner: Ints, null: npt.NDArray[np.bool_] | None = None) -> Values:
+    """A family's value for each of its rows; null where the family has none."""
+    if null is not None and null.any():
+        column = column.astype(object).mask(null, None)
+    return column.iloc[owner].reset_index(drop=True)
+
+
+def pick(slots: pd.DataFrame, column: str, dealt: Ints) -> Values:
+    """The slot's value for each row that was dealt one; null elsewhere."""
+    if not len(slots):
+        return pd.Series([None] * len(dealt), dtype=object)
+    values = slots[column].iloc[np.maximum(dealt, 0)].reset_index(drop=True)
+    return values.astype(object).mask(dealt < 0, None) if (dealt < 0).any() else values
+
+
+def bounded(values: Values, law: Constraint, rng: np.random.Generator) -> Values:
+    """Values within a declared law: cut at min and max; what is not allowed is drawn again from what is."""
+    known = values.notna()
+    if law.allowed is not None:
+        allowed: list[Any] = [v for v in law.allowed if v is not None]
+        wrong = known & ~values.isin(allowed)
+        fits = values[known & ~wrong].to_numpy()
+        pool = fits if len(fits) else np.array(allowed, dtype=object)
+        values = values.astype(object).copy()
+        values[wrong] = pool[rng.integers(0, len(pool), int(wrong.sum()))]
+    for bound, beyond in ((law.min, values.lt), (law.max, values.gt)):
+        if bound is not None and known.any():
+            limit = type(values[known].iloc[0])(bound)
+            values = values.mask(known & beyond(limit).fillna(False), limit)
+    return values

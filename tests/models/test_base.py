@@ -8,7 +8,13 @@ import pandas as pd
 import pytest
 
 from synthohive_spark.errors import ConfigError
-from synthohive_spark.models import CTGAN, ConditionalGenerativeModel, check_model_class, resolve_model
+from synthohive_spark.models import (
+    CTGAN,
+    AutoregressiveModel,
+    ConditionalGenerativeModel,
+    check_model_class,
+    resolve_model,
+)
 
 
 class Bootstrap(ConditionalGenerativeModel):
@@ -58,6 +64,7 @@ def test_other_things_are_refused_with_what_is_missing(candidate: object, messag
 
 def test_names_and_class_paths_resolve() -> None:
     assert resolve_model("ctgan") is CTGAN
+    assert resolve_model("autoregressive") is AutoregressiveModel
     assert resolve_model(f"{__name__}.Bootstrap").__name__ == "Bootstrap"
 
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import math
 
-from synthohive_spark.models.budget import FEWEST_STEPS, MAX_STEPS, planned_steps, safety_stop, step_seconds
+from synthohive_spark.models.budget import (
+    FEWEST_STEPS,
+    MAX_STEPS,
+    MIN_STEPS,
+    MOST_HEAD_STEPS,
+    head_step_seconds,
+    head_steps,
+    planned_steps,
+    safety_stop,
+    step_seconds,
+)
 
 
 def test_steps_follow_the_size_of_the_table() -> None:
@@ -28,3 +38,13 @@ def test_epochs_override() -> None:
 def test_the_clock_stops_only_far_behind() -> None:
     assert safety_stop(10) == 50
     assert safety_stop(None) == math.inf
+
+
+def test_steps_of_heads_follow_sizes_and_seconds() -> None:
+    price = head_step_seconds(256, 20, 200_000)
+    assert price < head_step_seconds(256, 30, 200_000) < head_step_seconds(512, 30, 200_000)
+    steps = [head_steps(rows, 256, None, price, 1) for rows in (1, 5_000, 10**7)]
+    assert steps == [2 * MIN_STEPS, 2000, MOST_HEAD_STEPS]
+    assert head_steps(5_000, 256, 100.5 * price, price, 1) == 100
+    assert head_steps(5_000, 256, 400.5 * price, price, 4) == 100
+    assert head_steps(5_000, 256, 1e-9, price, 4) == FEWEST_STEPS

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from synthohive_spark.models import CTGAN
+from synthohive_spark.models.ctgan import CTGAN
 from synthohive_spark.models.context_sampler import ContextSampler
 from synthohive_spark.models.ctgan_trainer import CTGANTrainer
 

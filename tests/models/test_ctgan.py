@@ -14,7 +14,7 @@ import structlog
 import torch
 
 from synthohive_spark.errors import ConfigError, GenerationError, SerializationError, TrainingError
-from synthohive_spark.models import CTGAN
+from synthohive_spark.models.ctgan import CTGAN
 from synthohive_spark.models.encoders import RARE_TOKEN
 
 from .frames import every_kind, planted

@@ -1,0 +1,89 @@
+"""Context columns as a numeric matrix for trees and clusters: numbers, null flags, frequent texts."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+TEXTS = 32  # texts of a column that have a feature of their own
+Floats = npt.NDArray[np.float64]
+
+
+class Features:
+    """Features of a frame.
+
+    Attributes:
+        columns: per column its kind (``number`` or ``text``), the fill of nulls, and the texts with a feature.
+    """
+
+    def __init__(self, columns: dict[str, dict[str, Any]]) -> None:
+        self.columns = columns
+
+    @classmethod
+    def fit(cls, frame: pd.DataFrame, min_subjects: int) -> Features:
+        """Learn the features; a column that is null throughout has none."""
+        columns: dict[str, dict[str, Any]] = {}
+        for name in frame.columns:
+            known = frame[name].dropna()
+            if not len(known):
+                continue
+            if isinstance(known.iloc[0], str):
+                counts = known.value_counts()
+                kept = counts[counts >= min_subjects].index[:TEXTS]
+                columns[str(name)] = {"kind": "text", "texts": sorted(str(t) for t in kept)}
+            else:
+                columns[str(name)] = {"kind": "number", "fill": float(np.median(_numbers(known)))}
+        return cls(columns)
+
+    @property
+    def width(self) -> int:
+        """Columns of the matrix."""
+        return sum(2 if c["kind"] == "number" else 1 + len(c["texts"]) for c in self.columns.values())
+
+    def matrix(self, frame: pd.DataFrame) -> Floats:
+        """The features, shape (rows, width)."""
+        parts: list[Floats] = []
+        for name, column in self.columns.items():
+            values = frame[name]
+            null = values.isna().to_numpy(bool)
+            parts.append(null.astype(np.float64))
+            if column["kind"] == "number":
+                number = np.full(len(values), column["fill"])
+                number[~null] = _numbers(values[~null])
+                parts.append(number)
+            else:
+                text = values.astype(object).to_numpy()
+                parts += [(text == t).astype(np.float64) for t in column["texts"]]
+        return np.column_stack(parts) if parts else np.zeros((len(frame), 0))
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {"columns": self.columns}
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> Features:
+        """The inverse of ``to_dict``."""
+        return cls(dict(state["columns"]))
+
+
+def _numbers(values: pd.Series[Any]) -> Floats:
+    """Non-null values as floats: times as microseconds, dates as days."""
+    if values.dtype.kind == "M":
+        return values.to_numpy("datetime64[us]").astype(np.int64).astype(np.float64)
+    if values.dtype == object:
+        return np.array([_number(v) for v in values], np.float64)
+    return values.to_numpy(np.float64)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, dt.datetime):
+        return value.timestamp()
+    if isinstance(value, dt.date):
+        return float(value.toordinal())
+    return float(value) if isinstance(value, (int, float, bool, Decimal, np.number)) else 0.0

@@ -1,0 +1,99 @@
+"""Formats of key columns, as Spark aggregates of the source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from synthohive_spark.lake.location import quote
+from synthohive_spark.metadata import INTEGRAL
+from synthohive_spark.privacy.shapes import key_masks
+from synthohive_spark.relational.keyformat import KeyFormat
+from synthohive_spark.relational.plan import SequencePlan
+
+Kind = Literal["integer", "date", "timestamp", "string"]
+CONSECUTIVE = 0.8  # share of a family's gaps that must be the commonest one for a sequence
+
+
+def kind_of(spark_type: str) -> Kind:
+    """How keys of a type count: as integers, days, microseconds, or not at all."""
+    if spark_type in INTEGRAL or spark_type.startswith("decimal") or spark_type in ("float", "double"):
+        return "integer"
+    if spark_type == "date":
+        return "date"
+    return "timestamp" if spark_type in ("timestamp", "timestamp_ntz") else "string"
+
+
+def as_number(column: str, spark_type: str) -> Column:
+    """A countable column as a long: the number itself, days or microseconds since 1970."""
+    c = F.col(quote(column))
+    if spark_type == "date":
+        return F.unix_date(c).cast("long")
+    if kind_of(spark_type) == "timestamp":
+        return F.unix_micros(c.cast("timestamp"))
+    return c.cast("long")
+
+
+def key_format(frame: DataFrame, column: str, spark_type: str, rows: int, min_subjects: int) -> KeyFormat:
+    """The format of a key column whose values do not repeat."""
+    kind = kind_of(spark_type)
+    if kind == "string":
+        return KeyFormat(kind="string", masks=key_masks(frame, column, rows, min_subjects))
+    number = as_number(column, spark_type)
+    ends = frame.agg(F.min(number).alias("low"), F.max(number).alias("high")).first()
+    if ends is None or ends["low"] is None:
+        return KeyFormat(kind=kind, start=1)
+    return KeyFormat(kind=kind, start=ends["low"], step=max(1, (ends["high"] - ends["low"]) // max(rows - 1, 1)))
+
+
+def grid_column(frame: DataFrame, column: str, spark_type: str, min_subjects: int) -> SequencePlan:
+    """One column of a natural key that no family keeps apart: its domain, as wide as its distinct values."""
+    distinct = frame.select(F.col(quote(column))).distinct()
+    size = distinct.count()
+    return SequencePlan(
+        column=column,
+        format=key_format(distinct, column, spark_type, size, min_subjects),
+        size=size,
+        consecutive=True,
+    )
+
+
+def sequence(frame: DataFrame, family: tuple[str, ...], column: str, spark_type: str) -> SequencePlan:
+    """Domain, step and start of the countable key column that tells a family's rows apart."""
+    names = [f"k{i}" for i in range(len(family))]
+    slim = frame.select(
+        *(F.col(quote(c)).alias(n) for c, n in zip(family, names, strict=True)),
+        as_number(column, spark_type).alias("v"),
+    )
+    gaps = slim.withColumn("gap", F.col("v") - F.lag("v").over(Window.partitionBy(*names).orderBy("v")))
+    common = gaps.where("gap is not null").groupBy("gap").agg(F.count("*").alias("n"))
+    top = common.orderBy(F.desc("n"), "gap").first()
+    total = common.agg(F.sum("n").alias("n")).first()
+    ends = slim.agg(F.min("v").alias("low"), F.max("v").alias("high")).first()
+    low, high = (ends["low"], ends["high"]) if ends is not None else (0, 0)
+    step = max(1, int(top["gap"])) if top is not None else 1
+    consecutive = top is not None and total is not None and top["n"] >= CONSECUTIVE * total["n"]
+    if not consecutive and kind_of(spark_type) != "timestamp":
+        step = 1
+    firsts = slim.groupBy(*names).agg(F.min("v").alias("first"))
+    quantiles = firsts.agg(F.percentile_approx("first", [i / 20 for i in range(21)], 1000).alias("q")).first()
+    starts = sorted({(int(q) - low) // step for q in quantiles["q"]}) if quantiles and quantiles["q"] else [0]
+    return SequencePlan(
+        column=column,
+        format=KeyFormat(kind=kind_of(spark_type), start=low, step=step),
+        size=(high - low) // step + 1,
+        consecutive=consecutive,
+        starts=tuple(starts),
+    )
+
+
+def widest(frame: DataFrame, columns: list[str], types: Mapping[str, str]) -> str:
+    """The key column with the most distinct values, countable ones first: it is drawn again where a key repeats."""
+    row: Any = frame.agg(
+        *(F.approx_count_distinct(F.col(quote(c))).alias(f"n{i}") for i, c in enumerate(columns))
+    ).first()
+    ranked = [(kind_of(types[c]) != "string", row[f"n{i}"], c) for i, c in enumerate(columns)]
+    return max(ranked)[2]

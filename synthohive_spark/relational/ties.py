@@ -1,0 +1,68 @@
+"""Ties: columns in which two parents of one row always agree (a diamond, or keys that overlap)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import reduce
+
+from pyspark.sql import functions as F
+
+from synthohive_spark.lake.location import quote
+from synthohive_spark.lake.source import SourceLake
+from synthohive_spark.metadata import ForeignKey
+
+Tie = tuple[tuple[str, str], ...]
+"""Pairs (column of the driving parent, column of the other parent)."""
+
+
+def tie_of(source: SourceLake, table: str, driving: ForeignKey, fk: ForeignKey, hard: bool) -> Tie:
+    """In what the parents behind two keys of a table agree on every row of the source; () if in nothing.
+
+    Args:
+        source: the source.
+        table: the child.
+        driving: its driving key.
+        fk: another key.
+        hard: the keys overlap, so that the tie is what they share.
+    """
+    if hard:
+        up = dict(zip(driving.columns, driving.referenced_columns, strict=True))
+        over = dict(zip(fk.columns, fk.referenced_columns, strict=True))
+        return tuple((up[c], over[c]) for c in fk.columns if c in up)
+    return next((tie for tie in _candidates(source, driving, fk) if _holds(source, table, driving, fk, tie)), ())
+
+
+def _candidates(source: SourceLake, driving: ForeignKey, fk: ForeignKey) -> Iterator[Tie]:
+    """Common ancestors: the driving parent itself, or a table that both parents refer to."""
+    tables = source.metadata.tables
+    for over in tables[fk.references].foreign_keys:
+        if over.references == driving.references and over.referenced_columns == driving.referenced_columns:
+            yield tuple(zip(driving.referenced_columns, over.columns, strict=True))
+        for up in tables[driving.references].foreign_keys:
+            if up.references == over.references and up.referenced_columns == over.referenced_columns:
+                yield tuple(zip(up.columns, over.columns, strict=True))
+
+
+def _holds(source: SourceLake, table: str, driving: ForeignKey, fk: ForeignKey, tie: Tie) -> bool:
+    """Whether the tie holds on every row that has both parents, and there is more than one value to agree on."""
+    child = source.frame(table).select(
+        *(F.col(quote(c)).alias(f"d{i}") for i, c in enumerate(driving.columns)),
+        *(F.col(quote(c)).alias(f"f{i}") for i, c in enumerate(fk.columns)),
+    )
+    parent = source.frame(driving.references).select(
+        *(F.col(quote(c)).alias(f"dk{i}") for i, c in enumerate(driving.referenced_columns)),
+        *(F.col(quote(p)).alias(f"p{i}") for i, (p, _) in enumerate(tie)),
+    )
+    other = source.frame(fk.references).select(
+        *(F.col(quote(c)).alias(f"fk{i}") for i, c in enumerate(fk.referenced_columns)),
+        *(F.col(quote(q)).alias(f"q{i}") for i, (_, q) in enumerate(tie)),
+    )
+    both = child.join(parent, [F.col(f"d{i}") == F.col(f"dk{i}") for i in range(len(driving.columns))], "inner")
+    both = both.join(other, [F.col(f"f{i}") == F.col(f"fk{i}") for i in range(len(fk.columns))], "inner")
+    agree = reduce(lambda a, b: a & b, [F.col(f"p{i}") == F.col(f"q{i}") for i in range(len(tie))])
+    found = both.agg(
+        F.count("*").alias("rows"),
+        F.sum(F.when(agree, 1).otherwise(0)).alias("agree"),
+        F.countDistinct("p0").alias("values"),
+    ).first()
+    return found is not None and found["values"] > 1 and found["agree"] == found["rows"]

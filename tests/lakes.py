@@ -1,0 +1,91 @@
+"""Small planted lakes for the tests, and the oracles that look at what was generated from them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from synthohive_spark.lake.io import DeltaIO
+from synthohive_spark.lake.location import quote
+from synthohive_spark.metadata import Metadata
+from synthohive_spark.relational.orchestrator import StagedOrchestrator
+
+from .shuffle import ColumnShuffle
+
+Rows = pd.DataFrame | tuple[str, Sequence[tuple[Any, ...]]]
+"""A table: a pandas frame, or a DDL schema with rows."""
+SHUFFLE = "tests.shuffle.ColumnShuffle"
+
+
+def write_lake(spark: SparkSession, folder: Path, tables: Mapping[str, Rows]) -> dict[str, str]:
+    """Write each table into a folder of its own, as Delta. Returns {table: path}."""
+    io = DeltaIO(spark)
+    for name, rows in tables.items():
+        ddl, values = (None, rows) if isinstance(rows, pd.DataFrame) else rows
+        frame = spark.createDataFrame(values, ddl) if ddl else spark.createDataFrame(values)
+        io.write_dataset(frame.coalesce(1), str(folder / name))
+    return {name: str(folder / name) for name in tables}
+
+
+def config_file(folder: Path, metadata: Mapping[str, Any], **groups: Any) -> str:
+    """A configuration over folder/source, /target and /workspace with the trivial model; ``groups`` add to it."""
+    config = {p: {"path": str(folder / p)} for p in ("source", "target", "workspace")}
+    base: dict[str, Any] = {"run": "t", **config, "train": {"model": SHUFFLE}, "metadata": {"tables": dict(metadata)}}
+    for name, values in groups.items():
+        base[name] = {**base.get(name, {}), **values} if isinstance(values, dict) else values
+    file = folder / "run.yaml"
+    file.write_text(json.dumps(base))
+    return str(file)
+
+
+def fitted(spark: SparkSession, metadata: Metadata, paths: Mapping[str, str], **options: Any) -> StagedOrchestrator:
+    """An orchestrator with the trivial model, fitted."""
+    made = StagedOrchestrator(metadata, spark, model_cls=ColumnShuffle)
+    made.fit_all(paths, **options)
+    return made
+
+
+def orphans(child: DataFrame, columns: Sequence[str], parent: DataFrame, referenced: Sequence[str]) -> int:
+    """Rows of the child whose key is set and names no parent: an anti-join."""
+    keys = parent.select(*(F.col(quote(r)).alias(f"p{i}") for i, r in enumerate(referenced)))
+    complete = child.dropna(subset=list(columns))
+    return complete.join(keys, [F.col(quote(c)) == F.col(f"p{i}") for i, c in enumerate(columns)], "leftanti").count()
+
+
+def key_faults(metadata: Metadata, tables: Mapping[str, DataFrame]) -> list[str]:
+    """Every primary key with nulls or repeats, every foreign key with orphans."""
+    found = []
+    for name, spec in metadata.tables.items():
+        frame = tables[name]
+        if spec.primary_key:
+            key = frame.select(*(quote(c) for c in spec.primary_key))
+            if key.dropna().distinct().count() != frame.count():
+                found.append(f"{name}: primary key")
+        found += [
+            f"{name}({', '.join(fk.columns)}): orphans"
+            for fk in spec.foreign_keys
+            if orphans(frame, fk.columns, tables[fk.references], fk.referenced_columns)
+        ]
+    return found
+
+
+def content(frame: DataFrame) -> tuple[int, int]:
+    """Rows and an order-free hash of them."""
+    hashed = F.xxhash64(*(F.col(quote(c)) for c in frame.columns)).cast("decimal(38,0)")
+    row = frame.agg(F.count(F.lit(1)).alias("n"), F.sum(hashed).alias("h")).first()
+    assert row is not None
+    return int(row["n"]), int(row["h"] or 0)
+
+
+def children(child: DataFrame, columns: Sequence[str], parents: int) -> dict[int, int]:
+    """{children: parents}, those without children included."""
+    families = child.dropna(subset=list(columns)).groupBy(*(F.col(quote(c)) for c in columns)).count()
+    law = {int(r["count"]): int(r["n"]) for r in families.groupBy("count").agg(F.count(F.lit(1)).alias("n")).collect()}
+    without = parents - sum(law.values())
+    return {**law, 0: without} if without else law

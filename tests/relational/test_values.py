@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from synthohive_spark.relational.keyformat import counted
+from synthohive_spark.relational.values import as_model, as_spark
+
+TIME = dt.datetime(2013, 7, 1, 12, 30, 0, 5)
+MICROS = 1_372_681_800_000_005
+
+
+def test_large_integers_with_nulls_stay_exact() -> None:
+    whole = 2**60 + 1
+    carried = as_model(pd.Series([whole, None], dtype=object), "bigint")
+    assert carried.dtype == "Int64"
+    assert carried[0] == whole
+    back = as_spark(carried, "bigint")
+    assert pa.array(back, from_pandas=True).to_pylist() == [whole, None]
+
+
+def test_times_are_microseconds_and_back() -> None:
+    seen = as_model(pd.Series([MICROS, None], dtype=object), "timestamp")
+    assert seen.dtype == "datetime64[us]"
+    assert seen[0] == pd.Timestamp(TIME)
+    for spark_type in ("timestamp", "timestamp_ntz"):
+        back = as_spark(seen, spark_type)
+        assert (back.dt.tz is not None) == (spark_type == "timestamp")
+        assert back[0].tz_localize(None) == pd.Timestamp(TIME)
+        assert back.isna().tolist() == [False, True]
+        again = as_spark(pd.Series([MICROS, None], dtype=object), spark_type)
+        assert again.equals(back)
+
+
+@pytest.mark.parametrize(
+    ("values", "spark_type", "expected"),
+    [
+        ([1.0, np.nan], "int", [1, None]),
+        ([True, None], "boolean", [True, None]),
+        ([1.005, None, "2.5"], "decimal(10,2)", [Decimal("1.00"), None, Decimal("2.50")]),
+        ([None, None], "string", [None, None]),
+        ([np.nan, "x"], "string", [None, "x"]),
+        ([dt.date(1500, 1, 1), None], "date", [dt.date(1500, 1, 1), None]),
+        ([0.5, None], "double", [0.5, None]),
+        ([], "string", []),
+    ],
+)
+def test_values_leave_as_their_spark_type(values: list[Any], spark_type: str, expected: list[Any]) -> None:
+    made = as_spark(pd.Series(values, dtype=object), spark_type)
+    kinds = {"int": pa.int32(), "boolean": pa.bool_(), "decimal(10,2)": pa.decimal128(10, 2), "string": pa.string()}
+    arrow = pa.array(made, type={**kinds, "date": pa.date32(), "double": pa.float64()}[spark_type], from_pandas=True)
+    assert arrow.to_pylist() == expected
+
+
+def test_counted_values() -> None:
+    assert counted("date", np.array([0, 15_887])).tolist() == [dt.date(1970, 1, 1), dt.date(2013, 7, 1)]
+    assert counted("timestamp", np.array([MICROS]))[0] == pd.Timestamp(TIME)
+    assert counted("integer", np.array([-3])).tolist() == [-3]
