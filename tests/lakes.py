@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -27,8 +28,10 @@ def write_lake(spark: SparkSession, folder: Path, tables: Mapping[str, Rows]) ->
     """Write each table into a folder of its own, as Delta. Returns {table: path}."""
     io = DeltaIO(spark)
     for name, rows in tables.items():
-        ddl, values = (None, rows) if isinstance(rows, pd.DataFrame) else rows
-        frame = spark.createDataFrame(values, ddl) if ddl else spark.createDataFrame(values)
+        if isinstance(rows, pd.DataFrame):  # through Arrow: integers with nulls stay integers
+            frame = spark.createDataFrame(pa.Table.from_pandas(rows, preserve_index=False))
+        else:
+            frame = spark.createDataFrame(rows[1], rows[0])
         io.write_dataset(frame.coalesce(1), str(folder / name))
     return {name: str(folder / name) for name in tables}
 

@@ -28,7 +28,7 @@ from synthohive_spark.models.encoders import Limits, TableSpec, decode_table, en
 from synthohive_spark.models.encoders.table import row_hashes
 from synthohive_spark.models.families import context_dropout, family_of, held_out
 from synthohive_spark.models.layout import Layout, Packed
-from synthohive_spark.models.parents import MOST_PARENTS, choose_parents
+from synthohive_spark.models.parents import choose_parents
 from synthohive_spark.models.seeds import fresh_seed, numpy_rng
 from synthohive_spark.models.storage import read_model, write_model
 from synthohive_spark.models.table_model import (
@@ -259,7 +259,7 @@ class AutoregressiveModel(TableModel):
             "columns": fitted.columns.to_json(),
             "context": fitted.context.to_json(),
             "resolution": fitted.resolution.to_json(),
-            "parents": plan.parents if plan is not None and len(plan.parents) > MOST_PARENTS else None,
+            "parents": plan.parents if plan is not None and plan.wide else None,
             "metrics": self._timeless(),
         }
         write_model(path, NAME, header, {} if fitted.network is None else fitted.network.state_dict())

@@ -58,6 +58,11 @@ class Plan:
         """Whether heads see but some of the earlier sub-columns, so that each has to look up its own."""
         return any(len(seen) < place for place, seen in enumerate(self.parents))
 
+    @property
+    def lookups(self) -> int:
+        """Inputs that heads look up for themselves."""
+        return sum(map(len, self.parents)) if self.wide else 0
+
     def width(self, place: int) -> int:
         """Returns the hidden units of a head."""
         wanted = min(WIDEST, max(NARROWEST, WIDTH_PER_NAT * math.log(self.cardinalities[place] + 1)))

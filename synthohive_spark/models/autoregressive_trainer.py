@@ -25,6 +25,7 @@ from synthohive_spark.models.layout import Packed
 from synthohive_spark.models.seeds import torch_rng
 
 SHORTEST_ROUND, LONGEST_ROUND = 8, 250
+FEWEST_ROUNDS = 5
 SMALL_TABLE, LARGE_TABLE = 1000, 5000
 RATE, LARGE_TABLE_RATE = 2e-3, 5e-3
 BAD_ROUNDS = 3
@@ -62,10 +63,10 @@ class Schedule:
         patience = 20 if rows < SMALL_TABLE else 6 if rows > LARGE_TABLE else 10
         if options.epochs is not None:
             return cls(batch, epoch, options.epochs, options.epochs, options.epochs, learning_rate)
-        round_steps = min(LONGEST_ROUND, max(SHORTEST_ROUND, epoch))
-        price = head_step_seconds(batch, len(plan.cardinalities), plan.weights)
+        price = head_step_seconds(batch, len(plan.cardinalities), plan.weights, plan.lookups)
         steps = head_steps(rows, batch, options.max_seconds, price, folds + 1 if folds > 1 else 1)
-        rounds = max(1, steps // round_steps)
+        round_steps = min(LONGEST_ROUND, max(SHORTEST_ROUND, epoch), max(1, steps // FEWEST_ROUNDS))
+        rounds = steps // round_steps
         fewest = math.ceil(MIN_STEPS / round_steps) if rows < SMALL_TABLE else 1
         return cls(batch, round_steps, rounds, min(rounds, fewest), patience, learning_rate)
 

@@ -17,7 +17,9 @@ SECONDS_PER_GFLOP = 0.018
 # The autoregressive model: heads are small, so the number of them counts beside the flops.
 ROUNDS = 100
 MOST_HEAD_STEPS = 8000
+FEWEST_HEAD_STEPS = 20
 SECONDS_PER_HEAD = 0.00045
+SECONDS_PER_LOOKUP = 6e-8
 # Wide, since a slow machine is no reason for another model.
 SAFETY_FACTOR = 5.0
 
@@ -50,15 +52,17 @@ def planned_steps(rows: int, batch: int, epochs: int | None, max_seconds: float 
     return max(FEWEST_STEPS, min(steps, int(max_seconds / seconds_a_step)))
 
 
-def head_step_seconds(batch: int, heads: int, weights: int) -> float:
+def head_step_seconds(batch: int, heads: int, weights: int, lookups: int) -> float:
     """Returns the listed price in seconds of one step of an autoregressive network, its share of judging included.
 
     Args:
         batch: rows of a batch.
         heads: number of heads.
         weights: that a row meets; forward and backward take three passes at 2 flops each.
+        lookups: of a row, in wide tables where each head looks up its own inputs.
     """
-    return 0.001 + SECONDS_PER_HEAD * heads + SECONDS_PER_GFLOP * 6e-9 * batch * weights
+    a_row = SECONDS_PER_GFLOP * 6e-9 * weights + SECONDS_PER_LOOKUP * lookups
+    return 0.001 + SECONDS_PER_HEAD * heads + batch * a_row
 
 
 def head_steps(rows: int, batch: int, max_seconds: float | None, seconds_a_step: float, networks: int) -> int:
@@ -74,7 +78,7 @@ def head_steps(rows: int, batch: int, max_seconds: float | None, seconds_a_step:
     steps = min(MOST_HEAD_STEPS, max(2 * MIN_STEPS, ROUNDS * math.ceil(rows / batch)))
     if max_seconds is None:
         return steps
-    return max(FEWEST_STEPS, min(steps, int(max_seconds / seconds_a_step / networks)))
+    return max(FEWEST_HEAD_STEPS, min(steps, int(max_seconds / seconds_a_step / networks)))
 
 
 def safety_stop(max_seconds: float | None) -> float:

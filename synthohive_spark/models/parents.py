@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_PARENTS = 32
+SEES_ALL = 40
+MOST_PARENTS = 24
 STATES = 6
 JUDGED_ROWS = 2000
 
@@ -13,15 +14,15 @@ JUDGED_ROWS = 2000
 def choose_parents(codes: NDArray[np.int16], cardinalities: list[int]) -> tuple[tuple[int, ...], ...]:
     """Returns the earlier sub-columns that each of S sub-columns is given, ascending.
 
-    In tables of more than ``MOST_PARENTS`` sub-columns it is those of the highest chi-square per row with it, over
-    coarse states; the one just before it is always among them, since pieces follow their bin.
+    In tables of more than ``SEES_ALL`` sub-columns it is the ``MOST_PARENTS`` of the highest chi-square per row with
+    it, over coarse states; the one just before it is always among them, since pieces follow their bin.
 
     Args:
         codes: (n, S) codes.
         cardinalities: (S,) codes of each sub-column.
     """
     count = len(cardinalities)
-    if count <= MOST_PARENTS:
+    if count <= SEES_ALL:
         return tuple(tuple(range(place)) for place in range(count))
     strength = _association(codes[:: -(-len(codes) // JUDGED_ROWS)], cardinalities)
     parents = []

@@ -8,13 +8,9 @@ import pandas as pd
 import pytest
 
 from synthohive_spark.errors import ConfigError
-from synthohive_spark.models import (
-    CTGAN,
-    AutoregressiveModel,
-    ConditionalGenerativeModel,
-    check_model_class,
-    resolve_model,
-)
+from synthohive_spark.models import ConditionalGenerativeModel, check_model_class, resolve_model
+from synthohive_spark.models.autoregressive import AutoregressiveModel
+from synthohive_spark.models.ctgan import CTGAN
 
 
 class Bootstrap(ConditionalGenerativeModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from synthohive_spark.models.budget import (
+    FEWEST_HEAD_STEPS,
     FEWEST_STEPS,
     MAX_STEPS,
     MIN_STEPS,
@@ -41,10 +42,11 @@ def test_the_clock_stops_only_far_behind() -> None:
 
 
 def test_steps_of_heads_follow_sizes_and_seconds() -> None:
-    price = head_step_seconds(256, 20, 200_000)
-    assert price < head_step_seconds(256, 30, 200_000) < head_step_seconds(512, 30, 200_000)
+    price = head_step_seconds(256, 20, 200_000, 0)
+    assert price < head_step_seconds(256, 30, 200_000, 0) < head_step_seconds(512, 30, 200_000, 0)
+    assert price < head_step_seconds(256, 20, 200_000, 100)
     steps = [head_steps(rows, 256, None, price, 1) for rows in (1, 5_000, 10**7)]
     assert steps == [2 * MIN_STEPS, 2000, MOST_HEAD_STEPS]
     assert head_steps(5_000, 256, 100.5 * price, price, 1) == 100
     assert head_steps(5_000, 256, 400.5 * price, price, 4) == 100
-    assert head_steps(5_000, 256, 1e-9, price, 4) == FEWEST_STEPS
+    assert head_steps(5_000, 256, 1e-9, price, 4) == FEWEST_HEAD_STEPS

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from synthohive_spark.models.ctgan import CTGAN
 from synthohive_spark.models.context_sampler import ContextSampler
+from synthohive_spark.models.ctgan import CTGAN
 from synthohive_spark.models.ctgan_trainer import CTGANTrainer
 
 from .frames import planted
