@@ -7,13 +7,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, Protocol
+
+
+class Summary(Protocol):
+    """What a run did."""
+
+    def to_json(self) -> str:
+        """One line of JSON."""
 
 
 class SynthoHiveError(Exception):
-    """Base of every error that the package raises on purpose."""
+    """Base of every error that the package raises on purpose.
+
+    Attributes:
+        summary: what was done before, if that is worth telling: tables that are written, a report.
+    """
 
     exit_code: ClassVar[int] = 1
+    summary: Summary | None = None
 
 
 class ConfigError(SynthoHiveError):

@@ -17,9 +17,10 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from synthohive_spark.config import Config
-from synthohive_spark.errors import ConfigError, TrainingError
+from synthohive_spark.errors import ConfigError, QualityError, TrainingError
 from synthohive_spark.evaluation.compare import evaluate
 from synthohive_spark.evaluation.report import render
+from synthohive_spark.lake.content import content_hash
 from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.lake.source import SourceLake, check_source, pin_source
 from synthohive_spark.lake.workspace import Workspace
@@ -187,10 +188,13 @@ class Run:
             wanted,
             config.seed,
             done,
-            lambda table, version, rows: self.workspace.record(
-                self.id, "stage_written", table, version=version, rows=rows
-            ),
+            self._written,
         )
+
+    def _written(self, table: str, version: int, rows: int) -> None:
+        """A stage is complete: its version, rows and content hash go into the manifest."""
+        made = self.io.read_dataset(self.config.target.location.table(table), version)
+        self.workspace.record(self.id, "stage_written", table, version=version, rows=rows, content=content_hash(made))
 
     def training_versions(self, training: str) -> dict[str, int]:
         """Source versions that a training pinned."""
@@ -220,7 +224,8 @@ class Run:
             The report's path.
 
         Raises:
-            QualityError: an orphan, a bad key, or a score below the gate; the report is written before.
+            QualityError: an orphan, a bad key, or a score below the gate; the report is written before, and the
+                error's ``summary`` names it.
         """
         bind(phase="evaluate")
         source = self.source(self.training_versions(training))
@@ -255,7 +260,11 @@ class Run:
         page.with_suffix(".json").write_text(details, encoding="utf-8")
         self.workspace.record(self.id, "evaluated", score=result.score, report=str(page), driver=peak_memory())
         log.info("evaluated", score=result.score, fail_under=gate, report=str(page))
-        result.check(gate)
+        try:
+            result.check(gate)
+        except QualityError as e:
+            e.summary = self.summary("failed", rows, str(page))
+            raise
         return str(page)
 
     def summary(self, status: str, tables: Mapping[str, int], report: str | None = None) -> RunSummary:

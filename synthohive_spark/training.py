@@ -10,8 +10,6 @@ import json
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +26,7 @@ from synthohive_spark.logs import get_logger
 from synthohive_spark.metadata import Metadata, Table
 from synthohive_spark.models.artifact import pack
 from synthohive_spark.models.base import ConditionalGenerativeModel
+from synthohive_spark.parallel import side_by_side
 from synthohive_spark.randomness import Ints, seed_of
 from synthohive_spark.relational.context import Reader
 from synthohive_spark.relational.matching import learn
@@ -193,18 +192,8 @@ def train_tables(
         except Exception as e:
             raise TrainingError(f"{table}: training failed: {first_line(e)}") from e
 
-    with (
-        ThreadPoolExecutor(settings.parallelism or SIDE_BY_SIDE, thread_name_prefix="train") as pool,
-        tqdm(total=len(wanted), desc="training", unit="table", disable=None) as bar,
-    ):
-        running = {pool.submit(copy_context().run, train, t): t for t in wanted}  # the log's run_id goes along
-        for future in running:
-            future.add_done_callback(lambda _: bar.update())
-        done, waiting = wait(running, return_when=FIRST_EXCEPTION)
-        for future in waiting:
-            future.cancel()
-        for future in done:
-            future.result()
+    with tqdm(total=len(wanted), desc="training", unit="table", disable=None) as bar:
+        side_by_side(train, wanted, settings.parallelism or SIDE_BY_SIDE, bar.update)
 
 
 def _identity(sample: pa.Table, name: str) -> Ints:

@@ -10,12 +10,12 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from synthohive_spark import graph
 from synthohive_spark.errors import SourceDataError
 from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.lake.location import TableRef, quote
 from synthohive_spark.logs import get_logger
 from synthohive_spark.metadata import ForeignKey, Metadata
+from synthohive_spark.parallel import side_by_side
 
 log = get_logger(__name__)
 
@@ -107,13 +107,9 @@ def check_source(source: SourceLake) -> SourceLake:
         SourceDataError: with every table that is empty, every primary key with nulls or repeated values, every
             referenced key that is not unique, and every orphan under the policy ``error``.
     """
-    problems: list[str] = []
-    rows: dict[str, int] = {}
-    for stage in graph.stages(source.metadata.tables):
-        for table in stage:
-            found, count = _check_table(source, table)
-            problems += found
-            rows[table] = count
+    checked = side_by_side(lambda table: _check_table(source, table), source.metadata.tables)
+    problems = [p for found, _ in checked.values() for p in found]
+    rows = {table: count for table, (_, count) in checked.items()}
     if problems:
         raise SourceDataError("\n  - ".join([f"the source has {len(problems)} problem(s):", *problems]))
     return SourceLake(source.io, source.metadata, source.refs, source.versions, rows)

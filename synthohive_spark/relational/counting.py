@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import pandas_udf
 
-from synthohive_spark.randomness import Ints
+from synthohive_spark.randomness import Ints, scatter
 from synthohive_spark.relational.linkage import LinkageModel
 from synthohive_spark.relational.plan import NullPattern
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     Series: TypeAlias = pd.Series[Any]
 else:
     Series = pd.Series  # Spark reads a UDF's kind from its hints, and pandas' own class takes no parameters at run time
-
-WEYL = 2_654_435_769  # the golden section of 2**32: multiples of it fall evenly
 
 
 def running(frame: DataFrame, blocks: list[str], order: list[Column | str], value: Column, name: str) -> DataFrame:
@@ -68,49 +67,59 @@ class Counter:
         return counted
 
 
-def pattern_of(patterns: Sequence[NullPattern], index: Ints) -> Ints:
-    """The null pattern of each row by its position in the table: shares are kept in every stretch of rows."""
-    if len(patterns) < 2:
-        return np.zeros(len(index), np.int64)
-    ends = np.cumsum([p.share for p in patterns]) * 2**32
-    even = (index.astype(np.uint64) * np.uint64(WEYL)) % np.uint64(2**32)
-    found: Ints = np.minimum(np.searchsorted(ends, even.astype(np.float64), side="right"), len(patterns) - 1)
-    return found
+@dataclass(frozen=True)
+class Patterns:
+    """Null patterns of a table's rows by their position, in exact shares.
 
+    Attributes:
+        owned: patterns of rows with a driving parent, or of a root table.
+        free: those of rows without one, which come last in a table.
+        first_free: the position of the first of these.
+        total: rows of the table.
+    """
 
-def set_rows(patterns: Sequence[NullPattern], key: int, index: Ints) -> Any:
-    """Whether the ``key``-th dealt key is set, for rows by their position, shape (n,)."""
-    if not patterns:
-        return np.ones(len(index), bool)
-    return np.array([p.set_keys[key] for p in patterns])[pattern_of(patterns, index)]
+    owned: Sequence[NullPattern]
+    free: Sequence[NullPattern]
+    first_free: int
+    total: int
+
+    def set_rows(self, key: int, index: Ints, alone: bool) -> npt.NDArray[np.bool_]:
+        """Whether the ``key``-th dealt key is set.
+
+        Args:
+            key: which of the dealt keys.
+            index: positions of rows, all with a driving parent or all without, shape (n,).
+            alone: they are without.
+        """
+        patterns, first = (self.free, self.first_free) if alone else (self.owned, 0)
+        rows = self.total - self.first_free if alone else self.first_free
+        if not patterns:
+            return np.ones(len(index), bool)
+        ends = np.rint(np.cumsum([p.share for p in patterns]) * rows)
+        found = np.searchsorted(ends, scatter(index - first, rows), side="right")
+        flags: npt.NDArray[np.bool_] = np.array([p.set_keys[key] for p in patterns])
+        return flags[np.minimum(found, len(patterns) - 1)]
+
+    def counter(self, key: int) -> PatternCounter:
+        """Counts of set rows per unit."""
+        return PatternCounter(self, key)
 
 
 @dataclass(frozen=True)
 class PatternCounter:
-    """Rows of a unit that have one of the dealt keys set, as a pandas UDF.
+    """Rows of a unit that have one of the dealt keys set, as a pandas UDF."""
 
-    Attributes:
-        patterns: those of rows with a driving parent, or of a root.
-        free: those of rows without one.
-        key: which of the dealt keys.
-    """
-
-    patterns: Sequence[NullPattern]
-    free: Sequence[NullPattern]
+    patterns: Patterns
     key: int
 
     def __call__(self, offset: str, rows: str, free: str) -> Column:
         """Counts from columns: rows before the unit, its rows, whether it has no driving parent."""
-        with_parent, without, key = list(self.patterns), list(self.free), self.key
+        patterns, key = self.patterns, self.key
 
         def count(offsets: Series, sizes: Series, lone: Series) -> Series:
-            return pd.Series(
-                [
-                    int(set_rows(without if alone else with_parent, key, np.arange(first, first + n)).sum())
-                    for first, n, alone in zip(offsets, sizes, lone, strict=True)
-                ],
-                dtype="int64",
-            )
+            units = zip(offsets, sizes, lone, strict=True)
+            found = [patterns.set_rows(key, np.arange(o, o + n), bool(alone)).sum() for o, n, alone in units]
+            return pd.Series(found, dtype="int64")
 
         make: Any = pandas_udf
         counted: Column = make(count, "long")(F.col(offset), F.col(rows), F.col(free))

@@ -115,7 +115,8 @@ class KeyFormat(Strict):
         if sum(min(m.capacity, BIJECTIVE) for m in masks) < total:
             widest = max(masks, key=lambda m: m.capacity)
             grow = next((t for t in reversed(widest.tokens) if t in ALPHABETS), "digit")
-            while min(widest.capacity, BIJECTIVE) < total:  # the format is full: longer keys of the same alphabet
+            taken = {len(m.tokens) for m in masks}  # of a length of their own, the longer keys meet no other mask
+            while min(widest.capacity, BIJECTIVE) < total or len(widest.tokens) in taken:
                 widest = Mask(tokens=(*widest.tokens, grow), share=0.0)
                 if len(widest.tokens) > 64:
                     raise GenerationError(f"a key format cannot hold {total} distinct values; lower generate.scale")

@@ -14,6 +14,7 @@ from synthohive_spark.lake.location import quote
 from synthohive_spark.lake.source import SourceLake
 from synthohive_spark.logs import get_logger
 from synthohive_spark.metadata import Table
+from synthohive_spark.parallel import side_by_side
 from synthohive_spark.privacy.shapes import shape_plans
 from synthohive_spark.relational.keyformat import KeyFormat
 from synthohive_spark.relational.keyprofile import grid_column, key_format, kind_of, sequence, widest
@@ -54,9 +55,10 @@ def plan_tables(source: SourceLake, min_subjects: int, method: Method = "empiric
         raise SchemaValidationError(problems)
     plans: dict[str, TablePlan] = {}
     for stage in graph.stages(tables):
-        for name in stage:
-            plans[name] = _Profiler(name, source, plans, min_subjects, method).plan()
-            log.debug("table_planned", table=name, roles={c.name: c.role for c in plans[name].columns})
+        made = side_by_side(lambda name: _Profiler(name, source, plans, min_subjects, method).plan(), stage)
+        for name, plan in made.items():
+            plans[name] = plan
+            log.debug("table_planned", table=name, roles={c.name: c.role for c in plan.columns})
     return plans
 
 

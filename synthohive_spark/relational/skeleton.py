@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 from synthohive_spark.errors import GenerationError
 from synthohive_spark.randomness import seed_of
 from synthohive_spark.relational.context import Reader, ancestors, context_of, degree_of
-from synthohive_spark.relational.counting import Counter, PatternCounter, running
+from synthohive_spark.relational.counting import Counter, Patterns, running
 from synthohive_spark.relational.linkage import LinkageModel
 from synthohive_spark.relational.plan import ForeignKeyPlan, TablePlan
 from synthohive_spark.relational.slots import Slots
@@ -61,6 +61,12 @@ class Skeleton:
             return self.wanted or 0
         return self._children(fk) + self._without_parent(fk)
 
+    @property
+    def patterns(self) -> Patterns:
+        """Which of the dealt keys are set on which rows."""
+        first_free = self.total - (self._without_parent(self.plan.driving) if self.plan.driving else 0)
+        return Patterns(self.plan.patterns, self.plan.free_patterns, first_free, self.total)
+
     def _children(self, fk: ForeignKeyPlan) -> int:
         if self.wanted is not None:
             return self.wanted - self._without_parent(fk)
@@ -97,7 +103,7 @@ class Skeleton:
         before = Window.orderBy(*UNIT).rowsBetween(Window.unboundedPreceding, -1)
         units = units.withColumn("offset", F.coalesce(F.sum("unit_rows").over(before), F.lit(0)))
         for i in range(len(self.plan.dealt)):
-            count = PatternCounter(self.plan.patterns, self.plan.free_patterns, i)
+            count = self.patterns.counter(i)
             units = units.withColumn(f"need{i}", count("offset", "unit_rows", "free"))
             units = units.withColumn(f"first{i}", F.coalesce(F.sum(f"need{i}").over(before), F.lit(0)))
         return units

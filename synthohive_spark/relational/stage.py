@@ -26,7 +26,7 @@ def stage_frame(skeleton: Skeleton, model_cls: type[ConditionalGenerativeModel],
     units = _carried(skeleton.frame(), plan)
     partitions = int(skeleton.spark.conf.get("spark.sql.shuffle.partitions") or 200)
     gathered = units.repartition(partitions, *UNIT).sortWithinPartitions(*UNIT, "kind", "rank")
-    generate = UnitGenerator(plan, skeleton.total, skeleton.seed, model_cls, artifact)
+    generate = UnitGenerator(plan, skeleton.patterns, skeleton.seed, model_cls, artifact)
     schema = StructType.fromJson(plan.spark_schema)
     made = {c.name for c in plan.columns if c.role != "derived"}
     nullable = StructType([StructField(f.name, f.dataType, True) for f in schema.fields if f.name in made])

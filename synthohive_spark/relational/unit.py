@@ -18,7 +18,7 @@ from synthohive_spark.models.artifact import Artifact, cached_model
 from synthohive_spark.models.base import ConditionalGenerativeModel
 from synthohive_spark.privacy.shapes import draw_shape
 from synthohive_spark.randomness import Ints, seed_of
-from synthohive_spark.relational.counting import set_rows
+from synthohive_spark.relational.counting import Patterns
 from synthohive_spark.relational.deal import NOBODY, codes, deal_distinct, deal_tied
 from synthohive_spark.relational.distinct import Mask, distinct, grid_values, sequence_values
 from synthohive_spark.relational.matching import Matcher, label_name, unpack
@@ -37,14 +37,14 @@ class UnitGenerator:
 
     Attributes:
         plan: the table.
-        total: rows of the whole table.
+        patterns: which of the dealt keys are set on which rows, and how many rows the table has.
         seed: the generation seed.
         model_cls: the model's class.
         artifact: what training left: the saved model, and which parents go together.
     """
 
     plan: TablePlan
-    total: int
+    patterns: Patterns
     seed: int
     model_cls: type[ConditionalGenerativeModel]
     artifact: Artifact
@@ -83,14 +83,14 @@ class UnitGenerator:
         if plan.sequence is not None:
             made[plan.sequence.column] = sequence_values(plan.sequence, rows.families, rows.owner, rows.at, self.seed)
         if plan.grid:
-            made.update(grid_values(plan.grid, rows.index, self.total))
+            made.update(grid_values(plan.grid, rows.index, self.patterns.total))
         if plan.surrogate is None:
             return made
         salt = seed_of(self.seed, plan.table, "key")
-        made[plan.primary_key[0]] = plan.surrogate.values(rows.index, self.total, salt)
+        made[plan.primary_key[0]] = plan.surrogate.values(rows.index, self.patterns.total, salt)
         if plan.forest is not None:
-            up = parent_positions(plan.forest, rows.index, self.total, self.seed)
-            key = plan.surrogate.values(np.maximum(up, 0), self.total, salt)
+            up = parent_positions(plan.forest, rows.index, self.patterns.total, self.seed)
+            key = plan.surrogate.values(np.maximum(up, 0), self.patterns.total, salt)
             fk = next(k for k in plan.foreign_keys if k.role == "self")
             made[fk.columns[0]] = key.astype(object).mask(up < 0, None)
         return made
@@ -111,7 +111,7 @@ class UnitGenerator:
         matchers = cached_matchers(self.artifact.matching)
         for i, fk in enumerate(self.plan.dealt):
             slots = unit[unit["kind"] == i + 1].sort_values("rank", kind="stable").reset_index(drop=True)
-            wanted = np.flatnonzero(rows.set_keys(self.plan, i))
+            wanted = np.flatnonzero(self.patterns.set_rows(i, rows.index, bool(rows.lone.any())))
             matcher = matchers.get(fk.position) if len(slots) else None
             cluster = self._clusters(fk, slots, matcher) if matcher is not None else None
             dealt = np.full(rows.count, NOBODY, np.int64)
@@ -260,12 +260,6 @@ class UnitRows:
             seed=own,
             rng=np.random.default_rng(own),
         )
-
-    def set_keys(self, plan: TablePlan, key: int) -> Mask:
-        """Rows on which the ``key``-th dealt key is set, by their position in the table."""
-        patterns = plan.free_patterns if self.lone.any() else plan.patterns
-        found: Mask = set_rows(patterns, key, self.index)
-        return found
 
 
 @functools.lru_cache(maxsize=4)

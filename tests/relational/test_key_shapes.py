@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -67,14 +67,21 @@ def planted() -> tuple[dict[str, Spec], dict[str, Any]]:
     projects = [(t, p) for t in tenants for p in range(1, 3 + t)]
     users = [(t, u) for t in tenants for u in range(1, 4 + t % 3)]
     for name, column, pairs in (("project", "project_no", projects), ("user", "user_no", users)):
-        data = {"tenant_id": [t for t, _ in pairs], column: [x for _, x in pairs], "c": ["u", "v"] * (len(pairs) // 2)
-                + ["u"] * (len(pairs) % 2)}
+        data = {
+            "tenant_id": [t for t, _ in pairs],
+            column: [x for _, x in pairs],
+            "c": ["u", "v"] * (len(pairs) // 2) + ["u"] * (len(pairs) % 2),
+        }
         table(name, data, ["tenant_id", column], key("tenant_id", "tenant"))
     tasks = [(t, p, [u for q, u in users if q == t][i % 3]) for i in range(3) for t, p in projects]
     table(
         "task",
-        {"task_id": range(len(tasks)), "tenant_id": [t for t, _, _ in tasks], "project_no": [p for _, p, _ in tasks],
-         "user_no": [u for _, _, u in tasks]},
+        {
+            "task_id": range(len(tasks)),
+            "tenant_id": [t for t, _, _ in tasks],
+            "project_no": [p for _, p, _ in tasks],
+            "user_no": [u for _, _, u in tasks],
+        },
         "task_id",
         key("tenant_id,project_no", "project"),
         key("tenant_id,user_no", "user"),
@@ -90,8 +97,11 @@ def planted() -> tuple[dict[str, Spec], dict[str, Any]]:
     paid = [(i, 1 + i % 20 if i % 4 else None, None if i % 4 else 1 + i % n) for i in range(200)]
     table(
         "payment",
-        {"payment_id": [i for i, _, _ in paid], "card_id": pd.array([c for _, c, _ in paid], "Int64"),
-         "person_id": pd.array([p for _, _, p in paid], "Int64")},
+        {
+            "payment_id": [i for i, _, _ in paid],
+            "card_id": pd.array([c for _, c, _ in paid], "Int64"),
+            "person_id": pd.array([p for _, _, p in paid], "Int64"),
+        },
         "payment_id",
         key("card_id", "card", nullable=True),
         key("person_id", "person", nullable=True),
@@ -115,8 +125,12 @@ def planted() -> tuple[dict[str, Spec], dict[str, Any]]:
         "worker_id",
         key("dept_id", "department"),
     )
-    table("address", {"address_id": range(80), "person_id": [1 + i // 2 for i in range(80)], "kind": ["h", "w"] * 40},
-          "address_id", key("person_id", "person"))
+    table(
+        "address",
+        {"address_id": range(80), "person_id": [1 + i // 2 for i in range(80)], "kind": ["h", "w"] * 40},
+        "address_id",
+        key("person_id", "person"),
+    )
     owner = [1 + int(p) for p in RNG.integers(0, n, 150)]
     table(
         "parcel",
@@ -126,7 +140,7 @@ def planted() -> tuple[dict[str, Spec], dict[str, Any]]:
         key("address_id", "address"),
     )
     table("course", {"course_id": range(1, 11), "points": [5, 10] * 5}, "course_id")
-    pairs = sorted({(int(p), int(c)) for p, c in zip(RNG.integers(1, n + 1, 160), RNG.integers(1, 11, 160), strict=True)})
+    pairs = sorted({(int(RNG.integers(1, n + 1)), int(RNG.integers(1, 11))) for _ in range(160)})
     table(
         "enrolment",
         {"person_id": [p for p, _ in pairs], "course_id": [c for _, c in pairs]},
@@ -146,8 +160,11 @@ def planted() -> tuple[dict[str, Spec], dict[str, Any]]:
     product = [(i, 1 + i % 8, 1 + (i % 8) * 4 + int(RNG.integers(0, 4))) for i in range(600)]
     table(
         "product",
-        {"product_id": [i for i, _, _ in product], "category_id": [c for _, c, _ in product],
-         "supplier_id": [s for _, _, s in product]},
+        {
+            "product_id": [i for i, _, _ in product],
+            "category_id": [c for _, c, _ in product],
+            "supplier_id": [s for _, _, s in product],
+        },
         "product_id",
         key("category_id", "category", driving=True),
         key("supplier_id", "supplier"),
@@ -156,7 +173,7 @@ def planted() -> tuple[dict[str, Spec], dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("shapes")
     tables, rows = planted()
     metadata = Metadata.load({"tables": tables})
@@ -164,7 +181,7 @@ def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Itera
     made = fitted(spark, metadata, paths)
     made.generate({}, str(folder / "target"))
     frames = {t: made.io.read_dataset(str(folder / "target" / t)) for t in tables}
-    yield {"metadata": metadata, "real": rows, "made": made, "frames": frames, "folder": folder}
+    return {"metadata": metadata, "real": rows, "made": made, "frames": frames, "folder": folder}
 
 
 def check(lake: dict[str, Any], *names: str) -> list[DataFrame]:
@@ -197,7 +214,7 @@ def test_a_natural_key_keeps_its_sequence(lake: dict[str, Any]) -> None:
     _, sales = check(lake, "store", "sales")
     for store in {r["store_id"] for r in sales.select("store_id").collect()}:
         days = sorted(values(sales.where(F.col("store_id") == store), "date"))
-        assert [(b - a).days for a, b in zip(days, days[1:], strict=False)] == [1] * (len(days) - 1)
+        assert [(b - a).days for a, b in pairwise(days)] == [1] * (len(days) - 1)
     assert children(sales, ["store_id"], 8) == {10 + s: 1 for s in range(1, 9)}
 
 
