@@ -37,22 +37,35 @@ log = logs.get_logger(__name__)
 
 
 class _Parser(argparse.ArgumentParser):
-    """Raises instead of leaving, so that a wrong command line ends like any other error of configuration."""
+    """Raises instead of leaving, so that a wrong command line ends like any other error of configuration.
+
+    Attributes:
+        one_of: destinations of which at least one must be given.
+    """
+
+    one_of: tuple[str, ...] = ()
 
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{message}; see {self.prog} --help\n{self.format_usage().rstrip()}")
 
 
 def ingest(argv: Sequence[str] | None = None) -> None:
-    """Read a folder of parquet or CSV files, one per table, into the source lake."""
+    """Read a folder of parquet or CSV files, one per table, into the source lake; draft the metadata of a lake."""
     parser = _parser("ingest", ingest, " --from FOLDER")
     parser.add_argument(
         "--from",
         dest="folder",
         metavar="FOLDER",
-        required=True,
         help="holds TABLE.parquet, TABLE.csv, TABLE.csv.gz or TABLE.csv.zip, or a folder TABLE/ of such files",
     )
+    parser.add_argument(
+        "--draft-metadata",
+        dest="draft",
+        metavar="OUT.yaml",
+        help="propose keys, with the evidence for each, in a new file to be edited; of the files that --from reads in, "
+        "or without it of the source lake as it is; the configuration needs no metadata for it",
+    )
+    parser.one_of = ("folder", "draft")
     _main(parser, _ingest, argv)
 
 
@@ -83,10 +96,15 @@ def pipeline(argv: Sequence[str] | None = None) -> None:
 
 
 def _ingest(spark: SparkSession, config: Config, arguments: argparse.Namespace) -> str:
-    from synthohive_spark.lake.ingest import ingest as run
-
     started = time.monotonic()
-    tables = run(spark, config, arguments.folder)
+    if arguments.draft is not None:
+        from synthohive_spark.lake.draft import draft
+
+        tables = draft(spark, config, arguments.draft, arguments.folder)
+    else:
+        from synthohive_spark.lake.ingest import ingest as run
+
+        tables = run(spark, config, arguments.folder)
     return _line(status="complete", tables=tables, seconds=round(time.monotonic() - started, 3))
 
 
@@ -162,11 +180,14 @@ def _main(parser: _Parser, work: Work, argv: Sequence[str] | None) -> None:
 def _run(parser: _Parser, work: Work, argv: Sequence[str] | None) -> str:
     logs.configure()
     arguments = parser.parse_args(argv)
+    if parser.one_of and all(getattr(arguments, name) is None for name in parser.one_of):
+        parser.error("give --from FOLDER, --draft-metadata OUT.yaml, or both")
     logs.configure(arguments.log_level)
 
     from synthohive_spark.config import load_config
 
-    config = load_config(arguments.config, arguments.overrides)
+    drafting = getattr(arguments, "draft", None) is not None
+    config = load_config(arguments.config, arguments.overrides, metadata_required=not drafting)
 
     from synthohive_spark.session import get_session, settings
 

@@ -103,8 +103,14 @@ class Config(Strict):
         return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+def load_config(path: str | Path, overrides: Sequence[str] = (), *, metadata_required: bool = True) -> Config:
     """Read a configuration file, apply ``a.b=value`` overrides, load the metadata it names.
+
+    Args:
+        path: the file.
+        overrides: values that replace those of the file.
+        metadata_required: False where the metadata is yet to be drafted: it may be absent, without tables, or a file
+            that is not there yet, and its keys are not checked.
 
     Raises:
         ConfigError: with every problem of the configuration; an unknown key is answered with the nearest known one.
@@ -121,14 +127,21 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     raw = {key: value for key, value in raw.items() if value is not None}  # a group whose lines are all comments
     for item in overrides:
         _override(raw, item)
+    if not metadata_required:
+        raw.setdefault("metadata", {"tables": {}})
     try:
         config = Config.model_validate(raw)
     except ValidationError as e:
         raise ConfigError("\n  - ".join([f"configuration {path}:", *problems(e, Config)])) from e
-    metadata = Metadata.load(config.metadata)
-    metadata.validate_schema()
+    if metadata_required:
+        metadata = Metadata.load(config.metadata)
+        metadata.validate_schema()
+    elif isinstance(config.metadata, str) and not Path(config.metadata).exists():
+        metadata = Metadata()
+    else:
+        metadata = Metadata.load(config.metadata)
     unknown = sorted({*config.generate.rows, *config.source.versions} - set(metadata.tables))
-    if unknown:
+    if unknown and (metadata_required or metadata.tables):
         raise ConfigError(f"configuration {path}: generate.rows or source.versions names unknown tables {unknown}")
     return config.model_copy(update={"metadata": metadata})
 

@@ -90,8 +90,8 @@ def ingest(spark: SparkSession, config: Config, folder: str) -> dict[str, int]:
     return rows
 
 
-def find_files(spark: SparkSession, folder: str, tables: Iterable[str]) -> dict[str, Files]:
-    """Where each table's files lie.
+def find_files(spark: SparkSession, folder: str, tables: Iterable[str] | None) -> dict[str, Files]:
+    """Where each table's files lie; with None, those of every table that the folder holds.
 
     Raises:
         SourceDataError: with every table that has no file, or files of more than one format.
@@ -100,7 +100,7 @@ def find_files(spark: SparkSession, folder: str, tables: Iterable[str]) -> dict[
     found = _listing(spark, root)
     problems = []
     chosen = {}
-    for table in tables:
+    for table in sorted(found) if tables is None else tables:
         candidates = found.get(table, set())
         if len(candidates) == 1:
             chosen[table] = candidates.pop()

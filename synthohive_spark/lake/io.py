@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlparse
 
@@ -52,7 +53,10 @@ class DeltaIO:
             version = self.version(ref)
         if version is None:
             raise SourceDataError(f"{ref.sql} is not a Delta table; check the path or name, or ingest it first")
-        return self.spark.sql(f"SELECT * FROM {ref.sql} VERSION AS OF {int(version)}")
+        try:
+            return self.spark.sql(f"SELECT * FROM {ref.sql} VERSION AS OF {int(version)}")
+        except AnalysisException as e:
+            raise SourceDataError(f"{ref.sql} cannot be read at version {version}: {first_line(e)}") from e
 
     def write_dataset(
         self,
@@ -78,7 +82,7 @@ class DeltaIO:
             WriteError: with the cause, if the table cannot be created or written.
         """
         ref, wanted = _ref(place), schema or frame.schema
-        try:
+        with _failing_as(f"{ref.sql} could not be written"):
             present = self.version(ref)
             if present is None:
                 self.spark.sql(_ddl("CREATE TABLE", ref, wanted, properties or {}))
@@ -86,43 +90,34 @@ class DeltaIO:
                 self.spark.sql(_ddl("REPLACE TABLE", ref, wanted, properties or {}))
             elif properties:
                 self.spark.sql(f"ALTER TABLE {ref.sql} SET TBLPROPERTIES ({_properties(properties)})")
+            before = self.version(ref)
             writer = frame.writeTo(ref.sql)
             if user_metadata is not None:
                 writer = writer.option("userMetadata", user_metadata)
             writer.overwrite(F.lit(True))
             last = (
                 self.spark.sql(f"DESCRIBE HISTORY {ref.sql}")
-                .where(F.col("operation") == "WRITE")
+                .where((F.col("operation") == "WRITE") & (F.col("version") > F.lit(before)))
                 .orderBy(F.desc("version"))
                 .select("version", F.col("operationMetrics")["numOutputRows"].alias("rows"))
                 .first()
             )
-        except PySparkException as e:
-            raise WriteError(f"{ref.sql} could not be written: {first_line(e)}") from e
-        except Exception as e:
-            if type(e).__name__ != "Py4JJavaError":  # classic Spark wraps what fails in a task in this one
-                raise
-            raise WriteError(f"{ref.sql} could not be written: {first_line(e)}") from e
-        if last is None:
-            raise WriteError(f"{ref.sql} shows no write in its history; was it replaced by another writer?")
+        if last is None:  # Delta makes no commit where nothing replaces nothing
+            return int(before or 0), 0
         return int(last["version"]), int(last["rows"] or 0)
 
     def create(self, place: TableRef | str, schema: StructType) -> None:
         """Create an empty table; one that exists is left as it is."""
         ref = _ref(place)
-        try:
+        with _failing_as(f"{ref.sql} could not be created"):
             if self.version(ref) is None:
                 self.spark.sql(_ddl("CREATE TABLE IF NOT EXISTS", ref, schema, {}))
-        except PySparkException as e:
-            raise WriteError(f"{ref.sql} could not be created: {first_line(e)}") from e
 
     def append(self, frame: DataFrame, place: TableRef | str) -> None:
         """Add rows to a table that exists, in one transaction."""
         ref = _ref(place)
-        try:
+        with _failing_as(f"{ref.sql} could not be written"):
             frame.writeTo(ref.sql).append()
-        except PySparkException as e:
-            raise WriteError(f"{ref.sql} could not be written: {first_line(e)}") from e
 
     def restore(self, place: TableRef | str, version: int) -> None:
         """Bring a table back to an earlier version, schema and properties included."""
@@ -141,6 +136,19 @@ class DeltaIO:
         else:
             system, folder = fs.FileSystem.from_uri(ref.path)
         system.delete_dir(folder)
+
+
+@contextmanager
+def _failing_as(what: str) -> Iterator[None]:
+    """Raise what Spark raises in the block as a ``WriteError``."""
+    try:
+        yield
+    except PySparkException as e:
+        raise WriteError(f"{what}: {first_line(e)}") from e
+    except Exception as e:
+        if type(e).__name__ != "Py4JJavaError":  # classic Spark wraps what fails in a task in this one
+            raise
+        raise WriteError(f"{what}: {first_line(e)}") from e
 
 
 def first_line(error: Exception) -> str:

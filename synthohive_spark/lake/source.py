@@ -88,10 +88,18 @@ def pin_source(
         SourceDataError: tables are missing; all of them are named.
         SchemaValidationError: columns or types do not fit the metadata.
     """
-    pinned = {t: (versions or {}).get(t, io.version(refs[t], timestamp)) for t in metadata.tables}
-    missing = [f"{t} ({refs[t].sql})" for t, v in pinned.items() if v is None]
+    newest = {t: io.version(refs[t]) for t in metadata.tables}
+    missing = [f"{t} ({refs[t].sql})" for t, v in newest.items() if v is None]
     if missing:
         raise SourceDataError(f"not Delta tables: {', '.join(missing)}; ingest them (jobs/ingest.py) or correct source")
+    if timestamp is not None:
+        newest = {t: io.version(refs[t], timestamp) for t in metadata.tables}
+    pinned = {t: (versions or {}).get(t, v) for t, v in newest.items()}
+    young = [t for t, v in pinned.items() if v is None]
+    if young:
+        raise SourceDataError(
+            f"{', '.join(young)}: no version is as old as source.timestamp {timestamp}; pin a later one"
+        )
     source = SourceLake(io, metadata, refs, {t: v for t, v in pinned.items() if v is not None}, {})
     metadata.validate_schema({t: source.schema(t) for t in metadata.tables})
     return source

@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from synthohive_spark.errors import ConfigError, GenerationError, TrainingError
 from synthohive_spark.randomness import Ints, scatter, seed_of
+from synthohive_spark.relational.features import Features
+from synthohive_spark.relational.tree import Tree
 
 Method = Literal["empirical", "negbinom", "conditional"]
+LEAVES, LEAF_PARENTS = 16, 20  # of a conditional law: leaves at most, parents in each at least
 NEGBINOM_PARENTS = 100_000  # resolution at which the fitted law is tabulated
 
 
@@ -26,7 +31,8 @@ class LinkageModel:
 
     Args:
         method: ``empirical`` keeps the histogram of counts, ``negbinom`` a negative binomial fitted by moments and cut
-            at the largest count seen. ``conditional`` lets the law depend on the parent's attributes.
+            at the largest count seen. ``conditional`` is a histogram in each leaf of a tree over the parent's
+            attributes, for use from Python; the pipeline knows the other two.
     """
 
     def __init__(self, method: Method = "empirical") -> None:
@@ -35,16 +41,24 @@ class LinkageModel:
         self.method = method
         self.values: Ints = np.zeros(0, np.int64)
         self.parents: Ints = np.zeros(0, np.int64)
+        self._leaves: _Leaves | None = None
 
-    def fit(self, counts: Sequence[int] | Ints | Mapping[int, int]) -> LinkageModel:
+    def fit(
+        self, counts: Sequence[int] | Ints | Mapping[int, int], context: pd.DataFrame | None = None
+    ) -> LinkageModel:
         """Learn the law.
 
         Args:
             counts: children of each parent, or a histogram {children: parents}; zeros included.
+            context: the parents' attributes, shape (len(counts), k), for ``conditional``.
 
         Raises:
-            TrainingError: there is no parent.
+            TrainingError: there is no parent, or ``conditional`` has no attributes.
         """
+        if self.method == "conditional":
+            if context is None or isinstance(counts, Mapping):
+                raise TrainingError("a conditional law needs the children and the attributes of each parent: context=")
+            self._leaves = _Leaves.learn(np.asarray(counts, np.int64), context)
         if isinstance(counts, Mapping):
             pairs = sorted((int(v), int(n)) for v, n in counts.items() if n > 0)
             values = np.array([v for v, _ in pairs], np.int64)
@@ -67,7 +81,14 @@ class LinkageModel:
         """Children of ``num_parents`` parents: what ``sample`` over all of them sums to."""
         return int(self._lorenz(np.array([num_parents]), num_parents)[0]) if num_parents else 0
 
-    def sample(self, num_parents: int, seed: int = 0, ranks: Ints | None = None, total: int | None = None) -> Ints:
+    def sample(
+        self,
+        num_parents: int,
+        seed: int = 0,
+        ranks: Ints | None = None,
+        total: int | None = None,
+        context: pd.DataFrame | None = None,
+    ) -> Ints:
         """Draw counts.
 
         Args:
@@ -75,12 +96,17 @@ class LinkageModel:
             seed: the seed.
             ranks: positions in [0, num_parents) of the parents asked for; all of them if not given.
             total: children of all parents together; as many as the law gives if not given.
+            context: attributes of all parents, for ``conditional``.
 
         Returns:
             Children of each asked parent, shape (len(ranks),).
         """
         if not len(self.values):
             raise GenerationError("this LinkageModel was not fitted; call fit first")
+        if self._leaves is not None:
+            if context is None:
+                raise GenerationError("a conditional law needs the attributes of the parents: context=")
+            return self._leaves.sample(context, seed)
         ranks = np.arange(num_parents, dtype=np.int64) if ranks is None else ranks
         place = scatter(ranks, num_parents, seed_of(seed, "linkage"))
         counts: Ints = self._lorenz(place + 1, num_parents, total) - self._lorenz(place, num_parents, total)
@@ -143,3 +169,31 @@ def _negative_binomial(values: Ints, parents: Ints) -> tuple[Ints, Ints]:
     pmf = np.exp(log_pmf)
     weights = np.diff(np.round(np.concatenate([[0.0], np.cumsum(pmf / pmf.sum())]) * NEGBINOM_PARENTS)).astype(np.int64)
     return support[weights > 0], weights[weights > 0]
+
+
+@dataclass(frozen=True)
+class _Leaves:
+    """A conditional law: a tree over attributes, a histogram of counts in each leaf."""
+
+    features: Features
+    tree: Tree
+    laws: tuple[LinkageModel, ...]
+
+    @classmethod
+    def learn(cls, counts: Ints, context: pd.DataFrame) -> _Leaves:
+        from sklearn.tree import DecisionTreeRegressor
+
+        features = Features.fit(context, min_subjects=1)
+        x = features.matrix(context)
+        fitted = DecisionTreeRegressor(max_leaf_nodes=LEAVES, min_samples_leaf=LEAF_PARENTS, random_state=0)
+        tree = Tree.of(fitted.fit(x, counts))
+        leaf = tree.apply(x)
+        return cls(features, tree, tuple(LinkageModel().fit(counts[leaf == i]) for i in range(tree.leaves)))
+
+    def sample(self, context: pd.DataFrame, seed: int) -> Ints:
+        leaf = self.tree.apply(self.features.matrix(context))
+        counts = np.zeros(len(context), np.int64)
+        for i, law in enumerate(self.laws):
+            here = leaf == i
+            counts[here] = law.sample(int(here.sum()), seed_of(seed, i)) if here.any() else 0
+        return counts

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,3 +105,15 @@ def test_wrong_use_is_named() -> None:
         LinkageModel().fit([])
     with pytest.raises(GenerationError, match="call fit first"):
         LinkageModel().sample(3)
+
+
+def test_a_conditional_law_follows_the_parents_attributes() -> None:
+    rng = np.random.default_rng(0)
+    size = rng.choice(["small", "large"], 1000)
+    counts = np.where(size == "large", rng.integers(8, 12, 1000), rng.integers(0, 3, 1000))
+    law = LinkageModel("conditional").fit(counts, context=pd.DataFrame({"size": size}))
+    parents = pd.DataFrame({"size": ["small"] * 300 + ["large"] * 100})
+    drawn = law.sample(400, seed=1, context=parents)
+    assert drawn[:300].max() <= 2
+    assert drawn[300:].min() >= 8
+    assert abs(drawn[300:].mean() - counts[size == "large"].mean()) < 0.1

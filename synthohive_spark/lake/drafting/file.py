@@ -11,7 +11,7 @@ import yaml
 
 @dataclass(frozen=True)
 class DraftedKey:
-    """A foreign key with its evidence; ``orphans`` counts its rows without a parent."""
+    """A foreign key with its evidence; ``policy`` is what becomes of its rows without a parent."""
 
     columns: tuple[str, ...]
     references: str
@@ -19,7 +19,7 @@ class DraftedKey:
     evidence: str
     nulls: int = 0
     orphans: int = 0
-    policy: str = "error"
+    policy: str = "drop"
     alternatives: tuple[str, ...] = ()
 
 
@@ -70,6 +70,11 @@ def listed(names: Sequence[str]) -> str:
     return f"[{', '.join(scalar(n) for n in names)}]"
 
 
+def rows(count: int) -> str:
+    """A number of rows in words."""
+    return f"{count:,} row{'' if count == 1 else 's'}"
+
+
 def _escaped(ch: str) -> str:
     if ch in '"\\':
         return "\\" + ch
@@ -85,7 +90,7 @@ def _remark(text: str) -> str:
 
 def _table(name: str, table: DraftedTable) -> list[str]:
     lines = [
-        f"  {scalar(name)}:  # {table.rows:,} rows",
+        f"  {scalar(name)}:  # {rows(table.rows)}",
         f"    primary_key: {listed(table.primary_key) if table.primary_key else 'null'}  # {_remark(table.evidence)}",
         *(f"    # or: {_remark(text)}" for text in table.alternatives),
         *(f"    # {_remark(text)}" for text in table.notes),
@@ -108,7 +113,7 @@ def _table(name: str, table: DraftedTable) -> list[str]:
 
 
 def _key(key: DraftedKey) -> list[str]:
-    nullable = f"true  # {key.nulls:,} rows with null" if key.nulls else "false  # no null"
+    nullable = f"true  # {rows(key.nulls)} with null" if key.nulls else "false  # no null"
     lines = [
         f"      - columns: {listed(key.columns)}  # {_remark(key.evidence)}",
         f"        references: {scalar(key.references)}",
@@ -117,5 +122,5 @@ def _key(key: DraftedKey) -> list[str]:
     ]
     if key.orphans:
         policy = '"null"' if key.policy == "null" else key.policy
-        lines.append(f"        orphans: {policy}  # {key.orphans:,} rows without a parent")
+        lines.append(f"        orphans: {policy}  # {rows(key.orphans)} without a parent")
     return [*lines, *(f"        # or: {_remark(text)}" for text in key.alternatives)]

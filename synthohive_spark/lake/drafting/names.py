@@ -15,49 +15,13 @@ _SUFFIXES = ("id", "key", "fk", "pk", "sk", "code", "ref", "uuid", "guid")
 _NUMBERS = ("no", "nr", "num", "number")  # of a thing's own: the track number of an album is no key of a track
 _BARE = {*_SUFFIXES, *_NUMBERS, "rowid", "oid", "name", "date", "type"}
 _LINKS = {"to", "by", "via", "from", "of"}
-_SELF = set(
-    [
-        "parent",
-        "manager",
-        "supervisor",
-        "superior",
-        "boss",
-        "reports",
-        "reply",
-        "previous",
-        "prev",
-        "next",
-        "root",
-        "predecessor",
-    ]
+_SELF = re.compile("parent|manager|supervisor|superior|boss|reports|reply|previous|prev|next|root|predecessor")
+_ROLES = re.compile(
+    "rep|representative|manager|agent|seller|salesperson|clerk|owner|author|creator|assignee|approver|reviewer|editor"
+    "|supervisor|operator|driver|advisor|sender|receiver|recipient"
 )
-_ROLES = set(
-    [
-        "rep",
-        "representative",
-        "manager",
-        "agent",
-        "seller",
-        "salesperson",
-        "clerk",
-        "owner",
-        "author",
-        "creator",
-        "assignee",
-        "approver",
-        "reviewer",
-        "editor",
-        "supervisor",
-        "operator",
-        "driver",
-        "advisor",
-        "sender",
-        "receiver",
-        "recipient",
-    ]
-)
-_PEOPLE = set(["employee", "user", "staff", "person", "people", "member", "worker"])
-_TEXTS = set(["name", "title", "description", "label", "comment", "note", "notes", "text", "url"])
+_PEOPLE = {"employee", "user", "staff", "person", "people", "member", "worker"}
+_TEXTS = {"name", "title", "description", "label", "comment", "note", "notes", "text", "url"}
 _PERSONAL = re.compile(
     r"e ?mail|phone|mobile|fax|(first|last|middle|full|given|family|contact|maiden|user) ?name|surname|address|street"
     r"|birth|\bdob\b|\bssn\b|passport|iban|\btax ?id\b|postal|postcode|\bzip\b|\bip\b"
@@ -82,19 +46,19 @@ def words(name: str) -> list[str]:
 
 
 def same_name(a: str, b: str) -> bool:
-    """Whether two names differ in case and separators alone."""
-    return "".join(words(a)) == "".join(words(b))
+    """Whether two column names differ in case, separators and the short prefix of a table alone."""
+    return "".join(_column(a)) == "".join(_column(b))
 
 
 def is_reference(column: str) -> bool:
     """Whether a name has the form of a reference: order_id, ship_via."""
-    parts = words(column)
+    parts = _column(column)
     return len(parts) > 1 and parts[-1] in {*_SUFFIXES, *_LINKS}
 
 
 def is_keylike(table: str, column: str) -> bool:
     """Whether a name has the form of a key or number, or is that of the table's own thing."""
-    parts = words(column)
+    parts = _column(column)
     return bool(parts) and (parts[-1] in {*_SUFFIXES, *_NUMBERS} or _same(parts, _stem(table)))
 
 
@@ -106,7 +70,7 @@ def names_both(table: str, parents: Iterable[str]) -> bool:
 
 def primary(table: str, column: str, tables: Sequence[str]) -> Hint:
     """What a column's name says for it as the primary key of its table, among all ``tables``."""
-    parts, stem = words(column), _stem(table)
+    parts, stem = _column(column), _stem(table)
     body = _body(parts, (*_SUFFIXES, *_NUMBERS))
     if len(parts) == 1 and parts[0] in {*_SUFFIXES, "rowid", "oid"}:
         return Hint(0.95, "name of a key")
@@ -125,7 +89,7 @@ def primary(table: str, column: str, tables: Sequence[str]) -> Hint:
 
 def foreign(table: str, column: str, parent: str, referenced: str) -> Hint:
     """What a column's name says for it as a foreign key to one column of a parent."""
-    parts, stem, target = words(column), _stem(parent), words(referenced)
+    parts, stem, target = _column(column), _stem(parent), _column(referenced)
     body = _body(parts, _SUFFIXES)
     told = len(target) > 1 or target[0] not in _BARE if target else False  # `id` alone tells no table from another
     thing = body or parts
@@ -135,7 +99,7 @@ def foreign(table: str, column: str, parent: str, referenced: str) -> Hint:
         return Hint(EXACT, "name matches")
     if _ends(thing, stem) or (told and _ends(parts, target)):
         return Hint(STRONG, "name ends with the parent's")
-    if thing and (thing[-1] in _ROLES or parts[-1] == "by") and stem[-1:] and _forms(stem[-1]) & _PEOPLE:
+    if thing and (_ROLES.fullmatch(thing[-1]) or parts[-1] == "by") and stem[-1:] and _forms(stem[-1]) & _PEOPLE:
         return Hint(0.7, "name of a person's role")
     if not is_reference(column) or not stem:
         return NOTHING
@@ -155,7 +119,7 @@ def is_personal(table: str, column: str) -> bool:
 
 def _within(parts: list[str], thing: list[str], stem: list[str], target: list[str]) -> Hint:
     """A column of a table as a reference to the table itself."""
-    if _SELF & set(parts):
+    if any(_SELF.fullmatch(part) for part in parts):
         return Hint(0.85, "name of a self reference")
     if (len(thing) > len(stem) and _ends(thing, stem)) or (len(parts) > len(target) > 1 and _ends(parts, target)):
         return Hint(0.8, "name ends with the table's own")
@@ -165,6 +129,16 @@ def _within(parts: list[str], thing: list[str], stem: list[str], target: list[st
 def _stem(table: str) -> list[str]:
     parts = words(table)
     return parts[1:] if len(parts) > 1 and parts[0] in _LAYERS else parts
+
+
+def _column(name: str) -> list[str]:
+    """A column's words, its mark of a key last and a table's short prefix gone: id_client, l_orderkey."""
+    parts = words(name)
+    if len(parts) > 1 and parts[0] in ("id", "fk", "pk"):
+        return [*parts[1:], *(parts[:1] if parts[-1] not in _SUFFIXES else [])]
+    if len(parts) > 1 and len(parts[0]) <= 2 and "".join(parts[1:]) not in _BARE:
+        return parts[1:]
+    return parts
 
 
 def _body(parts: list[str], suffixes: Sequence[str]) -> list[str]:

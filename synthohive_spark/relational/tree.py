@@ -1,0 +1,59 @@
+"""Decision trees as plain arrays: fitted by scikit-learn, kept as JSON, applied without it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from synthohive_spark.randomness import Ints
+
+Floats = npt.NDArray[np.float64]
+
+
+class Tree:
+    """A decision tree as arrays: features, thresholds, children; leaves are numbered 0, 1, ..."""
+
+    def __init__(self, feature: Ints, threshold: Floats, left: Ints, right: Ints, leaf: Ints) -> None:
+        self.feature, self.threshold, self.left, self.right, self.leaf = feature, threshold, left, right, leaf
+
+    @classmethod
+    def of(cls, tree: Any) -> Tree:
+        """From a fitted scikit-learn tree."""
+        t = tree.tree_
+        leaf = np.full(t.node_count, -1, np.int64)
+        ends = np.flatnonzero(t.children_left < 0)
+        leaf[ends] = np.arange(len(ends))
+        return cls(
+            t.feature.astype(np.int64),
+            t.threshold.astype(np.float64),
+            t.children_left.astype(np.int64),
+            t.children_right.astype(np.int64),
+            leaf,
+        )
+
+    @property
+    def leaves(self) -> int:
+        """Number of leaves."""
+        return int(self.leaf.max()) + 1
+
+    def apply(self, x: Floats) -> Ints:
+        """The leaf of each row, shape (n,)."""
+        node = np.zeros(len(x), np.int64)
+        while (inner := self.left[node] >= 0).any():
+            at = node[inner]
+            low = x[inner, self.feature[at]].astype(np.float32) <= self.threshold[at]
+            node[inner] = np.where(low, self.left[at], self.right[at])
+        return self.leaf[node]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {k: v.tolist() for k, v in vars(self).items()}
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> Tree:
+        """The inverse of ``to_dict``."""
+        whole = {k: np.asarray(state[k], np.int64) for k in ("feature", "left", "right", "leaf")}
+        return cls(threshold=np.asarray(state["threshold"], np.float64), **whole)
