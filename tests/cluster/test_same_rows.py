@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from .conftest import SMALL
 from .processes import children_of, executors, parent
 from .runs import (
     ROOT,
@@ -38,17 +39,17 @@ IN_SESSION = {
     "another time zone": {"spark.sql.session.timeZone": "Asia/Kathmandu"},
     "without ANSI": {"spark.sql.ansi.enabled": "false"},
 }
-needs_processes = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 
 # --- northwind's smallest chains, in every `make test` -------------------------------------------------------------
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize("conf", [{SHUFFLE: "7"}, {ARROW: "100"}], ids=["seven partitions", "Arrow batches of 100"])
-def test_small_chains_are_the_same_under(small: Trained, small_hashes: Hashes, conf: dict[str, str]) -> None:
-    assert len(small_hashes) == 5
-    assert small.here("varied", conf) == small_hashes
+def test_small_chains_are_the_same_on_seven_partitions_and_in_small_batches(
+    small: Trained, small_hashes: Hashes
+) -> None:
+    assert set(small_hashes) == set(SMALL)
+    assert small.here("varied", {SHUFFLE: "7", ARROW: "100"}) == small_hashes
 
 
 @pytest.mark.spark
@@ -63,15 +64,10 @@ def test_small_chains_are_the_same_on_one_core(small: Trained, small_hashes: Has
 
 
 @pytest.mark.spark
-def test_another_seed_gives_other_rows(small: Trained, small_hashes: Hashes) -> None:
+def test_another_seed_gives_other_rows_and_no_run_leaves_a_setting_behind(small: Trained, small_hashes: Hashes) -> None:
+    before = dict(small.spark.conf.getAll)
     other = small.here("seeded", None, "generate.seed=2")
     assert {t for t, h in other.items() if h != small_hashes[t]} >= {"employees", "shippers", "employee_territories"}
-
-
-@pytest.mark.spark
-def test_a_run_leaves_the_settings_of_the_session_as_they_were(small: Trained) -> None:
-    before = dict(small.spark.conf.getAll)
-    small.here("settings")
     assert dict(small.spark.conf.getAll) == before
 
 

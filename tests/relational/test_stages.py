@@ -124,7 +124,7 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Itera
     source = write_lake(spark, folder / "source", planted())
     made = fitted(spark, METADATA, source)
     made.generate({}, str(folder / "target"))
-    yield {
+    return {
         "made": made,
         "real": {t: made.io.read_dataset(p) for t, p in source.items()},
         "frames": {t: made.io.read_dataset(str(folder / "target" / t)) for t in METADATA.tables},

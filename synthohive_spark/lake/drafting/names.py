@@ -59,7 +59,9 @@ def is_reference(column: str) -> bool:
 def is_keylike(table: str, column: str) -> bool:
     """Whether a name has the form of a key or number, or is that of the table's own thing."""
     parts = _column(column)
-    return bool(parts) and (parts[-1] in {*_SUFFIXES, *_NUMBERS} or _same(parts, _stem(table)))
+    return bool(parts) and (
+        parts[-1] in {*_SUFFIXES, *_NUMBERS} or parts[-1].endswith(("key", "number")) or _same(parts, _stem(table))
+    )
 
 
 def names_both(table: str, parents: Iterable[str]) -> bool:

@@ -83,7 +83,8 @@ def settle(
         return single, []
     keylike = {c for c in table.columns if c in outside or names.is_keylike(table.name, c)}
     dated = {c for c, p in table.columns.items() if p.family in ("date", "timestamp", "timestamp_ntz")}
-    composed = _composed(table, keylike, dated, set(singles))
+    costs = {**dict.fromkeys(dated, 0.5), **dict.fromkeys(keylike, 0.0), **dict.fromkeys(outside, 0.1)}
+    composed = _composed(table, costs, set(singles))
     if composed and (single is None or set(composed[0]) & keylike):
         evidence = f"unique in {rows(table.rows)}; no null; no single column is"
         if single is not None:
@@ -92,11 +93,11 @@ def settle(
     return single, composed
 
 
-def _composed(table: TableProfile, keylike: set[str], dated: set[str], singles: set[str]) -> list[tuple[str, ...]]:
-    """Unique pairs, else triples, of a few columns without nulls; those of keys and dates first."""
+def _composed(table: TableProfile, costs: Mapping[str, float], singles: set[str]) -> list[tuple[str, ...]]:
+    """Unique pairs, else triples, of a few columns without nulls; the cheapest first, at least one with a cost."""
 
     def cost(column: str) -> float:
-        return (0.0 if column in keylike else 0.5 if column in dated else 1.5) + table.position(column) / 1000
+        return costs.get(column, 1.5) + table.position(column) / 1000
 
     usable = [
         c
@@ -105,7 +106,7 @@ def _composed(table: TableProfile, keylike: set[str], dated: set[str], singles: 
     ]
     usable = sorted(sorted(usable, key=cost)[:COMPOSED], key=table.position)
     for size in (2, 3):
-        sets = [s for s in combinations(usable, size) if set(s) & (keylike | dated) and _room(table, s)]
+        sets = [s for s in combinations(usable, size) if set(s) & set(costs) and _room(table, s)]
         likely = sorted(counts.nearly_unique(table, sets), key=lambda s: sum(map(cost, s)))
         for start in range(0, min(len(likely), ROUNDS * CHECKED), CHECKED):
             checked = likely[start : start + CHECKED]

@@ -1,0 +1,124 @@
+"""The laws of one table: where candidates come from, which columns may follow, what becomes of the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from synthohive_spark.derive.choose import choose, in_order, names_in
+from synthohive_spark.derive.law import Law
+from synthohive_spark.derive.sample import ROWS, family_of
+from synthohive_spark.derive.search import Searcher
+from synthohive_spark.derive.verify import candidates, sampled, verified
+from synthohive_spark.lake.location import quote
+from synthohive_spark.logs import get_logger
+from synthohive_spark.metadata import Table
+from synthohive_spark.relational.context import Reader, add_context
+from synthohive_spark.relational.plan import DEGREE, TablePlan
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is derived in a table.
+
+    Attributes:
+        derived: {column: Spark SQL}, in the order in which they are to be applied; what was declared is among them.
+        whole: columns that follow on every row, so that no model need know them.
+        copied: {column: name of the context column that it equals}.
+    """
+
+    derived: dict[str, str]
+    whole: frozenset[str]
+    copied: dict[str, str]
+
+
+def find(plan: TablePlan, spec: Table, frame: DataFrame, read: Reader, plans: Mapping[str, TablePlan]) -> Found:
+    """Laws between the columns of a row, and with the rows of its parents.
+
+    Args:
+        plan: the table's plan so far: roles, keys, context.
+        spec: its metadata.
+        frame: its rows.
+        read: source tables by name.
+        plans: plans of its ancestors.
+    """
+    search = _Search(plan, spec)
+    laws = search.laws(frame, read, plans) if plan.rows >= ROWS and search.targets and not plan.reference else []
+    return search.found(laws)
+
+
+class _Search:
+    """Names and ids of one table's columns, and which of them may follow from others."""
+
+    def __init__(self, plan: TablePlan, spec: Table) -> None:
+        self.plan = plan.model_copy(update={"context": tuple(c for c in plan.context if c.column != DEGREE)})
+        self.declared = spec.declared
+        own = [c for c in plan.columns if family_of(c.type) is not None and c.name not in spec.pii]
+        position = {c.name: i for i, c in enumerate(plan.columns)}
+        self.ids = {c.name: f"v{position[c.name]}" for c in own}
+        self.names = {i: n for n, i in self.ids.items()}
+        self.types = {f"v{position[c.name]}": c.type for c in own}
+        bounded = {law.column for law in spec.constraints if law.column}
+        closed = {*spec.key_columns, *spec.derived, *bounded}
+        self.targets = {self.ids[c.name] for c in own if c.role == "model" and c.name not in closed}
+        times = {c.name for c in own if family_of(c.type) in ("date", "time", "plain time")}
+        numbered = {c.name for c in own if c.role in ("surrogate", "foreign")}
+        self.inputs = {self.ids[c.name] for c in own if c.name in times or c.name not in numbered}
+        wanted = {family_of(self.types[t]) for t in self.targets}
+        self.seen = {
+            f"c{i}": c.type for i, c in enumerate(self.plan.context) if family_of(c.type) in wanted - {None}
+        }
+
+    def laws(self, frame: DataFrame, read: Reader, plans: Mapping[str, TablePlan]) -> list[Law]:
+        """Verified laws."""
+        key = self.plan.primary_key or tuple(frame.columns)
+        types = {**self.types, **self.seen}
+        searcher = Searcher(types, frozenset(self.targets), frozenset(self.inputs))
+        wide = self._with_context(sampled(frame, key, self.plan.rows), read, plans) if self.seen else None
+        sample = wide if wide is not None else self._own(sampled(frame, key, self.plan.rows))
+        possible = candidates(sample, searcher)
+        needs_context = any(i.startswith("c") for law in possible for i in law.inputs)
+        whole = self._with_context(frame, read, plans) if needs_context else self._own(frame)
+        kept = verified(whole, possible, types)
+        log.debug("laws_verified", table=self.plan.table, candidates=len(possible), verified=len(kept))
+        return kept
+
+    def found(self, laws: list[Law]) -> Found:
+        """Chosen and declared laws as the plan holds them."""
+        taken = {self._id(t): {self._id(n) for n in self._named(t)} for t in self.declared}
+        given = {self.ids[c.name] for c in self.plan.columns if c.role not in ("model", "derived") and c.name in self.ids}
+        chosen = choose(laws, given | set(self.seen), taken)
+        copied = {law.target: law for law in chosen if law.kind == "copy" and law.inputs[0] in self.seen}
+        names = {i: quote(n) for i, n in self.names.items()}
+        sql = {law.target: law.expression(names, self.types) for law in chosen if law.target not in copied}
+        after = {**taken, **{law.target: set(law.inputs) for law in chosen if law.target in sql}}
+        return Found({}, frozenset(), {}) if not chosen and not taken else self._found(chosen, copied, sql, after)
+
+    def _id(self, name: str) -> str:
+        return self.ids.get(name, f"name:{name}")
+
+    def _named(self, target: str) -> set[str]:
+        return names_in(self.declared[target], [c.name for c in self.plan.columns]) - {target}
+
+    def _own(self, frame: DataFrame) -> DataFrame:
+        return frame.select(*(F.col(quote(n)).alias(i) for n, i in self.ids.items()))
+
+    def _with_context(self, frame: DataFrame, read: Reader, plans: Mapping[str, TablePlan]) -> DataFrame:
+        """Rows with what they see of their ancestors, columns named by id."""
+        keys = {
+            fk.position: [f"f{fk.position}_{i}" for i in range(len(fk.columns))]
+            for fk in self.plan.foreign_keys
+            if fk.role in ("driving", "drawn", "bound")
+        }
+        held = [
+            F.col(quote(c)).alias(k)
+            for fk in self.plan.foreign_keys
+            for c, k in zip(fk.columns, keys.get(fk.position, []), strict=False)
+        ]
+        own = [F.col(quote(n)).alias(i) for n, i in self.ids.items()]
+        return add_context(frame.select(*own, *held), keys, self.plan, read, plans).select(*self.ids.values(), *self.seen)

@@ -1,0 +1,185 @@
+"""A sample as vectors: every column as floats, whatever its type, so that one comparison fits all."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from synthohive_spark.derive.law import Reach
+from synthohive_spark.metadata import INTEGRAL
+
+Family = Literal["integer", "decimal", "double", "date", "time", "plain time", "other"]
+Vector: TypeAlias = "npt.NDArray[np.float64]"
+Flags: TypeAlias = "npt.NDArray[np.bool_]"
+ROWS = 30  # fewer say nothing
+EVIDENCE = 30.0  # nats by which chance must be the worse explanation; the search asks some exp(13) questions
+EXACT = 1e-9  # relative error that floating-point sums may have
+PROBE = 128  # rows that refute most candidates
+SCALES = 6  # more decimals than this are no rounding but measured values
+
+
+def family_of(spark_type: str) -> Family | None:
+    """How the search sees a type; None where it does not look."""
+    if spark_type in INTEGRAL:
+        return "integer"
+    if spark_type.startswith("decimal"):
+        return "decimal"
+    known: dict[str, Family] = {
+        "float": "double",
+        "double": "double",
+        "date": "date",
+        "timestamp": "time",
+        "timestamp_ntz": "plain time",
+        "boolean": "other",
+    }
+    return "other" if spark_type.startswith(("string", "char", "varchar")) else known.get(spark_type)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a sample.
+
+    Attributes:
+        values: numbers; days or microseconds since 1970; hashes of text. NaN where null. Shape (rows,).
+        target: may be derived.
+        input: may be computed with; other columns may only be copied.
+    """
+
+    id: str
+    type: str
+    values: Vector
+    target: bool
+    input: bool
+
+    @property
+    def family(self) -> Family:
+        """How the search sees its type."""
+        return family_of(self.type) or "other"
+
+    @property
+    def number(self) -> bool:
+        """Whether one can compute with it."""
+        return self.family in ("integer", "decimal", "double")
+
+    @functools.cached_property
+    def known(self) -> Vector:
+        """Its values without nulls."""
+        return self.values[~np.isnan(self.values)]
+
+    @functools.cached_property
+    def distinct(self) -> int:
+        """Distinct values."""
+        return len(np.unique(self.known))
+
+    @functools.cached_property
+    def whole(self) -> bool:
+        """Whether its values are whole numbers."""
+        return self.number and bool((self.known == np.floor(self.known)).all())
+
+    @functools.cached_property
+    def scale(self) -> int | None:
+        """Decimals that hold its values; None if they are not rounded."""
+        if self.family == "integer":
+            return 0
+        if self.family == "decimal":
+            return int(self.type.rstrip(")").split(",")[1])
+        return next((s for s in range(SCALES + 1) if close(self.known, np.round(self.known, s)).all()), None)
+
+    @functools.cached_property
+    def clock(self) -> bool:
+        """Whether it looks like a time of day written as HHMM."""
+        v = self.known
+        return self.whole and self.distinct > SCALES and bool((v >= 0).all() and (v <= 2400).all() and (v > 100).any()
+            and (v % 100 < 60).all())
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows of a table, column by column."""
+
+    columns: tuple[Column, ...]
+    rows: int
+
+    @classmethod
+    def of(cls, table: pa.Table, types: Mapping[str, str], targets: Collection[str], inputs: Collection[str]) -> Sample:
+        """A sample from Arrow.
+
+        Args:
+            table: columns named by id.
+            types: Spark type of each.
+            targets: ids of columns that may be derived.
+            inputs: ids of columns that may be computed with.
+        """
+        made = (Column(n, types[n], _vector(table.column(n)), n in targets, n in inputs) for n in table.column_names)
+        return cls(tuple(made), table.num_rows)
+
+    @functools.cached_property
+    def probe(self) -> npt.NDArray[np.int64]:
+        """Rows spread over the sample."""
+        return np.linspace(0, self.rows - 1, min(self.rows, PROBE)).astype(np.int64)
+
+
+def close(a: Vector, b: Vector, tolerance: float = 0.0) -> Flags:
+    """Where two vectors agree up to floating-point error, or up to a rounding of ``tolerance``; not where null."""
+    flags: Flags = np.abs(a - b) <= EXACT * np.maximum(1.0, np.abs(a)) + tolerance
+    return flags
+
+
+def evidence(values: Vector) -> float:
+    """How unlikely it is, in nats, that two independent columns of such values agree on every row."""
+    if not len(values):
+        return 0.0
+    shares = np.unique(values, return_counts=True)[1] / len(values)
+    return -len(values) * math.log(float((shares**2).sum()))
+
+
+def judge(target: Vector, made: Vector, tolerance: float = 0.0) -> Reach | None:
+    """How far a candidate reaches; None if a row refutes it."""
+    there, known = ~np.isnan(made), ~np.isnan(target)
+    both = there & known
+    if both.sum() < SCALES or not close(target[both], made[both], tolerance).all():
+        return None
+    if (there == known).all():
+        return "whole"
+    return "part" if (there & ~known).any() else "fill"
+
+
+def _vector(column: pa.ChunkedArray) -> Vector:
+    kind = column.type
+    if pa.types.is_timestamp(kind):
+        column = column.cast(pa.timestamp("us", tz=kind.tz)).cast(pa.int64())
+    elif pa.types.is_date(kind):
+        column = column.cast(pa.int32())
+    elif pa.types.is_boolean(kind):
+        column = column.cast(pa.int8())
+    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _hashes(column)
+    values: Vector = np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
+    return values
+
+
+def _hashes(column: pa.ChunkedArray) -> Vector:
+    coded = column.combine_chunks().dictionary_encode()
+    if not len(coded.dictionary):
+        return np.full(len(column), np.nan)
+    hashed = pd.util.hash_array(np.asarray(coded.dictionary.to_pylist(), dtype=object), categorize=False)
+    codes: Any = coded.indices.to_numpy(zero_copy_only=False)
+    null = np.isnan(codes.astype(np.float64))
+    values: Vector = (hashed >> np.uint64(11)).astype(np.float64)[np.where(null, 0, codes).astype(np.int64)]
+    values[null] = np.nan
+    return values
+
+
+def read(batches: Iterable[pa.RecordBatch]) -> pa.Table | None:
+    """The batches of a sample; None if they hold no row."""
+    parts = [b for b in batches if b.num_rows]
+    return pa.Table.from_batches(parts) if parts else None
