@@ -56,7 +56,7 @@ class Table(Strict):
     foreign_keys: tuple[ForeignKey, ...] = ()
     columns: dict[str, str] = {}
     constraints: tuple[Constraint, ...] = ()
-    derived: dict[str, str] = {}
+    derived: dict[str, str | None] = {}  # None: the column is generated even if it follows from others
     pii: tuple[str, ...] = ()
     reference: bool = False
     parent_context_cols: tuple[str, ...] | None = None
@@ -73,6 +73,11 @@ class Table(Strict):
     def key_columns(self) -> set[str]:
         """Columns of the primary key and of every foreign key."""
         return {*self.primary_key, *(c for fk in self.foreign_keys for c in fk.columns)}
+
+    @property
+    def declared(self) -> dict[str, str]:
+        """The columns that a person declared as derived, without those that are only kept from it."""
+        return {c: sql for c, sql in self.derived.items() if sql is not None}
 
 
 class _File(Strict):

@@ -217,11 +217,11 @@ class Run:
             )
         return found
 
-    def evaluate(self, training: str, rows: Mapping[str, int]) -> str:
+    def evaluate(self, training: str) -> RunSummary:
         """Compare the target with the source as it was trained on, write the report, apply the gate.
 
         Returns:
-            The report's path.
+            The run's last line, with the report's path and the rows of each target table.
 
         Raises:
             QualityError: an orphan, a bad key, or a score below the gate; the report is written before, and the
@@ -260,12 +260,13 @@ class Run:
         page.with_suffix(".json").write_text(details, encoding="utf-8")
         self.workspace.record(self.id, "evaluated", score=result.score, report=str(page), driver=peak_memory())
         log.info("evaluated", score=result.score, fail_under=gate, report=str(page))
+        rows = {t.table: t.synthetic_rows for t in result.tables}
         try:
             result.check(gate)
         except QualityError as e:
             e.summary = self.summary("failed", rows, str(page))
             raise
-        return str(page)
+        return self.summary("complete", rows, str(page))
 
     def summary(self, status: str, tables: Mapping[str, int], report: str | None = None) -> RunSummary:
         """The run's last line; the driver's peak memory goes into the manifest with it."""
@@ -280,8 +281,8 @@ def run_pipeline(spark: SparkSession, config: Config, resume: str | None = None)
     run = Run(spark, config, resume)
     if not run.has("training_complete"):
         run.train()
-    rows = run.generate(run.id)
-    return run.summary("complete", rows, run.evaluate(run.id, rows))
+    run.generate(run.id)
+    return run.evaluate(run.id)
 
 
 def run_train(spark: SparkSession, config: Config) -> RunSummary:
@@ -300,8 +301,7 @@ def run_generate(spark: SparkSession, config: Config, run: str | None = None) ->
 def run_evaluate(spark: SparkSession, config: Config, run: str | None = None) -> RunSummary:
     """Compare the target with the source that the newest fitting training (or that of ``run``) was made from."""
     new = Run(spark, config)
-    report = new.evaluate(new.newest_training(run), {})
-    return new.summary("complete", {}, report)
+    return new.evaluate(new.newest_training(run))
 
 
 def peak_memory() -> dict[str, float]:

@@ -17,7 +17,7 @@ from tests.shuffle import ColumnShuffle
 pytestmark = pytest.mark.spark
 KEY = {"columns": ["user_id"], "references": "users", "referenced_columns": ["id"]}
 USERS = ("id bigint, region string", [(1, "n"), (2, "s")])
-ORDERS = ("order_id bigint, user_id bigint", [(1, 1), (2, 1), (3, 2)])
+ORDERS = ("order_id bigint, user_id bigint, amount double", [(1, 1, 0.5), (2, 1, 1.5), (3, 2, 2.5)])
 Fails = Callable[..., Done]
 
 
@@ -28,14 +28,25 @@ class Broken(ColumnShuffle):
         raise ValueError("no gradient today")
 
 
+@pytest.fixture(scope="module")
+def good(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A source without faults."""
+    folder = tmp_path_factory.mktemp("good")
+    write_lake(spark, folder, {"users": USERS, "orders": ORDERS})
+    return folder
+
+
 @pytest.fixture
-def fails(spark: SparkSession, tmp_path: Path) -> Fails:
+def fails(spark: SparkSession, good: Path, tmp_path: Path) -> Fails:
     """Runs a pipeline over users and orders and returns how it failed."""
 
     def run(*overrides: str, users: Any = USERS, orders: Any = ORDERS, key: Any = KEY, **groups: Any) -> Done:
-        write_lake(spark, tmp_path / "source", {t: r for t, r in {"users": users, "orders": orders}.items() if r})
+        source = good
+        if (users, orders) != (USERS, ORDERS):
+            source = tmp_path / "source"
+            write_lake(spark, source, {t: r for t, r in {"users": users, "orders": orders}.items() if r})
         tables = {"users": {"primary_key": "id"}, "orders": {"primary_key": "order_id", "foreign_keys": [key]}}
-        file = config_file(tmp_path, tables, **groups)
+        file = config_file(tmp_path, tables, source={"path": str(source)}, **groups)
         done = run_job(cli.pipeline, "--config", file, *(a for o in overrides for a in ("--set", o)))
         assert done.code != 0
         assert done.line["status"] == "failed"
@@ -51,7 +62,7 @@ def nothing_written(folder: Path) -> bool:
 
 
 def test_an_unknown_configuration_key(fails: Fails, tmp_path: Path) -> None:
-    done = fails("train.epoch=3", users=None, orders=None)
+    done = fails("train.epoch=3")
     assert done.code == 2
     assert "train.epoch: unknown key; did you mean 'epochs'?" in done.line["error"]
     assert nothing_written(tmp_path)
@@ -126,7 +137,7 @@ def test_a_model_that_is_none(fails: Fails, model: str, message: str) -> None:
 def test_an_option_that_the_model_does_not_take(fails: Fails) -> None:
     done = fails("train.options.embeding_dim=3", train={"model": "ctgan"})
     assert done.code == 2
-    assert "did you mean 'embedding_dim'?" in done.line["error"]
+    assert "'embedding_dim'" in done.line["error"]
 
 
 def test_a_training_that_fails(fails: Fails, tmp_path: Path) -> None:
@@ -150,16 +161,3 @@ def test_rows_for_a_table_that_is_not_there(fails: Fails) -> None:
     done = fails("generate.rows.user=3")
     assert done.code == 2
     assert "unknown tables ['user']" in done.line["error"]
-
-
-def test_a_quality_below_the_gate(fails: Fails, tmp_path: Path) -> None:
-    done = fails(
-        "evaluate.fail_under=1.0",
-        orders=("order_id bigint, user_id bigint, a double", [(i, 1 + i % 2, i / 7) for i in range(40)]),
-    )
-    assert done.code == 6
-    assert done.line["tables"] == {"users": 2, "orders": 40}, "the tables are written nevertheless"
-    page = Path(done.line["report"])
-    assert page.parent == tmp_path / "workspace" / "reports"
-    assert "orders" in page.read_text()
-    assert "evaluate.fail_under" in done.line["error"]

@@ -5,12 +5,28 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from synthohive_spark.derive.law import RANK, Law
 
 
-def choose(laws: Iterable[Law], given: Collection[str], taken: Mapping[str, Collection[str]]) -> list[Law]:
-    """A consistent set of laws, in the order in which they are to be applied.
+@dataclass(frozen=True)
+class Choice:
+    """A consistent set of laws.
+
+    Attributes:
+        values: the law that gives each column, by id.
+        nulls: the law that makes each column null, by id; to be applied before values are given.
+        order: columns with a value law or a declaration, each after those that it follows from.
+    """
+
+    values: dict[str, Law]
+    nulls: dict[str, Law]
+    order: list[str]
+
+
+def choose(laws: Iterable[Law], given: Collection[str], taken: Mapping[str, Collection[str]]) -> Choice:
+    """A consistent set of laws: one per column, and no column follows from itself.
 
     Columns that keys and parents decide come first, then laws that give every row, then the column with the most
     distinct values of each relation: a sum rather than its parts.
@@ -37,7 +53,7 @@ def choose(laws: Iterable[Law], given: Collection[str], taken: Mapping[str, Coll
             known.add(law.target)
     whole = {target for target, law in chosen.items() if law.reach == "whole"} | set(taken)
     empty = _null_laws([law for law in found if law.kind == "null_when"], whole)
-    return [*empty, *(chosen[t] for t in in_order(after) if t in chosen)]
+    return Choice(chosen, empty, in_order(after))
 
 
 def reached(columns: Iterable[str], after: Mapping[str, Collection[str]]) -> set[str]:
@@ -96,7 +112,7 @@ def _same_target(law: Law, laws: Sequence[Law], best: Mapping[tuple[str, ...], s
     return any(o.target == law.target and o.inputs == law.inputs and o.zone == zone for o in laws)
 
 
-def _null_laws(laws: Sequence[Law], whole: Collection[str]) -> list[Law]:
+def _null_laws(laws: Sequence[Law], whole: Collection[str]) -> dict[str, Law]:
     """One law per column that the model draws: null where any of the others is.
 
     The relation is transitive and complete, so one pass over the drawn values is enough; columns that a law gives
@@ -106,8 +122,7 @@ def _null_laws(laws: Sequence[Law], whole: Collection[str]) -> list[Law]:
     for law in laws:
         if law.target not in whole and law.inputs[0] not in whole:
             kept.setdefault(law.target, []).append(law.inputs[0])
-    distinct = {law.target: law.distinct for law in laws}
-    return [
-        Law("null_when", t, tuple(i), " or ".join(f"{{{n}}} is null" for n in range(len(i))), "part", "", distinct[t])
+    return {
+        t: Law("null_when", t, tuple(i), " or ".join(f"{{{n}}} is null" for n in range(len(i))), "part")
         for t, i in kept.items()
-    ]
+    }

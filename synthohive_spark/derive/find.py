@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from synthohive_spark.derive.choose import choose, in_order, names_in
+from synthohive_spark.derive.choose import choose, names_in
 from synthohive_spark.derive.law import Law
 from synthohive_spark.derive.sample import ROWS, family_of
 from synthohive_spark.derive.search import Searcher
@@ -70,9 +70,7 @@ class _Search:
         numbered = {c.name for c in own if c.role in ("surrogate", "foreign")}
         self.inputs = {self.ids[c.name] for c in own if c.name in times or c.name not in numbered}
         wanted = {family_of(self.types[t]) for t in self.targets}
-        self.seen = {
-            f"c{i}": c.type for i, c in enumerate(self.plan.context) if family_of(c.type) in wanted - {None}
-        }
+        self.seen = {f"c{i}": c.type for i, c in enumerate(self.plan.context) if family_of(c.type) in wanted - {None}}
 
     def laws(self, frame: DataFrame, read: Reader, plans: Mapping[str, TablePlan]) -> list[Law]:
         """Verified laws."""
@@ -91,13 +89,34 @@ class _Search:
     def found(self, laws: list[Law]) -> Found:
         """Chosen and declared laws as the plan holds them."""
         taken = {self._id(t): {self._id(n) for n in self._named(t)} for t in self.declared}
-        given = {self.ids[c.name] for c in self.plan.columns if c.role not in ("model", "derived") and c.name in self.ids}
-        chosen = choose(laws, given | set(self.seen), taken)
-        copied = {law.target: law for law in chosen if law.kind == "copy" and law.inputs[0] in self.seen}
+        keys = {
+            self.ids[c.name] for c in self.plan.columns if c.role not in ("model", "derived") and c.name in self.ids
+        }
+        choice = choose(laws, keys | set(self.seen), taken)
+        sql = {self._id(t): declared for t, declared in self.declared.items()}
+        copied: dict[str, str] = {}
+        for target, law in choice.values.items():
+            if law.inputs[0] in self.seen:
+                copied[self.names[target]] = self.plan.context[int(law.inputs[0][1:])].name
+            else:
+                sql[target] = self._sql(law, choice.nulls.get(target))
+        only_null = {t: self._sql(law) for t, law in choice.nulls.items() if t not in choice.values}
+        ordered = {**only_null, **{t: sql[t] for t in choice.order if t in sql}}
+        derived = {self.names.get(t, t.removeprefix("name:")): text for t, text in ordered.items()}
+        for column, text in derived.items():
+            if column not in self.declared:
+                log.info("law_found", table=self.plan.table, column=column, expression=text)
+        for column, source in copied.items():
+            log.info("law_found", table=self.plan.table, column=column, expression=f"the parent's {source}")
+        whole = {self.names[t] for t, law in choice.values.items() if law.reach == "whole" and t in sql}
+        return Found(derived, frozenset(whole), copied)
+
+    def _sql(self, law: Law, null: Law | None = None) -> str:
+        """The law's SQL; where the column is also null with others, that comes first."""
         names = {i: quote(n) for i, n in self.names.items()}
-        sql = {law.target: law.expression(names, self.types) for law in chosen if law.target not in copied}
-        after = {**taken, **{law.target: set(law.inputs) for law in chosen if law.target in sql}}
-        return Found({}, frozenset(), {}) if not chosen and not taken else self._found(chosen, copied, sql, after)
+        if null is not None:
+            names[law.target] = null.expression(names, self.types)
+        return law.expression(names, self.types)
 
     def _id(self, name: str) -> str:
         return self.ids.get(name, f"name:{name}")
@@ -121,4 +140,6 @@ class _Search:
             for c, k in zip(fk.columns, keys.get(fk.position, []), strict=False)
         ]
         own = [F.col(quote(n)).alias(i) for n, i in self.ids.items()]
-        return add_context(frame.select(*own, *held), keys, self.plan, read, plans).select(*self.ids.values(), *self.seen)
+        return add_context(frame.select(*own, *held), keys, self.plan, read, plans).select(
+            *self.ids.values(), *self.seen
+        )

@@ -98,8 +98,11 @@ class Column:
     def clock(self) -> bool:
         """Whether it looks like a time of day written as HHMM."""
         v = self.known
-        return self.whole and self.distinct > SCALES and bool((v >= 0).all() and (v <= 2400).all() and (v > 100).any()
-            and (v % 100 < 60).all())
+        return (
+            self.whole
+            and self.distinct > SCALES
+            and bool((v >= 0).all() and (v <= 2400).all() and (v > 100).any() and (v % 100 < 60).all())
+        )
 
 
 @dataclass(frozen=True)

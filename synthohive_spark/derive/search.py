@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -24,6 +25,7 @@ from synthohive_spark.derive.law import RANK, Law
 from synthohive_spark.derive.sample import EVIDENCE, EXACT, ROWS, Column, Sample, Vector, evidence, judge, read
 
 MOST = 256  # candidates that go on to the whole table
+LIKELY = 3  # zones of one time that go on to the whole table
 COLUMNS = 128  # columns among which the search looks; copies and nulls are looked for among all
 
 
@@ -44,7 +46,9 @@ class Searcher:
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The whole sample in, one row per candidate out."""
         table = read(batches)
-        found = search(Sample.of(table, self.types, self.targets, self.inputs)) if table is not None else []
+        found: list[Law] = []
+        if table is not None:
+            found = search(Sample.of(table, self.types, self.targets, self.inputs))
         texts = [json.dumps(law.to_dict()) for law in found]
         yield pa.RecordBatch.from_pydict({"law": texts}, schema=pa.schema([("law", pa.string())]))
 
@@ -58,14 +62,19 @@ def search(sample: Sample) -> list[Law]:
     inputs = [c for c in own if c.input and c.distinct > 1][:COLUMNS]
     numbers = [c for c in inputs if c.number][:PAIRED]
     open_ended = chain(copies(sample.columns), parts(inputs), digits(inputs), between(inputs), pairs(numbers))
-    laws = _fitting(sample, targets, open_ended)
-    probe = sample.probe
-    for target, candidate in affine([t for t in targets if t.distinct > 1][:COLUMNS], inputs, probe):
-        law = _law(sample, target, candidate)
-        if law is not None:
-            laws.append(law)
+    with np.errstate(all="ignore"):  # infinities of the source refute themselves
+        laws = _fitting(sample, targets, open_ended)
+        lines = affine([t for t in targets if t.distinct > 1][:COLUMNS], inputs, sample.probe)
+        laws += [law for target, line in lines if (law := _law(sample, target, line)) is not None]
     laws.sort(key=lambda law: (law.reach != "whole", RANK[law.kind], _number(law.target), law.sql))
-    return laws[:MOST] + nulls(sample)[:MOST]
+    return _likely_zones(laws)[:MOST] + nulls(sample)[:MOST]
+
+
+def _likely_zones(laws: list[Law]) -> list[Law]:
+    """Of the zones in which parts of a time agree with other columns, the few in which most do."""
+    votes = Counter((law.inputs, law.zone) for law in laws if law.zone)
+    ranked = {i: [z for (j, z), _ in votes.most_common() if i == j][:LIKELY] for i, _ in votes}
+    return [law for law in laws if not law.zone or law.zone in ranked[law.inputs]]
 
 
 def nulls(sample: Sample) -> list[Law]:
@@ -116,24 +125,24 @@ def _law(sample: Sample, target: Column, candidate: Candidate) -> Law | None:
     values = [b.values for b in candidate.inputs]
     made = candidate.make(values)
     reach = judge(target.values, made, _slack(target) if candidate.rounded else 0.0)
-    if reach is None:
-        return None
+    if reach is None or (reach != "whole" and candidate.inputs[0].id.startswith("c")):
+        return None  # what is copied from a parent is copied on every row
     both = ~np.isnan(made) & ~np.isnan(target.values)
     if evidence(target.values[both]) < EVIDENCE and not _a_year(target.values[both], candidate):
         return None
     if len(values) > 1 and agrees_only_trivially(target.values, values):
         return None
     sql = candidate.sql
-    if target.number and target.scale is not None and candidate.kind != "copy" and _rounds(target, candidate):
+    if target.number and _rounds(target, candidate):
         sql = f"round({sql}, {target.scale})"
     inputs = tuple(b.id for b in candidate.inputs)
     return Law(candidate.kind, target.id, inputs, sql, reach, candidate.zone, target.distinct)
 
 
 def _rounds(target: Column, candidate: Candidate) -> bool:
-    """Whether the result is rounded: whole numbers from whole numbers need it where they are divided only."""
-    exact = target.family == "integer" and all(b.family == "integer" for b in candidate.inputs)
-    return candidate.kind in ("sum", "affine", "product", "ratio") and not exact
+    """Whether the result is rounded: fractions are, whole numbers where they are divided."""
+    fractions = any(b.family in ("double", "decimal") for b in candidate.inputs) or "/" in candidate.sql
+    return fractions and target.scale is not None and candidate.kind in ("sum", "affine", "product", "ratio")
 
 
 def _a_year(values: Vector, candidate: Candidate) -> bool:

@@ -12,7 +12,7 @@ from synthohive_spark.metadata import Constraint
 from synthohive_spark.relational.keyformat import KeyFormat
 from synthohive_spark.strict import Strict
 
-Role = Literal["model", "surrogate", "sequence", "grid", "foreign", "shape", "derived"]
+Role = Literal["model", "surrogate", "sequence", "grid", "foreign", "shape", "derived", "copied"]
 KeyRole = Literal["driving", "drawn", "bound", "late", "implied", "self"]
 DEGREE = "#"  # the name under which context holds a family's size, or a drawn parent's number of children
 
@@ -24,7 +24,7 @@ class ColumnPlan(Strict):
         role: ``model`` is learnt; ``surrogate`` a primary key made from the row's position; ``sequence`` the part of a
             natural key that is drawn without replacement within a family; ``grid`` a natural key made from the row's
             position; ``foreign`` comes from a parent; ``shape`` is text or personal data, written as random values of
-            the same shape; ``derived`` is computed by SQL.
+            the same shape; ``derived`` is computed by SQL; ``copied`` equals a column of an ancestor.
     """
 
     name: str
@@ -146,6 +146,9 @@ class TablePlan(Strict):
         grid: the columns of a natural key that no family keeps apart; positions count through their product.
         patterns: which drawn keys are null together, on rows with a driving parent; ``free_patterns`` on the others.
         linked: foreign keys alone make the primary key, so that no family may hold a drawn parent twice.
+        derived: SQL of columns that follow from others, declared or found, in the order in which it is applied. Columns
+            with another role than ``derived`` have a value before: the law holds for some rows, or makes nulls.
+        copied: {column: the context column that it equals}.
         bounds: the constraints that people declared.
         tiebreak: the modelled key column that is drawn again where a primary key would repeat.
     """
@@ -168,6 +171,7 @@ class TablePlan(Strict):
     tiebreak: str | None = None
     shapes: dict[str, ShapePlan] = {}
     derived: dict[str, str] = {}
+    copied: dict[str, str] = {}
     bounds: tuple[Constraint, ...] = ()
     reference: bool = False
 

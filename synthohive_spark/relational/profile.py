@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from synthohive_spark import graph
+from synthohive_spark.derive.find import find
 from synthohive_spark.errors import SchemaValidationError
 from synthohive_spark.lake.location import quote
 from synthohive_spark.lake.source import SourceLake
@@ -81,20 +82,17 @@ class _Profiler:
         fks = self._foreign_keys(frame)
         keys = self._keys(frame, fks, types)
         roles: dict[str, Role] = dict.fromkeys(types, "model")
-        roles.update(dict.fromkeys(spec.derived, "derived"))
+        roles.update(dict.fromkeys(spec.declared, "derived"))
         roles.update({c: "foreign" for fk in fks for c in fk.columns})
         roles.update(keys.roles)
-        learnt = [c for c, r in roles.items() if r == "model"]
-        shapes = shape_plans(frame, spec, learnt, types, self.min_subjects, TEXT_SHARE)
-        roles.update(dict.fromkeys(shapes, "shape"))
         self_key = next((i for i, r in self._roles().items() if r == "self"), None)
         patterns, free_patterns = self._patterns(frame, fks)
-        return TablePlan(
+        plan = TablePlan(
             table=self.name,
             rows=self.source.rows[self.name],
             spark_schema=schema.jsonValue(),
             primary_key=spec.primary_key,
-            columns=tuple(ColumnPlan(name=c, type=t, role=roles[c]) for c, t in types.items()),
+            columns=_columns(types, roles),
             foreign_keys=fks,
             context=_context(fks, spec, self.plans),
             unit_columns=_unit_columns(fks, spec, keys.tiebreak),
@@ -106,10 +104,28 @@ class _Profiler:
             free_patterns=free_patterns,
             linked=bool(spec.primary_key) and all(roles[c] == "foreign" for c in spec.primary_key),
             tiebreak=keys.tiebreak,
-            shapes=shapes,
-            derived=dict(spec.derived),
             bounds=spec.constraints,
             reference=spec.reference,
+        )
+        return self._with_values(plan, frame, types, roles)
+
+    def _with_values(
+        self, plan: TablePlan, frame: DataFrame, types: Mapping[str, str], roles: dict[str, Role]
+    ) -> TablePlan:
+        """The plan with what decides the columns that no key decides: laws, shapes, else the model."""
+        laws = find(plan, self.spec, frame, self.source.frame, self.plans)
+        roles.update(dict.fromkeys(laws.whole, "derived"))
+        roles.update(dict.fromkeys(laws.copied, "copied"))
+        learnt = [c for c, r in roles.items() if r == "model"]
+        shapes = shape_plans(frame, self.spec, learnt, types, self.min_subjects, TEXT_SHARE)
+        roles.update(dict.fromkeys(shapes, "shape"))
+        return plan.model_copy(
+            update={
+                "columns": _columns(types, roles),
+                "shapes": shapes,
+                "derived": laws.derived,
+                "copied": laws.copied,
+            }
         )
 
     def _roles(self) -> dict[int, KeyRole]:
@@ -196,6 +212,10 @@ class _Keys:
     tiebreak: str | None = None
 
 
+def _columns(types: Mapping[str, str], roles: Mapping[str, Role]) -> tuple[ColumnPlan, ...]:
+    return tuple(ColumnPlan(name=c, type=t, role=roles[c]) for c, t in types.items())
+
+
 def _unit_columns(fks: tuple[ForeignKeyPlan, ...], spec: Table, tiebreak: str | None) -> tuple[str, ...]:
     """Columns of the driving parent whose families must share a unit: its key, or only the part in the primary key."""
     driving = next((fk for fk in fks if fk.role == "driving"), None)
@@ -217,7 +237,7 @@ def _context(fks: tuple[ForeignKeyPlan, ...], spec: Table, plans: Mapping[str, T
         columns += [
             ContextColumn(name=f"{name}:{c.name}", path=(fk.position,), column=c.name, type=c.type)
             for c in parent.columns
-            if c.role in ("model", "sequence", "grid", "derived") and (wanted is None or c.name in wanted)
+            if c.role in ("model", "sequence", "grid", "derived", "copied") and (wanted is None or c.name in wanted)
         ]
         if wanted is None:
             columns.append(ContextColumn(name=f"{name}:{DEGREE}", path=(fk.position,), column=DEGREE, type="bigint"))

@@ -66,6 +66,7 @@ class UnitGenerator:
         context.update(labels)
         seen = pd.DataFrame(context, index=range(rows.count)) if context else None
         columns.update(self._modelled(seen, rows.count, rows.seed))
+        columns.update({name: context[source] for name, source in self.plan.copied.items()})
         for name in self.plan.named("shape"):
             columns[name] = draw_shape(self.plan.shapes[name], types[name], rows.count, rows.rng)
         for law in self.plan.bounds:

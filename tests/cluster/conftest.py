@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from .runs import Hashes, Trained, trained_copy
-
-SMALL = ("region", "territories", "employees", "employee_territories", "shippers")
+from .runs import SMALL, Hashes, Trained, trained_copy
 
 
 @pytest.fixture(scope="session")

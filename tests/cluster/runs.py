@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from synthohive_spark.session import settings
 
 ROOT = Path(__file__).parents[2]
 Hashes = dict[str, str]
+SMALL = ("region", "territories", "employees", "employee_territories", "shippers")
 LEAN_CONF = {  # for Spark processes that get none of the local defaults
     "spark.ui.enabled": "false",
     "spark.log.level": "WARN",
@@ -67,7 +67,8 @@ class Trained:
 
     def finished(self, code: int, stdout: str, stderr: str) -> Hashes:
         """What a job wrote that has ended; fails with its last words if it ended badly."""
-        assert code == 0, stderr[-6000:]
+        said = [line for line in stderr.splitlines() if not line.startswith("\tat ")]
+        assert code == 0, "\n".join([stdout, *said[-60:]])
         assert stdout.count("\n") == 1, stdout
         return self.hashes(json.loads(stdout)["run_id"])
 
@@ -224,6 +225,3 @@ def need_venv() -> None:
     """Skip where spark-submit.sh cannot run."""
     if not (ROOT / ".venv" / "bin" / "python").exists():
         pytest.skip("this checkout has no .venv; make venv")
-
-
-PYTHON = sys.executable

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import SMALL
 from .processes import children_of, executors, parent
 from .runs import (
     ROOT,
+    SMALL,
     Hashes,
     Standalone,
     Trained,

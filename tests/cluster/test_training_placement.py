@@ -13,7 +13,7 @@ from ..lakes import write_lake
 from .runs import ROOT, conf_words, configured, environment, job, need_venv, standalone
 
 MODEL = "tests.cluster.models.Placed"
-SECONDS = 3.0
+SECONDS = 5.0
 
 
 def _tables(names: list[str]) -> tuple[dict[str, object], dict[str, tuple[str, list[tuple[object, ...]]]]]:

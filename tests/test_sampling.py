@@ -1,0 +1,94 @@
+"""The relational sample on a planted chain: 3 regions, 300 customers, 3,000 orders."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from synthohive_spark.lake.io import DeltaIO
+from synthohive_spark.lake.location import TableRef
+from synthohive_spark.lake.source import SourceLake, check_source, pin_source
+from synthohive_spark.metadata import Metadata
+from synthohive_spark.relational.plan import TablePlan
+from synthohive_spark.relational.profile import plan_tables
+from synthohive_spark.sampling import training_frame
+from synthohive_spark.session import settings
+from tests.lakes import content, write_lake
+
+pytestmark = pytest.mark.spark
+CUSTOMERS, EACH = 300, 10
+METADATA = Metadata()
+METADATA.add_table("regions", pk="region_id")
+METADATA.add_table("customers", pk="customer_id", fk={"region_id": "regions.region_id"})
+METADATA.add_table("orders", pk="order_id", fk={"customer_id": "customers.customer_id"})
+Source = tuple[SourceLake, dict[str, TablePlan]]
+
+
+@pytest.fixture(scope="module")
+def source(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Source:
+    """Every order repeats what its ancestors hold: ``owner`` and ``area`` are modelled columns of orders."""
+    orders = [
+        (n, c, c * 10, c % 3 * 7, n % EACH) for n, c in enumerate(c for c in range(CUSTOMERS) for _ in range(EACH))
+    ]
+    paths = write_lake(
+        spark,
+        tmp_path_factory.mktemp("source"),
+        {
+            "regions": ("region_id bigint, area bigint", [(r, r * 7) for r in range(3)]),
+            "customers": (
+                "customer_id bigint, region_id bigint, number bigint",
+                [(c, c % 3, c * 10) for c in range(CUSTOMERS)],
+            ),
+            "orders": ("order_id bigint, customer_id bigint, owner bigint, area bigint, nth bigint", orders),
+        },
+    )
+    lake = check_source(pin_source(DeltaIO(spark), METADATA, {t: TableRef.parse(p) for t, p in paths.items()}))
+    return lake, plan_tables(lake, 3)
+
+
+def sampled(source: Source, table: str, rows: int, seed: int = 1) -> DataFrame:
+    lake, plans = source
+    return training_frame(table, plans, lake.frame, rows, seed)
+
+
+def named(source: Source, table: str, frame: DataFrame) -> pd.DataFrame:
+    """The sample under its own names; context columns by path and name."""
+    plan = source[1][table]
+    names = {f"m{i}": c for i, c in enumerate(plan.named("model"))}
+    names |= {f"c{i}": c.name for i, c in enumerate(plan.context)}
+    return frame.toPandas().rename(columns=names)
+
+
+def test_a_table_that_fits_is_taken_whole(source: Source) -> None:
+    assert sampled(source, "orders", 3000).count() == 3000
+    assert sampled(source, "regions", 1000).count() == 3
+
+
+@pytest.mark.parametrize("rows", [400, 1000])
+def test_whole_families_come_with_their_context(source: Source, rows: int) -> None:
+    made = named(source, "orders", sampled(source, "orders", rows))
+    assert len(made) == pytest.approx(rows, rel=0.25)
+    families = made.groupby("owner")["nth"]
+    assert families.nunique().eq(EACH).all(), "each customer is there with all orders, or not at all"
+    assert (made["customer_id:number"] == made["owner"]).all(), "the context is that of the own parent"
+    assert (made["customer_id:region_id:area"] == made["area"]).all(), "and of the grandparent"
+    assert made["area"].nunique() == 3, "regions are too large to be kept whole, so they are context only"
+
+
+def test_a_family_above_five_percent_of_the_sample_is_no_anchor(source: Source) -> None:
+    made = named(source, "orders", sampled(source, "orders", 150))  # 10 orders are more than 5 % of 150
+    assert len(made) == pytest.approx(150, rel=0.35)
+    assert made.groupby("owner").size().max() < EACH
+    assert made["owner"].nunique() > 60
+
+
+def test_a_root_is_sampled_by_its_own_key(source: Source) -> None:
+    assert sampled(source, "customers", 100).count() == pytest.approx(100, rel=0.35)
+
+
+def test_the_sample_depends_on_the_seed_alone(source: Source, spark: SparkSession) -> None:
+    first = content(sampled(source, "orders", 400))
+    with settings(spark, {"spark.sql.shuffle.partitions": "7", "spark.sql.adaptive.enabled": "false"}):
+        assert content(sampled(source, "orders", 400)) == first
+    assert content(sampled(source, "orders", 400, seed=2)) != first
