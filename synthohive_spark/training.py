@@ -21,7 +21,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from tqdm import tqdm
 
-from synthohive_spark.errors import ConfigError, SynthoHiveError, TrainingError
+from synthohive_spark.errors import ConfigError, SynthoHiveError, TrainingError, WriteError
 from synthohive_spark.lake.io import first_line
 from synthohive_spark.logs import get_logger
 from synthohive_spark.metadata import Metadata, Table
@@ -202,6 +202,8 @@ def train_tables(
         gathered = frame.repartition(1).sortWithinPartitions(ORDER, *(F.col(c) for c in frame.columns if c != ORDER))
         try:
             keep(table, gathered.mapInArrow(Trainer(plans[table], settings), RESULT))
+        except WriteError as e:  # the model trains while its row is written
+            raise TrainingError(f"{table}: training failed: {e}") from e
         except SynthoHiveError:
             raise
         except Exception as e:

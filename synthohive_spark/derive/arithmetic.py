@@ -76,7 +76,7 @@ def digits(columns: Sequence[Column]) -> Iterator[Candidate]:
             yield Candidate("digits", (b,), f"{n} div {k}", lambda v, k=k: np.trunc(v[0] / k), whole)  # type: ignore[misc]
             yield Candidate("digits", (b,), f"pmod({n}, {k})", lambda v, k=k: v[0] % k, whole)  # type: ignore[misc]
             if negative:
-                floor = f"({n} - pmod({n}, {k})) div {k}"
+                floor = f"try_subtract({n}, pmod({n}, {k})) div {k}"
                 yield Candidate("digits", (b,), floor, lambda v, k=k: np.floor(v[0] / k), whole)  # type: ignore[misc]
                 yield Candidate("digits", (b,), f"{n} % {k}", lambda v, k=k: np.fmod(v[0], k), whole)  # type: ignore[misc]
 
@@ -115,7 +115,6 @@ def _line(a: Column, b: Column, k: float, c: float) -> Candidate | None:
         return None
     if a.family == "date":
         return _days(b, int(offset)) if k == 1 and offset == int(offset) else None
-    plus = "" if not offset else f" + {_constant(offset)}" if offset > 0 else f" - {_constant(-offset)}"
     if inverse and a.whole and b.whole:
         sql = f"{integer(0, b)} div {inverse}"
     elif inverse:
@@ -124,7 +123,9 @@ def _line(a: Column, b: Column, k: float, c: float) -> Candidate | None:
         sql = f"{wide(0, b)} {'*' if factor == FACTORS[0] else '/'} 1.8D"
     else:
         sql = wide(0, b) if k == 1 else f"try_multiply({wide(0, b)}, {int(k)})"
-    return Candidate("affine", (b,), sql + plus, lambda v: k * v[0] + offset, lambda t: t.id == a.id, rounded=True)
+    if offset:
+        sql = f"try_add({sql}, {_constant(offset)})"
+    return Candidate("affine", (b,), sql, lambda v: k * v[0] + offset, lambda t: t.id == a.id, rounded=True)
 
 
 def _days(b: Column, days: int) -> Candidate:
@@ -201,9 +202,9 @@ def _clocks(b: Column, c: Column) -> Iterator[Candidate]:
         yield Candidate("clock", (b, c), shown, later, lambda a: a.clock)
         yield Candidate("clock", (b, c), f"if({at} = 0, 2400, {shown})", midnight, lambda a: a.clock)
     if c.clock:
-        apart = f"({start}) - (60 * ({m} div 100) + pmod({m}, 100))"
+        apart = f"try_subtract({start}, 60 * ({m} div 100) + pmod({m}, 100))"
         for low in (-DAY // 2, 0):
-            shift = f"({apart} + {-low})" if low else f"({apart})"
+            shift = f"try_add({apart}, {-low})" if low else apart
 
             def between(v: Sequence[Vector], low: int = low) -> Vector:
                 made: Vector = (minutes(v[0]) - minutes(v[1]) - low) % DAY + low

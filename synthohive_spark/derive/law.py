@@ -47,7 +47,8 @@ class Law:
         own = names[self.target]
         if self.kind == "null_when":
             return f"if({made}, null, {own})"
-        if types[self.target].startswith(NARROW) and self.kind != "copy":
+        fraction = types[self.target] == "bigint" and (" / " in made or made.startswith("round("))
+        if self.kind != "copy" and (types[self.target].startswith(NARROW) or fraction):
             made = f"try_cast({made} as {types[self.target]})"
         if self.reach == "fill":
             return f"coalesce({made}, {own})"

@@ -21,6 +21,7 @@ Family = Literal["integer", "decimal", "double", "date", "time", "plain time", "
 Vector: TypeAlias = "npt.NDArray[np.float64]"
 Flags: TypeAlias = "npt.NDArray[np.bool_]"
 ROWS = 30  # fewer say nothing
+FEW = 6  # rows, or distinct values, below which a law is not even tried
 EVIDENCE = 30.0  # nats by which chance must be the worse explanation; the search asks some exp(13) questions
 EXACT = 1e-9  # relative error that floating-point sums may have
 PROBE = 128  # rows that refute most candidates
@@ -100,7 +101,7 @@ class Column:
         v = self.known
         return (
             self.whole
-            and self.distinct > SCALES
+            and self.distinct > FEW
             and bool((v >= 0).all() and (v <= 2400).all() and (v > 100).any() and (v % 100 < 60).all())
         )
 
@@ -149,7 +150,7 @@ def judge(target: Vector, made: Vector, tolerance: float = 0.0) -> Reach | None:
     """How far a candidate reaches; None if a row refutes it."""
     there, known = ~np.isnan(made), ~np.isnan(target)
     both = there & known
-    if both.sum() < SCALES or not close(target[both], made[both], tolerance).all():
+    if both.sum() < FEW or not close(target[both], made[both], tolerance).all():
         return None
     if (there == known).all():
         return "whole"

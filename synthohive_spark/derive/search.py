@@ -141,7 +141,7 @@ def _law(sample: Sample, target: Column, candidate: Candidate) -> Law | None:
 
 def _rounds(target: Column, candidate: Candidate) -> bool:
     """Whether the result is rounded: fractions are, whole numbers where they are divided."""
-    fractions = any(b.family in ("double", "decimal") for b in candidate.inputs) or "/" in candidate.sql
+    fractions = any(b.family in ("double", "decimal") for b in candidate.inputs) or " / " in candidate.sql
     return fractions and target.scale is not None and candidate.kind in ("sum", "affine", "product", "ratio")
 
 

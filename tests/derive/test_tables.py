@@ -138,7 +138,7 @@ def test_laws_become_roles_and_expressions_in_order(lake: dict[str, Any]) -> Non
     assert set(hour.derived) == {"day", "h"}
     assert set(visit.copied) == {"h", "city"}
     assert set(visit.named("copied")) == {"h", "city"}
-    assert set(visit.named("derived")) == {"planned", "real", "total", "twice", "gross", "paid"}
+    assert set(visit.named("derived")) == {"planned", "real", "total", "twice", "gross", "paid", "quantity", "stars"}
     order = list(visit.derived)
     assert order.index("planned") < order.index("real")
     assert order.index("total") < order.index("gross")
@@ -150,6 +150,7 @@ def test_laws_become_roles_and_expressions_in_order(lake: dict[str, Any]) -> Non
 def test_what_is_switched_off_bounded_or_personal_is_not_derived(lake: dict[str, Any]) -> None:
     visit = plan(lake, "visit")
     assert "kept" in visit.named("model")
+    assert visit.derived["quantity"] == "`kept`", "other columns may follow from it"
     assert "stars2" in visit.named("model")
     assert "stars" in visit.derived
     assert set(visit.named("shape")) == {"phone", "phone2"}
