@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 import traceback
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from synthohive_spark import logs
 from synthohive_spark.errors import ConfigError, SynthoHiveError
+from synthohive_spark.launch.streams import MARK_VARIABLE
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -172,7 +174,7 @@ def _main(parser: _Parser, work: Work, argv: Sequence[str] | None) -> None:
         code, line = 1, _failure(e, f"unexpected {type(e).__name__}; this is a bug, stderr has the traceback", started)
     else:
         code = 0
-    print(line, flush=True)
+    print(os.environ.get(MARK_VARIABLE, "") + line, flush=True)
     if code:
         sys.exit(code)
 

@@ -76,6 +76,7 @@ def test_another_seed_gives_other_rows_and_no_run_leaves_a_setting_behind(small:
 
 @pytest.mark.slow
 @pytest.mark.spark
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("conf", IN_SESSION.values(), ids=IN_SESSION.keys())
 def test_a_database_is_the_same_under(whole: Trained, whole_hashes: Hashes, conf: dict[str, str]) -> None:
     assert whole.here("varied", conf) == whole_hashes
@@ -83,13 +84,14 @@ def test_a_database_is_the_same_under(whole: Trained, whole_hashes: Hashes, conf
 
 @pytest.mark.slow
 @pytest.mark.spark
+@pytest.mark.timeout(1800)
 def test_a_database_is_the_same_after_a_killed_worker(whole: Trained, whole_hashes: Hashes) -> None:
     assert after_a_killed_worker(whole) == whole_hashes
 
 
 @pytest.mark.slow
 @pytest.mark.cluster
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("master", ["local[1]", "local[2,4]", "local-cluster[2,1,1024]"])
 def test_a_database_is_the_same_on(whole: Trained, whole_hashes: Hashes, master: str) -> None:
     need_venv()
@@ -98,7 +100,7 @@ def test_a_database_is_the_same_on(whole: Trained, whole_hashes: Hashes, master:
 
 @pytest.mark.slow
 @pytest.mark.cluster
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_a_database_is_the_same_over_spark_connect(whole: Trained, whole_hashes: Hashes) -> None:
     need_venv()
     assert whole.submitted("connect", SPARK_REMOTE="local[2]") == whole_hashes
@@ -106,7 +108,7 @@ def test_a_database_is_the_same_over_spark_connect(whole: Trained, whole_hashes:
 
 @pytest.mark.slow
 @pytest.mark.cluster
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_a_database_is_the_same_after_a_killed_executor(whole: Trained, whole_hashes: Hashes, tmp_path: Path) -> None:
     need_venv()
     with standalone(tmp_path / "cluster", {"cores": "1"}, {"cores": "1"}) as cluster:
