@@ -1,8 +1,8 @@
 """What spark-submit writes to stdout, sorted: a job's result stays there, all else goes to stderr.
 
 spark-submit joins the stderr of the Python program that it starts with its stdout (``PythonRunner``), so a job's logs
-would arrive beside its result. A job marks its result line; this program, behind ``spark-submit.sh``, takes the mark off
-and sends the other lines on. Scripts that are no job of ours keep their stdout.
+would arrive beside its result. A job marks its result line; this program, behind ``spark-submit.sh``, takes the mark
+off and sends the other lines on. Scripts that are no job of ours keep their stdout.
 """
 
 from __future__ import annotations
