@@ -13,6 +13,8 @@ from synthohive_spark.relational.plan import TablePlan
 from synthohive_spark.relational.skeleton import UNIT, Skeleton
 from synthohive_spark.relational.unit import UnitGenerator
 
+SHUFFLE_PARTITIONS = 200  # Spark's own default
+
 
 def stage_frame(skeleton: Skeleton, model_cls: type[ConditionalGenerativeModel], artifact: Artifact) -> DataFrame:
     """The rows of a table, lazily: units are gathered by parent-key partitions and generated in ``mapInPandas``.
@@ -24,7 +26,8 @@ def stage_frame(skeleton: Skeleton, model_cls: type[ConditionalGenerativeModel],
     """
     plan = skeleton.plan
     units = _carried(skeleton.frame(), plan)
-    partitions = int(skeleton.spark.conf.get("spark.sql.shuffle.partitions") or 200)
+    wanted = f"{skeleton.spark.conf.get('spark.sql.shuffle.partitions')}"
+    partitions = int(wanted) if wanted.isdigit() else SHUFFLE_PARTITIONS  # Databricks knows "auto"
     gathered = units.repartition(partitions, *UNIT).sortWithinPartitions(*UNIT, "kind", "rank")
     generate = UnitGenerator(plan, skeleton.patterns, skeleton.seed, model_cls, artifact)
     schema = StructType.fromJson(plan.spark_schema)
