@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -17,7 +18,7 @@ from synthohive_spark.session import settings
 from tests.lakes import content, write_lake
 
 pytestmark = pytest.mark.spark
-CUSTOMERS, EACH = 300, 10
+CUSTOMERS, EACH, NEAR = 300, 10, 5
 METADATA = Metadata()
 METADATA.add_table("regions", pk="region_id")
 METADATA.add_table("customers", pk="customer_id", fk={"region_id": "regions.region_id"})
@@ -27,20 +28,24 @@ Source = tuple[SourceLake, dict[str, TablePlan]]
 
 @pytest.fixture(scope="module")
 def source(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Source:
-    """Every order repeats what its ancestors hold: ``owner`` and ``area`` are modelled columns of orders."""
+    """Every order is near what its ancestors hold: ``near`` its customer's number, ``area`` its region's size."""
+    rng = np.random.default_rng(2)
+    numbers = [100 * c + int(rng.integers(50)) for c in range(CUSTOMERS)]
+    sizes = [1000 * (r + 1) + int(rng.integers(50)) for r in range(3)]
+    noise = rng.integers(0, NEAR, (CUSTOMERS * EACH, 2)).tolist()
     orders = [
-        (n, c, c * 10, c % 3 * 7, n % EACH) for n, c in enumerate(c for c in range(CUSTOMERS) for _ in range(EACH))
+        (n, n // EACH, numbers[n // EACH] + a, sizes[n // EACH % 3] + b, n % EACH) for n, (a, b) in enumerate(noise)
     ]
     paths = write_lake(
         spark,
         tmp_path_factory.mktemp("source"),
         {
-            "regions": ("region_id bigint, area bigint", [(r, r * 7) for r in range(3)]),
+            "regions": ("region_id bigint, size bigint", [(r, size) for r, size in enumerate(sizes)]),
             "customers": (
                 "customer_id bigint, region_id bigint, number bigint",
-                [(c, c % 3, c * 10) for c in range(CUSTOMERS)],
+                [(c, c % 3, number) for c, number in enumerate(numbers)],
             ),
-            "orders": ("order_id bigint, customer_id bigint, owner bigint, area bigint, nth bigint", orders),
+            "orders": ("order_id bigint, customer_id bigint, near bigint, area bigint, nth bigint", orders),
         },
     )
     lake = check_source(pin_source(DeltaIO(spark), METADATA, {t: TableRef.parse(p) for t, p in paths.items()}))
@@ -69,18 +74,19 @@ def test_a_table_that_fits_is_taken_whole(source: Source) -> None:
 def test_whole_families_come_with_their_context(source: Source, rows: int) -> None:
     made = named(source, "orders", sampled(source, "orders", rows))
     assert len(made) == pytest.approx(rows, rel=0.25)
-    families = made.groupby("owner")["nth"]
+    families = made.groupby("customer_id:number")["nth"]
     assert families.nunique().eq(EACH).all(), "each customer is there with all orders, or not at all"
-    assert (made["customer_id:number"] == made["owner"]).all(), "the context is that of the own parent"
-    assert (made["customer_id:region_id:area"] == made["area"]).all(), "and of the grandparent"
-    assert made["area"].nunique() == 3, "regions are too large to be kept whole, so they are context only"
+    own, above = made["customer_id:number"], made["customer_id:region_id:size"]
+    assert (made["near"] - own).between(0, NEAR - 1).all(), "the context is that of the own parent"
+    assert (made["area"] - above).between(0, NEAR - 1).all(), "and of the grandparent"
+    assert above.nunique() == 3, "regions are too large to be kept whole, so they are context only"
 
 
 def test_a_family_above_five_percent_of_the_sample_is_no_anchor(source: Source) -> None:
     made = named(source, "orders", sampled(source, "orders", 150))  # 10 orders are more than 5 % of 150
     assert len(made) == pytest.approx(150, rel=0.35)
-    assert made.groupby("owner").size().max() < EACH
-    assert made["owner"].nunique() > 60
+    assert made.groupby("customer_id:number").size().max() < EACH
+    assert made["customer_id:number"].nunique() > 60
 
 
 def test_a_root_is_sampled_by_its_own_key(source: Source) -> None:

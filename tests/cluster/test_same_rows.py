@@ -58,6 +58,7 @@ def test_small_chains_are_the_same_after_a_killed_worker(small: Trained, small_h
 
 
 @pytest.mark.cluster
+@pytest.mark.slow
 def test_small_chains_are_the_same_on_one_core(small: Trained, small_hashes: Hashes) -> None:
     need_venv()
     assert small.submitted("one-core", ["--master", "local[1]", *conf_words()]) == small_hashes

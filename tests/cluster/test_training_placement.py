@@ -23,6 +23,7 @@ def _tables(names: list[str]) -> tuple[dict[str, object], dict[str, tuple[str, l
 
 
 @pytest.mark.spark
+@pytest.mark.slow
 def test_five_tables_on_two_slots(spark: SparkSession, tmp_path: Path) -> None:
     metadata, tables = _tables(["a", "b", "c", "d", "e"])
     write_lake(spark, tmp_path / "source", tables)

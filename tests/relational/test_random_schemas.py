@@ -132,6 +132,8 @@ QUICK = settings(
 )
 
 
+@pytest.mark.slow  # until a run of it has been timed on a quiet machine
+@pytest.mark.timeout(1800)
 def test_ten_random_databases(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> None:
     @QUICK
     @given(several(10))
