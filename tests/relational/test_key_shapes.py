@@ -18,7 +18,7 @@ from sklearn.metrics import mutual_info_score
 from synthohive_spark.metadata import Metadata
 from tests.lakes import children, fitted, key_faults, write_lake
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 RNG = np.random.default_rng(5)
 DAY = dt.date(2024, 1, 1)
 Spec = dict[str, Any]
