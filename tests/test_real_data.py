@@ -17,7 +17,7 @@ from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.metadata import Metadata
 from tests.lakes import SHUFFLE, children, key_faults, run_job
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 DAY = "2013-01-09"
 
 
