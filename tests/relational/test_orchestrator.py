@@ -210,9 +210,9 @@ def test_stages_go_through_the_lake_and_are_released(
 
 
 @pytest.mark.spark
-def test_only_root_tables_take_a_number_of_rows(maker: Callable[..., StagedOrchestrator]) -> None:
-    with pytest.raises(ConfigError, match=r"names \['orders'\]; root tables are \['users'\]"):
-        maker().generate({"orders": 3})
+def test_an_unknown_table_takes_no_number_of_rows(maker: Callable[..., StagedOrchestrator]) -> None:
+    with pytest.raises(ConfigError, match=r"unknown tables \['order'\]"):
+        maker().generate({"order": 3})
 
 
 @pytest.mark.spark
