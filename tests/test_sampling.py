@@ -17,7 +17,7 @@ from synthohive_spark.sampling import training_frame
 from synthohive_spark.session import settings
 from tests.lakes import content, write_lake
 
-pytestmark = [pytest.mark.spark, pytest.mark.slow]
+pytestmark = pytest.mark.spark
 CUSTOMERS, EACH, NEAR = 300, 10, 5
 METADATA = Metadata()
 METADATA.add_table("regions", pk="region_id")

@@ -36,7 +36,6 @@ def test_nothing_works_before_it_is_learnt(tmp_path: Path) -> None:
 
 
 @pytest.mark.spark
-@pytest.mark.slow
 def test_fit_save_load_sample_evaluate_register(spark: SparkSession, tmp_path: Path) -> None:
     source = write_lake(
         spark,

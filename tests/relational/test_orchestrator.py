@@ -18,6 +18,7 @@ from synthohive_spark.errors import ConfigError, TrainingError, WriteError
 from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.lake.location import Location, TableRef
 from synthohive_spark.metadata import Metadata
+from synthohive_spark.models.artifact import Artifact
 from synthohive_spark.models.ctgan import CTGAN
 from synthohive_spark.relational import orchestrator as module
 from synthohive_spark.relational.orchestrator import StagedOrchestrator, Trained
@@ -288,7 +289,7 @@ def test_cleanup_follows_a_model_that_fails_on_the_executor(
     spark: SparkSession, trained: Trained, tmp_path: Path
 ) -> None:
     made = StagedOrchestrator(METADATA, spark, None, "cleanup", ColumnShuffle)
-    made.trained = Trained(trained.plans, {**trained.artifacts, "orders": b"not a model"}, trained.copies)
+    made.trained = Trained(trained.plans, {**trained.artifacts, "orders": Artifact(b"not a model")}, trained.copies)
     with pytest.raises(WriteError, match="the packed model is damaged"):
         made.generate({"users": 20}, str(tmp_path / "target"))
     assert not list((tmp_path / "target").iterdir())
