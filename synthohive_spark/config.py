@@ -61,7 +61,7 @@ class Generate(Strict):
     scale: float = Field(default=1.0, gt=0)
     rows: dict[str, int] = {}
     seed: int = 1
-    linkage: Literal["empirical", "negbinom"] = "empirical"
+    linkage: Literal["empirical", "negbinom", "conditional"] = "conditional"
     on_write_failure: Literal["raise", "cleanup", "retry"] = "raise"
     write_retries: int = Field(default=1, ge=1)
 

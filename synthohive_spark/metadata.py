@@ -48,6 +48,18 @@ class Constraint(Strict):
     allowed: tuple[Scalar, ...] | None = None
     expression: str | None = None
 
+    @property
+    def sql(self) -> str:
+        """The law as Spark SQL: false where a row breaks it, null where nothing can be said."""
+        if self.expression is not None:
+            return self.expression
+        column = "`{}`".format(f"{self.column}".replace("`", "``"))
+        parts = [f"{column} {sign} {_literal(b)}" for sign, b in ((">=", self.min), ("<=", self.max)) if b is not None]
+        if self.allowed is not None:
+            known = [_literal(v) for v in self.allowed if v is not None]
+            parts.append(f"{column} in ({', '.join(known)})" if known else f"{column} is null")
+        return " and ".join(parts) or "true"
+
 
 class Table(Strict):
     """One table of the schema."""
@@ -239,6 +251,8 @@ class Metadata:
                         f"{place}: {name}.{column} is {child_type}, {fk.references}.{referenced} is {parent_type}; "
                         "cast one of them so that the types agree"
                     )
+        if fk.orphans == "drop" and fk.references == name:
+            found.append(f"{place}: orphans of a key to its own table cannot be dropped; use 'null' or 'error'")
         if fk.orphans == "null":
             others = {c for other in self.tables[name].foreign_keys if other is not fk for c in other.columns}
             shared = set(fk.columns) & {*others, *self.tables[name].primary_key}
@@ -246,6 +260,12 @@ class Metadata:
                 why = f"{', '.join(sorted(shared))} belongs to another key" if shared else "the key is not nullable"
                 found.append(f"{place}: orphans cannot be set to null, {why}; use 'drop' or 'error'")
         return found
+
+
+def _literal(value: Scalar) -> str:
+    if isinstance(value, str):
+        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return str(value).lower()
 
 
 def key_type(name: str) -> str:

@@ -231,12 +231,13 @@ class Run:
         source = self.source(self.training_versions(training))
         tables = self.config.metadata.tables
         target = self.config.target.location
+        plans, _, metrics = self.workspace.models(training)
         result = evaluate(
             self.config.metadata,
             {t: source.frame(t) for t in tables},
             {t: self.io.read_dataset(target.table(t)) for t in tables},
+            plans,
         )
-        _, _, metrics = self.workspace.models(training)
         gate = self.config.evaluate.fail_under
         seconds = round(time.monotonic() - self.started, 1)
         about: dict[str, Any] = {

@@ -35,6 +35,28 @@ def scatter(index: Ints, n: int, offset: int = 0) -> Ints:
     return (index * stride(n) + offset % n) % n
 
 
+def scattered_below(first: int, n: int, bound: int) -> int:
+    """How many of ``scatter(0, n)``, ..., ``scatter(first - 1, n)`` are less than ``bound``, in time log(n).
+
+    A number modulo n is below the bound where subtracting the bound lowers its quotient by n; the quotients of an
+    arithmetic sequence are summed as in Euclid's algorithm.
+    """
+    if not first:
+        return 0
+    return _sum_of_quotients(first, n, stride(n), 0) - _sum_of_quotients(first, n, stride(n), n - bound) + first
+
+
+def _sum_of_quotients(terms: int, n: int, step: int, start: int) -> int:
+    """The sum of (start + step * i) // n over i < terms."""
+    total = 0
+    while terms:
+        total += step // n * (terms * (terms - 1) // 2) + start // n * terms
+        step, start = step % n, start % n
+        terms, rest = divmod(step * terms + start, n)
+        n, step, start = step, n, rest
+    return total
+
+
 def mix(index: Ints, salt: int = 0) -> npt.NDArray[np.uint64]:
     """Bijective 64-bit mixing (splitmix64; Steele, Lea, Flood, OOPSLA 2014)."""
     with np.errstate(over="ignore"):

@@ -25,8 +25,8 @@ def training_frame(table: str, plans: Mapping[str, TablePlan], read: Reader, sam
     """The rows that a table's model learns from.
 
     Columns: ``__order`` (hash of the row's key, by which the training task sorts), ``m0``.. (modelled columns),
-    ``s0``.. (the table's own key columns, context too), ``p0``.. (identity of the parent behind a dealt key, by
-    position) and ``c0``.. (ancestors' columns), in the plan's order.
+    ``s0``.. (the table's own key columns, context too), ``p0``.. (identity of the parent behind the
+    driving and each dealt key, by position) and ``c0``.. (ancestors' columns), in the plan's order.
     """
     plan = plans[table]
     frame = _sampled(table, plans, read, sample_rows, seed)
@@ -41,7 +41,7 @@ def training_frame(table: str, plans: Mapping[str, TablePlan], read: Reader, sam
     columns += [F.col(quote(c)).alias(f"s{i}") for i, c in enumerate(plan.named("sequence", "grid"))]
     for fk in plan.foreign_keys:
         columns += [F.col(quote(c)).alias(k) for c, k in zip(fk.columns, keys.get(fk.position, []), strict=False)]
-    for fk in plan.dealt:
+    for fk in (k for k in plan.foreign_keys if k in plan.dealt or (k.role == "driving" and plan.dealt)):
         known = key_set(fk.columns)
         columns.append(F.when(known, F.xxhash64(*(F.col(quote(c)) for c in fk.columns))).alias(f"p{fk.position}"))
     joined = add_context(frame.select(*columns), keys, plan, read, plans)

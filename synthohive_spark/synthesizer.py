@@ -88,7 +88,8 @@ class Synthesizer:
 
     def evaluate(self, synthetic: Mapping[str, DataFrame]) -> Evaluation:
         """Compare synthetic tables with the source that was learnt."""
-        return evaluate(self.metadata, {t: self._trained.copies(t) for t in self.metadata.tables}, synthetic)
+        real = {t: self._trained.copies(t) for t in self.metadata.tables}
+        return evaluate(self.metadata, real, synthetic, self._trained.plans)
 
     def register_tables(self, output_path: str, schema: str = "default") -> list[str]:
         """Make the tables under ``output_path`` known to the catalog, as external tables of ``schema``.

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyspark import TaskContext
@@ -109,7 +110,9 @@ class Trainer:
         sample = pa.Table.from_batches(parts)
         data, context = self.frames(sample)
         seed = seed_of(self.settings.seed, self.plan.table, "train") % 2**31
-        parents = {fk.position: _identity(sample, f"p{fk.position}") for fk in self.plan.dealt}
+        data = _filled(data, self.plan.absent, seed)
+        named = {fk.position: f"p{fk.position}" for fk in self.plan.foreign_keys}
+        parents = {i: _identity(sample, name) for i, name in named.items() if name in sample.column_names}
         matchers, context = learn(self.plan, context, parents, self.settings.min_subjects, seed)
         model, metrics = self._fit(data, context, seed) if len(data.columns) else (None, {})
         seconds = round(time.monotonic() - started, 3)
@@ -157,14 +160,13 @@ def pick_device(gpu: str) -> str:
     """
     if gpu == "never":
         return "cpu"
-    task = TaskContext.get()
-    given = task.resources().get("gpu") if task is not None else None
-    if given is not None and given.addresses:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(given.addresses)  # Spark leaves this to the task
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # the order in which Spark's discovery scripts count
     import torch  # only now: CUDA reads the variable when it starts
 
     if torch.cuda.is_available():
-        return "cuda"
+        seen = {str(i) for i in range(torch.cuda.device_count())}
+        own = [a for a in placement()["gpus"] if a in seen]  # none where the platform shows a task its own GPUs only
+        return f"cuda:{own[0]}" if own else "cuda"
     if gpu == "require":
         raise TrainingError("train.gpu is 'require' and the executor has no GPU; use 'auto', or a cluster with GPUs")
     return "cpu"
@@ -211,6 +213,24 @@ def train_tables(
 
     with tqdm(total=len(wanted), desc="training", unit="table", disable=None) as bar:
         side_by_side(train, wanted, settings.parallelism or SIDE_BY_SIDE, bar.update)
+
+
+def _filled(data: pd.DataFrame, absent: Mapping[str, tuple[str, ...]], seed: int) -> pd.DataFrame:
+    """Values where a law of the plan says null: some of the column's own, so that the model learns the other nulls.
+
+    A null that a law makes and that the model draws as well would be there twice as often.
+    """
+    filled = dict[str, Any]()
+    for i, (column, causes) in enumerate(absent.items()):
+        if column in data:
+            null = data[column].isna().to_numpy()
+            known = np.flatnonzero(~null)
+            lawful = np.flatnonzero(null & data[[c for c in causes if c in data]].isna().any(axis=1).to_numpy())
+            if len(known) and len(lawful):
+                order = np.arange(len(data))
+                order[lawful] = np.random.default_rng(seed_of(seed, i)).choice(known, len(lawful))
+                filled[column] = data[column].iloc[order].reset_index(drop=True)
+    return data.assign(**filled)
 
 
 def _identity(sample: pa.Table, name: str) -> Ints:

@@ -7,13 +7,20 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).parents[1]
+# The same examples on every run; `pytest --hypothesis-profile=default` looks for new ones, as `make test-all` does.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("repeatable")
 
-# Small Delta tables in seconds: few partitions and tasks, a quick start instead of a fast steady state.
+# Small Delta tables in seconds: few partitions and tasks, a quick start instead of a fast steady state. Expressions are
+# interpreted: compiling each query's code takes longer than running it. The cluster tests run with Spark's defaults.
 LEAN = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.driver.memory": "2g",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
@@ -21,8 +28,8 @@ LEAN = {
     "spark.default.parallelism": "2",
     "spark.databricks.delta.snapshotPartitions": "1",
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
-    "spark.databricks.delta.delta.log.cacheSize": "3",
-    "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto -Ddelta.log.cacheSize=3",
+    # C1 alone has a code cache of 48 MB; when that is full, everything is interpreted
+    "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
 }
 
 

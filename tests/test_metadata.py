@@ -174,6 +174,14 @@ def test_orphans_to_null_needs_a_key_that_can_be_null(key: dict[str, bool], prim
     assert problem == f"orders.foreign_keys(user_id): orphans cannot be set to null, {why}; use 'drop' or 'error'"
 
 
+def test_orphans_of_a_self_reference_cannot_be_dropped() -> None:
+    own = {"columns": ["boss"], "references": "users", "referenced_columns": ["id"], "nullable": True}
+    (problem,) = found(load(users={"primary_key": "id", "foreign_keys": [{**own, "orphans": "drop"}]}))
+    assert problem == (
+        "users.foreign_keys(boss): orphans of a key to its own table cannot be dropped; use 'null' or 'error'"
+    )
+
+
 def test_orphans_to_null_is_refused_where_keys_share_a_column() -> None:
     wide = {"columns": ["user_id", "amount"], "references": "w", "referenced_columns": ["id", "x"]}
     spec = {**orders(nullable=True, orphans="null"), "columns": {}}

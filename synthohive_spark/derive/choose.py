@@ -116,13 +116,21 @@ def _null_laws(laws: Sequence[Law], whole: Collection[str]) -> dict[str, Law]:
     """One law per column that the model draws: null where any of the others is.
 
     The relation is transitive and complete, so one pass over the drawn values is enough; columns that a law gives
-    take no part: those that they follow from stand for them.
+    take no part: those that they follow from stand for them. Of columns that are null together the first one leads.
     """
-    kept: dict[str, list[str]] = {}
+    implied: dict[str, list[str]] = {}
     for law in laws:
         if law.target not in whole and law.inputs[0] not in whole:
-            kept.setdefault(law.target, []).append(law.inputs[0])
+            implied.setdefault(law.target, []).append(law.inputs[0])
+
+    def leader(column: str) -> str:
+        together = [other for other in implied.get(column, []) if column in implied.get(other, [])]
+        return min([column, *together], key=lambda c: int(c[1:]))
+
+    kept = {t: [i for i in inputs if leader(i) == i and leader(t) != i] for t, inputs in implied.items()}
+    kept = {t: [*([leader(t)] if leader(t) != t else []), *inputs] for t, inputs in kept.items()}
     return {
         t: Law("null_when", t, tuple(i), " or ".join(f"{{{n}}} is null" for n in range(len(i))), "part")
         for t, i in kept.items()
+        if i
     }

@@ -30,11 +30,13 @@ class Found:
         derived: {column: Spark SQL}, in the order in which they are to be applied; what was declared is among them.
         whole: columns that follow on every row, so that no model need know them.
         copied: {column: name of the context column that it equals}.
+        absent: {column: those of which any makes it null}.
     """
 
     derived: dict[str, str]
     whole: frozenset[str]
     copied: dict[str, str]
+    absent: dict[str, tuple[str, ...]]
 
 
 def find(plan: TablePlan, spec: Table, frame: DataFrame, read: Reader, plans: Mapping[str, TablePlan]) -> Found:
@@ -109,7 +111,8 @@ class _Search:
         for column, source in copied.items():
             log.info("law_found", table=self.plan.table, column=column, expression=f"the parent's {source}")
         whole = {self.names[t] for t, law in choice.values.items() if law.reach == "whole" and t in sql}
-        return Found(derived, frozenset(whole), copied)
+        absent = {self.names[t]: tuple(self.names[i] for i in law.inputs) for t, law in choice.nulls.items()}
+        return Found(derived, frozenset(whole), copied, absent)
 
     def _sql(self, law: Law, null: Law | None = None) -> str:
         """The law's SQL; where the column is also null with others, that comes first."""

@@ -6,6 +6,7 @@ Round edges look better, and no edge is taken from a row.
 from __future__ import annotations
 
 import math
+import sys
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 
@@ -67,7 +68,7 @@ def _step(least: float, kind: str) -> float:
 
 
 def _round_step(least: float) -> float:
-    power = 10.0 ** math.floor(math.log10(least))
+    power = 10.0 ** math.floor(math.log10(max(least, sys.float_info.min)))
     return next((m * power for m in (1.0, 2.0, 5.0) if m * power >= least * (1 - 1e-9)), 10 * power)
 
 

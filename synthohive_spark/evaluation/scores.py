@@ -117,6 +117,34 @@ class ForeignKeyScore:
 
 
 @dataclass(frozen=True)
+class DerivedColumn:
+    """A column that is computed instead of drawn.
+
+    Attributes:
+        column: its name.
+        source: Spark SQL over the table's columns, or `table`.`column` of an ancestor that it equals.
+        declared: a person declared it; else it was found, and holds on every row of the real table.
+    """
+
+    column: str
+    source: str
+    declared: bool
+
+
+@dataclass(frozen=True)
+class ConstraintCheck:
+    """A declared constraint.
+
+    Attributes:
+        rule: what was declared.
+        broken: synthetic rows that break it.
+    """
+
+    rule: str
+    broken: int
+
+
+@dataclass(frozen=True)
 class TableEvaluation:
     """All that was found about one table; ``primary_key`` is None where none is declared."""
 
@@ -128,6 +156,8 @@ class TableEvaluation:
     primary_key: PrimaryKeyCheck | None
     foreign_keys: tuple[ForeignKeyScore, ...]
     pairs: tuple[PairScore, ...]
+    derived: tuple[DerivedColumn, ...] = ()
+    constraints: tuple[ConstraintCheck, ...] = ()
 
     @property
     def score(self) -> float | None:

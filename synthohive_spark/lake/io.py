@@ -17,6 +17,7 @@ from synthohive_spark.errors import SourceDataError, WriteError
 from synthohive_spark.lake.location import TableRef, quote
 
 NEEDS_COLUMN_MAPPING = " ,;{}()\n\t="
+RECENT = 20  # commits among which a write's own is looked for; others are a table's upkeep
 ABSENT = ("DELTA_TABLE_ONLY_OPERATION", "DELTA_MISSING_DELTA_TABLE", "TABLE_OR_VIEW_NOT_FOUND", "DELTA_TABLE_NOT_FOUND")
 
 
@@ -32,15 +33,17 @@ class DeltaIO:
     def version(self, place: TableRef | str, timestamp: str | None = None) -> int | None:
         """The newest version of a table (at ``timestamp``, if given); None where there is no such Delta table."""
         try:
-            history = self.spark.sql(f"DESCRIBE HISTORY {_ref(place).sql}")
-            if timestamp is not None:
-                history = history.where(F.col("timestamp") <= F.lit(timestamp).cast("timestamp"))
-            newest = history.agg(F.max("version").alias("v")).first()
+            if timestamp is None:
+                newest = self.spark.sql(f"DESCRIBE HISTORY {_ref(place).sql} LIMIT 1").collect()
+            else:
+                history = self.spark.sql(f"DESCRIBE HISTORY {_ref(place).sql}")
+                old = history.where(F.col("timestamp") <= F.lit(timestamp).cast("timestamp"))
+                newest = old.orderBy(F.desc("version")).limit(1).collect()
         except AnalysisException as e:
             if any(word in str(e) for word in ABSENT):
                 return None
             raise
-        return None if newest is None else newest["v"]
+        return int(newest[0]["version"]) if newest else None
 
     def read_dataset(self, place: TableRef | str, version: int | None = None) -> DataFrame:
         """A table, at one version if given.
@@ -95,16 +98,12 @@ class DeltaIO:
             if user_metadata is not None:
                 writer = writer.option("userMetadata", user_metadata)
             writer.overwrite(F.lit(True))
-            last = (
-                self.spark.sql(f"DESCRIBE HISTORY {ref.sql}")
-                .where((F.col("operation") == "WRITE") & (F.col("version") > F.lit(before)))
-                .orderBy(F.desc("version"))
-                .select("version", F.col("operationMetrics")["numOutputRows"].alias("rows"))
-                .first()
-            )
-        if last is None:  # Delta makes no commit where nothing replaces nothing
+            commits = self.spark.sql(f"DESCRIBE HISTORY {ref.sql} LIMIT {RECENT}").collect()
+        wrote = [c for c in commits if c["operation"] == "WRITE" and c["version"] > (before or 0)]
+        if not wrote:  # Delta makes no commit where nothing replaces nothing
             return int(before or 0), 0
-        return int(last["version"]), int(last["rows"] or 0)
+        last = max(wrote, key=lambda c: int(c["version"]))
+        return int(last["version"]), int(last["operationMetrics"].get("numOutputRows") or 0)
 
     def create(self, place: TableRef | str, schema: StructType) -> None:
         """Create an empty table; one that exists is left as it is."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame
@@ -34,10 +34,13 @@ class SourceLake:
     refs: Mapping[str, TableRef]
     versions: Mapping[str, int]
     rows: Mapping[str, int]
+    _raw: dict[str, DataFrame] = field(default_factory=dict, repr=False)  # Delta builds a snapshot for each read
 
     def raw(self, table: str) -> DataFrame:
         """A table as it lies in the lake, at its pinned version."""
-        return self.io.read_dataset(self.refs[table], self.versions[table])
+        if table not in self._raw:
+            self._raw[table] = self.io.read_dataset(self.refs[table], self.versions[table])
+        return self._raw[table]
 
     def schema(self, table: str) -> StructType:
         """The table's schema: names, types, nullability, comments."""
@@ -47,9 +50,10 @@ class SourceLake:
         """A table whose foreign keys all resolve: orphans are dropped or set to null as the metadata says."""
         frame = self.raw(table)
         for fk in self.metadata.tables[table].foreign_keys:
-            if fk.orphans == "error" or fk.references == table:
+            if fk.orphans == "error":
                 continue
-            parents = _parent_keys(self.frame(fk.references), fk)
+            own = fk.references == table  # such a key can only be set to null: no row leaves with another
+            parents = _parent_keys(frame if own else self.frame(fk.references), fk)
             if fk.orphans == "drop":
                 keep = frame.join(parents, [F.col(quote(c)) == F.col(k) for c, k in _pairs(fk)], "leftsemi")
                 free = frame.where(_any_null(fk))
@@ -120,7 +124,7 @@ def check_source(source: SourceLake) -> SourceLake:
     rows = {table: count for table, (_, count) in checked.items()}
     if problems:
         raise SourceDataError("\n  - ".join([f"the source has {len(problems)} problem(s):", *problems]))
-    return SourceLake(source.io, source.metadata, source.refs, source.versions, rows)
+    return replace(source, rows=rows)
 
 
 def _check_table(source: SourceLake, table: str) -> tuple[list[str], int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,12 @@ from typing_extensions import Self
 from synthohive_spark.errors import ConfigError, SerializationError
 from synthohive_spark.models.base import KeyMetadata
 from synthohive_spark.models.calibration import RANK_KNOTS, to_uniform
-from synthohive_spark.models.ctgan_options import CTGANOptions
+from synthohive_spark.models.ctgan_conditions import Conditions, draw_conditions
+from synthohive_spark.models.ctgan_options import CLASSIC, CTGANOptions
 from synthohive_spark.models.ctgan_trainer import CTGANTrainer, TrainSettings, as_metrics
 from synthohive_spark.models.encoders import TableSpec, decode_table, encode_table
 from synthohive_spark.models.layout import Layout, Packed
-from synthohive_spark.models.networks import Generator, open_gates
+from synthohive_spark.models.networks import Generator
 from synthohive_spark.models.seeds import fresh_seed, numpy_rng, torch_rng
 from synthohive_spark.models.storage import read_model, write_model
 from synthohive_spark.models.table_model import (
@@ -40,7 +41,8 @@ from synthohive_spark.models.table_model import (
 )
 
 NAME = "ctgan"
-SAMPLE_BATCH = 10_000
+SAMPLE_BATCH = 2000  # what fits the caches
+MOST_MODES = 10
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,15 @@ class _Fitted:
         columns: specs of the columns.
         context: specs of the context columns.
         generator: None for tables whose columns are all constant.
-        rank_knots: (S, R) quantiles of the generated scalars.
+        rank_knots: (S, R) quantiles of the generated scalars; (0, R) where scalars are no ranks.
+        conditions: (D,) chance of each condition; D is 0 without conditional sampling.
     """
 
     columns: TableSpec
     context: TableSpec
     generator: Generator | None
     rank_knots: Tensor
+    conditions: Tensor
 
 
 class CTGAN(TableModel):
@@ -76,7 +80,7 @@ class CTGAN(TableModel):
         min_count: rows that must hold a value before it may be used verbatim.
         device: "cpu", "cuda" or "auto".
         threads: of torch, during fit and sample. None leaves them as they are.
-        tuning: the other options of ``CTGANOptions``: pac, learning_rate, calibrate and more.
+        tuning: the other options of ``CTGANOptions``: pac, learning_rate, normalisation, calibrate and more.
 
     Raises:
         ConfigError: if an option is unknown or out of range.
@@ -113,6 +117,20 @@ class CTGAN(TableModel):
         self.settings = CTGANOptions.of(self.options)
         self._fitted: _Fitted | None = None
 
+    @classmethod
+    def classic(cls, metadata: KeyMetadata | None = None, **options: Any) -> Self:
+        """Returns the model of Xu et al. 2019, untrained: modes, conditions, packs of ten, dropout, no corrections.
+
+        Sizes, rates and losses are those of the reference (the package ctgan). What differs: rows are sampled with
+        settled BatchNorm statistics and with conditions drawn by their real shares, nulls are states, numbers of few
+        distinct values are discrete, and the penalty holds for the rows, not for their conditions.
+
+        Args:
+            metadata: says which columns are keys.
+            options: replace single ones.
+        """
+        return cls(metadata, **{**CLASSIC, **options})
+
     @property
     def legacy_context_conditioning(self) -> bool:
         """Whether the generator step reuses the context of the critic's batch."""
@@ -141,12 +159,14 @@ class CTGAN(TableModel):
         data = self._without_keys(data, table_name)
         context = pd.DataFrame(index=data.index) if context is None else context
         check_rows(data, context, table_name)
-        columns = table_spec(data, limits_of(data, self.settings.min_count, self.settings.max_categories))
+        limits = limits_of(data, self.settings.min_count, self.settings.max_categories)
+        columns = table_spec(data, replace(limits, modes=MOST_MODES if self.settings.normalisation == "mode" else 0))
         context_columns = table_spec(context, limits_of(context, self.settings.min_count, CONTEXT_CATEGORIES))
         layout, context_layout = Layout.of(columns), Layout.of(context_columns)
         rows = layout.pack(encode_table(columns, data, numpy_rng(seed, 1)), len(data))
         conditions = context_layout.pack(encode_table(context_columns, context, None), len(data))
-        generator, knots, metrics = None, torch.zeros(0, RANK_KNOTS), {"steps": 0, "clock_stop": False}
+        fitted = _Fitted(columns, context_columns, None, torch.zeros(0, RANK_KNOTS), torch.zeros(0))
+        metrics: dict[str, Any] = {"steps": 0, "clock_stop": False}
         encoded_at = time.monotonic()
         if layout.width:
             with torch_threads(self.settings.threads):
@@ -154,10 +174,11 @@ class CTGAN(TableModel):
                 self._log_start(table_name, rows, layout, plan.steps)
                 trainer = CTGANTrainer(plan, layout, rows, conditions, device_of(self.settings.device))
                 generator, knots = trainer.train()
+                fitted = replace(fitted, generator=generator, rank_knots=knots, conditions=trainer.shares)
             metrics = as_metrics(trainer.record, time.monotonic() - start)
         else:
             self._log_start(table_name, rows, layout, 0)
-        self._fitted = _Fitted(columns, context_columns, generator, knots)
+        self._fitted = fitted
         self._metrics = {
             **metrics,
             "rows": len(data),
@@ -212,7 +233,7 @@ class CTGAN(TableModel):
             "context": self._fitted.context.to_json(),
             "metrics": self._timeless(),
         }
-        weights = {"rank_knots": self._fitted.rank_knots}
+        weights = {"rank_knots": self._fitted.rank_knots, "conditions": self._fitted.conditions}
         if self._fitted.generator is not None:
             state = self._fitted.generator.state_dict()
             weights |= {f"generator.{name}": tensor for name, tensor in state.items()}
@@ -239,15 +260,18 @@ class CTGAN(TableModel):
 
     def _restore(self, columns: TableSpec, context: TableSpec, weights: dict[str, Tensor]) -> _Fitted:
         layout, knots = Layout.of(columns), weights.pop("rank_knots")
+        conditions = weights.pop("conditions", torch.zeros(0))
         if not layout.width:
-            return _Fitted(columns, context, None, knots)
+            return _Fitted(columns, context, None, knots, conditions)
+        ranked = layout.scalars if self.settings.normalisation == "rank" else 0
+        wanted = Conditions(layout, torch.device("cpu")).width if self.settings.conditional_sampling else 0
+        if knots.shape != (ranked, RANK_KNOTS) or len(conditions) != wanted:
+            raise ValueError(f"rank_knots has shape {tuple(knots.shape)} and conditions {tuple(conditions.shape)}")
         noise, hidden = self.settings.embedding_dim, self.settings.generator_dim
-        generator = Generator(noise, Layout.of(context).width, hidden, layout.width, torch.Generator())
+        generator = Generator(noise, Layout.of(context).width, hidden, layout.width, torch.Generator(), wanted)
         generator.load_state_dict({name.removeprefix("generator."): tensor for name, tensor in weights.items()})
-        if knots.shape != (layout.scalars, RANK_KNOTS):
-            raise ValueError(f"rank_knots has shape {tuple(knots.shape)}")
         generator.eval()
-        return _Fitted(columns, context, generator, knots)
+        return _Fitted(columns, context, generator, knots, conditions)
 
     @torch.no_grad()
     def _draw(
@@ -257,8 +281,9 @@ class CTGAN(TableModel):
         device = next(generator.parameters()).device
         rng = torch_rng(device, seed, 2, batch)
         context = conditions.to(device).dense()  # (n, K)
+        places = draw_conditions(fitted.conditions.to(device), len(context), rng)
         noise = torch.randn(len(context), generator.noise, generator=rng, device=device)
-        raw = generator(noise, context)  # (n, W)
+        raw = generator(noise, context, places)  # (n, W)
         uniform = torch.rand(len(raw), len(layout.block_sizes), generator=rng, device=device)
         codes = torch.zeros(len(raw), len(layout.block_sizes), dtype=torch.int32, device=device)
         place = layout.scalars
@@ -267,9 +292,10 @@ class CTGAN(TableModel):
             point = uniform[:, block : block + 1] * mass[:, -1:]
             codes[:, block] = torch.searchsorted(mass, point).clamp_max(size - 1)[:, 0].to(torch.int32)
             place += size
-        ranks = to_uniform(raw[:, : layout.scalars].contiguous(), fitted.rank_knots.to(device))
-        states = Packed(codes, ranks[:, :0], layout.block_sizes).dense()
-        return Packed(codes.cpu(), (ranks * open_gates(states, layout)).cpu(), layout.block_sizes)
+        scalars = raw[:, : layout.scalars].contiguous()
+        ranked = self.settings.normalisation == "rank"
+        ranks = to_uniform(scalars, fitted.rank_knots.to(device)) if ranked else torch.tanh(scalars)
+        return Packed(codes.cpu(), ranks.cpu(), layout.block_sizes)
 
     def _log_start(self, table_name: str | None, rows: Packed, layout: Layout, steps: int) -> None:
         self._log.info(

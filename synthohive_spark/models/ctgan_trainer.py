@@ -1,7 +1,7 @@
 """Training of the conditional GAN: WGAN-GP with a moment loss, kept at its best association.
 
-Wasserstein loss with gradient penalty (Gulrajani et al. 2017), an average of the generator's weights, and no condition
-vector. The parent context reaches both networks.
+Wasserstein loss with gradient penalty (Gulrajani et al. 2017) and, unless the options ask for the last weights, an
+average of the generator's weights. The parent context, and a condition if there is one, reach both networks.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from tqdm import tqdm
 from synthohive_spark.errors import TrainingError
 from synthohive_spark.models.association import Association
 from synthohive_spark.models.budget import planned_steps, safety_stop, step_seconds
-from synthohive_spark.models.calibration import logit_bias, rank_knots
+from synthohive_spark.models.calibration import RANK_KNOTS, logit_bias, rank_knots
 from synthohive_spark.models.context_sampler import ContextSampler
+from synthohive_spark.models.ctgan_conditions import Conditions, ConditionSampler, draw_conditions
 from synthohive_spark.models.ctgan_options import CTGANOptions
 from synthohive_spark.models.layout import Layout, Packed
 from synthohive_spark.models.networks import Critic, Generator, open_gates, soft_rows
@@ -69,15 +70,16 @@ class TrainSettings:
         cls, options: CTGANOptions, layout: Layout, context: Layout, rows: int, table: str | None, seed: int
     ) -> TrainSettings:
         """Returns the settings of a table of ``rows`` rows."""
+        conditions = Conditions(layout, torch.device("cpu")).width if options.conditional_sampling else 0
         pac = options.pac or (1 if context.width else 2)
         batch = min(options.batch_size, max(SMALLEST_BATCH, rows))
         batch = max(2, batch // pac) * pac
-        generator_inputs, layers = options.embedding_dim + context.width, 0
+        generator_inputs, layers = options.embedding_dim + context.width + conditions, 0
         for size in options.generator_dim:
             layers += generator_inputs * size
             generator_inputs += size
         generator = layers + generator_inputs * layout.width
-        critic_sizes = [pac * (layout.width + context.width), *options.discriminator_dim, 1]
+        critic_sizes = [pac * (layout.width + context.width + conditions), *options.discriminator_dim, 1]
         critic = sum(a * b for a, b in pairwise(critic_sizes))
         price = step_seconds(batch, generator, critic // pac)
         steps = planned_steps(rows, batch, options.epochs, options.max_seconds, price)
@@ -120,24 +122,25 @@ class CTGANTrainer:
         self.settings, self.options, self.layout, self.device = settings, settings.options, layout, device
         self.all_rows, self.all_context = rows.to(device), context.to(device)
         self.record = TrainingRecord()
+        self._best = self.options.keep == "best"
         self._rng = torch_rng(device, settings.seed, 1)
         self._split()
-        width, context_width = layout.width, self.context.width
+        self._sample_by()
+        width, context_width, places = layout.width, self.context.width, len(self.shares)
         build = torch_rng(torch.device("cpu"), settings.seed, 2)
-        generator_sizes = (self.options.embedding_dim, context_width, self.options.generator_dim, width)
-        self.generator = Generator(*generator_sizes, build).to(device)
-        self.average = Generator(*generator_sizes, build).to(device)
+        noise, hidden = self.options.embedding_dim, self.options.generator_dim
+        self.generator = Generator(noise, context_width, hidden, width, build, places).to(device)
+        self.average = Generator(noise, context_width, hidden, width, build, places).to(device)
         self.average.load_state_dict(self.generator.state_dict())
-        self.critic = Critic(width, context_width, self.options.discriminator_dim, settings.pac, build).to(device)
+        hidden, dropout = self.options.discriminator_dim, self.options.dropout
+        self.critic = Critic(width, context_width, hidden, settings.pac, build, places, dropout).to(device)
         self.association = Association(layout, context_width)
-        legacy, sampler_rng = self.options.legacy_context_conditioning, torch_rng(device, settings.seed, 3)
-        self.sampler = ContextSampler(len(self.rows), settings.batch, legacy, sampler_rng)
         self._start_optimisers(self.options.learning_rate)
         self._snapshot = self._state()
         self._log = structlog.get_logger("synthohive_spark.models")
 
     def train(self) -> tuple[Generator, Tensor]:
-        """Runs all steps; returns the generator, ready to sample, and the (S, R) rank knots of its scalars.
+        """Runs all steps; returns the generator, ready to sample, and the (S, R) rank knots of its scalars (or none).
 
         Raises:
             TrainingError: if the losses stay non-finite.
@@ -151,16 +154,19 @@ class CTGANTrainer:
             critic_rows = self.sampler.for_critic()
             critic_loss = self._critic_step(critic_rows)
             generator_loss = self._generator_step(self.sampler.for_generator(critic_rows))
-            self._update_average(step)
+            if self._best:
+                self._update_average(step)
             self.record.steps = step
             stop = step % CHECK_EVERY == 0 and time.thread_time() - worked > safety_seconds
             look = step in looks or stop
             if (look or step % CHECK_EVERY == 0) and not bool(torch.isfinite(critic_loss + generator_loss)):
                 self._restart()
             elif look:
+                if not self._best:
+                    self.average.load_state_dict(self.generator.state_dict())
                 gap = self._judge()
                 self._snapshot = self._state()
-                if step >= WARM_UP * self.settings.steps and gap < best_gap:
+                if self._best and step >= WARM_UP * self.settings.steps and gap < best_gap:
                     best_gap, best, self.record.best_step = gap, self._snapshot[2], step
                 self._report(step, float(critic_loss), float(generator_loss), gap, time.monotonic() - start)
             if stop:
@@ -178,36 +184,56 @@ class CTGANTrainer:
         self._judged_context = self.all_context.rows(judged).dense()
         self._judged_rows = self.all_rows.rows(judged).dense()
 
+    def _sample_by(self) -> None:
+        """Decides how batches are drawn: rows alike, or by conditions where there are any."""
+        batch, legacy = self.settings.batch, self.options.legacy_context_conditioning
+        rng = torch_rng(self.device, self.settings.seed, 3)
+        self.conditions = Conditions(self.layout, self.device)
+        self.shares = torch.zeros(0, device=self.device)
+        self.sampler = ContextSampler(len(self.rows), batch, legacy, rng)
+        if self.options.conditional_sampling and self.conditions.width:
+            self.shares = self.conditions.shares(self.all_rows)
+            self.sampler = ConditionSampler(self.rows, self.conditions, batch, legacy, rng)
+
+    def _drawn(self, entries: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Returns the (B,) rows and the (B,) conditions, if any, of what the sampler drew."""
+        if isinstance(self.sampler, ConditionSampler):
+            return self.sampler.rows_of(entries), self.sampler.places_of(entries)
+        return entries, None
+
     def _start_optimisers(self, rate: float) -> None:
         self.rate = rate
-        self._generator_adam = torch.optim.Adam(self.generator.parameters(), lr=rate, betas=BETAS, fused=True)
-        self._critic_adam = torch.optim.Adam(self.critic.parameters(), lr=rate, betas=BETAS, fused=True)
+        settings: dict[str, Any] = {"lr": rate, "betas": BETAS, "weight_decay": self.options.decay, "fused": True}
+        self._generator_adam = torch.optim.Adam(self.generator.parameters(), **settings)
+        self._critic_adam = torch.optim.Adam(self.critic.parameters(), **settings)
 
     def _noise(self, rows: int) -> Tensor:
         return torch.randn(rows, self.options.embedding_dim, generator=self._rng, device=self.device)
 
-    def _critic_step(self, index: Tensor) -> Tensor:
+    def _critic_step(self, entries: Tensor) -> Tensor:
+        index, places = self._drawn(entries)
         real, context = self.rows.rows(index).dense(), self.context.rows(index).dense()  # (B, W), (B, K)
         with torch.no_grad():
-            raw = self.generator(self._noise(len(real)), context)
+            raw = self.generator(self._noise(len(real)), context, places)
             fake = soft_rows(raw, self.layout, TEMPERATURE, self._rng)
-        scores = self.critic(torch.cat([real, fake]), torch.cat([context, context]))  # (2 B / pac, 1)
-        on_real, on_fake = scores.chunk(2)
-        mix = torch.rand(len(on_real), 1, generator=self._rng, device=self.device)
-        penalty = self.critic.gradient_penalty(real, fake, context, mix)
-        loss: Tensor = on_fake.mean() - on_real.mean() + self.options.penalty_weight * penalty
+        on_real, on_fake, penalty = self.critic.compare(real, fake, context, places, self._rng)
+        loss: Tensor = on_fake - on_real + self.options.penalty_weight * penalty
         self._critic_adam.zero_grad()
         torch.autograd.backward(loss)
         self._critic_adam.step()
         return loss.detach()
 
-    def _generator_step(self, index: Tensor) -> Tensor:
-        real, context = self.rows.rows(index).dense(), self.context.rows(index).dense()
-        raw = self.generator(self._noise(len(real)), context)
+    def _generator_step(self, entries: Tensor) -> Tensor:
+        index, places = self._drawn(entries)
+        context = self.context.rows(index).dense()
+        raw = self.generator(self._noise(len(index)), context, places)
         fake = soft_rows(raw, self.layout, TEMPERATURE, self._rng)
         with frozen(self.critic):
-            loss: Tensor = -self.critic(fake, context).mean()
+            loss: Tensor = -self.critic(fake, context, places, self._rng).mean()
+            if places is not None:
+                loss = loss + self.conditions.loss(raw, places)
             if self.options.moment_weight:
+                real = self.rows.rows(index).dense()
                 loss = loss + self.options.moment_weight * self.association.moment_loss(real, fake, context)
             self._generator_adam.zero_grad()
             torch.autograd.backward(loss)
@@ -227,8 +253,9 @@ class CTGANTrainer:
         repeats = max(1, JUDGED_ROWS // len(self._judged_context))
         context = self._judged_context.repeat(repeats, 1)
         noise = torch.randn(len(context), self.options.embedding_dim, generator=rng, device=self.device)
-        self.average.settle_norms(noise, context)
-        fake = soft_rows(self.average(noise, context), self.layout, SHARP, rng)
+        places = draw_conditions(self.shares, len(context), rng)
+        self.average.settle_norms(noise, context, places)
+        fake = soft_rows(self.average(noise, context, places), self.layout, SHARP, rng)
         wanted = self.association.covariance(self._judged_rows, self._judged_context)
         return self.association.gap(wanted, self.association.covariance(fake, context))
 
@@ -269,12 +296,15 @@ class CTGANTrainer:
         generator.load_state_dict(weights)
         index = torch.randint(len(self.all_rows), (CALIBRATION_ROWS,), generator=self._rng, device=self.device)
         context = self.all_context.rows(index).dense()
-        generator.settle_norms(self._noise(CALIBRATION_ROWS), context)
-        raw = generator(self._noise(CALIBRATION_ROWS), context)
+        places = draw_conditions(self.shares, CALIBRATION_ROWS, self._rng)
+        generator.settle_norms(self._noise(CALIBRATION_ROWS), context, places)
+        raw = generator(self._noise(CALIBRATION_ROWS), context, places)
         if self.options.calibrate:
             bias = logit_bias(raw, self.all_rows, self.layout)
             generator.output.bias.add_(bias)
             raw = raw + bias
+        if self.options.normalisation == "mode":
+            return generator, torch.zeros(0, RANK_KNOTS)
         states = soft_rows(raw, self.layout, SHARP, self._rng)[:, self.layout.scalars :]
         gates = open_gates(states, self.layout).round()
         return generator, rank_knots(raw[:, : self.layout.scalars], gates)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from synthohive_spark.models.encoders import ColumnSpec, Encoded, TableSpec
 from synthohive_spark.models.encoders.numbers import NumberSpec
+from synthohive_spark.models.encoders.rank_scale import RankScale
 
 MOST_BINS = 128
 FEWEST_BINS = 8
@@ -86,7 +87,7 @@ class ColumnCodes:
     def of(cls, spec: ColumnSpec, resolution: Resolution) -> ColumnCodes:
         """Returns the sub-columns of an encoded column."""
         states, continuous = spec.cardinality, spec.continuous_code
-        if continuous is None or not isinstance(spec, NumberSpec):
+        if continuous is None or not isinstance(spec, NumberSpec) or not isinstance(spec.scale, RankScale):
             nothing = np.zeros(0)
             return cls(states, None, nothing, nothing.astype(np.int64), np.arange(states))
         shares = np.asarray(spec.scale.shares, dtype=np.float64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ class Layout:
         scalar_columns: (S,) the column of each scalar.
         block_columns: (B,) the column of each one-hot block.
         block_sizes: (B,) places of each block; they add up to C.
-        gates: (S,) the one-hot place (0 .. C-1) of each scalar's "continuous" state, -1 if the column has no other.
+        gates: (S,) the one-hot place (0 .. C-1) of the one state that each scalar belongs to, -1 if it belongs to all.
     """
 
     cardinalities: tuple[int, ...]
@@ -37,12 +38,15 @@ class Layout:
         """Returns the layout of a table."""
         specs = spec.specs
         blocks = [index for index, column in enumerate(specs) if column.cardinality > 1]
-        scalars = [index for index, column in enumerate(specs) if column.continuous_code is not None]
+        scalars = [index for index, column in enumerate(specs) if column.has_scalar]
         starts, place = {}, 0
         for index in blocks:
             starts[index] = place
             place += specs[index].cardinality
-        gates = [starts[index] + (specs[index].continuous_code or 0) if index in starts else -1 for index in scalars]
+        gates = []
+        for index in scalars:
+            code = specs[index].continuous_code
+            gates.append(-1 if code is None or index not in starts else starts[index] + code)
         sizes = tuple(specs[index].cardinality for index in blocks)
         cardinalities = tuple(column.cardinality for column in specs)
         return cls(cardinalities, tuple(scalars), tuple(blocks), sizes, tuple(gates))
@@ -61,6 +65,11 @@ class Layout:
     def width(self) -> int:
         """S + C."""
         return self.scalars + self.states
+
+    @cached_property
+    def gated(self) -> bool:
+        """Whether any scalar belongs to one state of its column."""
+        return any(gate >= 0 for gate in self.gates)
 
     def pack(self, encoded: Sequence[Encoded], rows: int) -> Packed:
         """Returns the n encoded rows as compact tensors."""
@@ -121,8 +130,14 @@ class Packed:
         """Returns the (n, S + C) float32 form."""
         if not self.block_sizes:
             return self.scalars
-        sizes = torch.tensor(self.block_sizes, device=self.codes.device)
-        starts = torch.cumsum(sizes, 0) - sizes
-        one_hot = self.scalars.new_zeros(len(self), sum(self.block_sizes))
-        one_hot.scatter_(1, self.codes.long() + starts, 1.0)
-        return torch.cat([self.scalars, one_hot], dim=1)
+        count = self.scalars.shape[1]
+        dense = self.scalars.new_zeros(len(self), self.width)
+        dense[:, :count] = self.scalars
+        return dense.scatter_(1, self.codes + _places(self.block_sizes, count, self.codes.device), 1.0)
+
+
+@lru_cache(maxsize=64)
+def _places(sizes: tuple[int, ...], first: int, device: torch.device) -> Tensor:
+    """Returns the (B,) place of the first state of each block, the first block's being ``first``."""
+    ends = torch.cumsum(torch.tensor(sizes), 0)
+    return (ends - torch.tensor(sizes) + first).to(device)

@@ -11,6 +11,7 @@ from synthohive_spark.lake.location import quote
 from synthohive_spark.relational.plan import DEGREE, ForeignKeyPlan, TablePlan
 
 Reader = Callable[[str], DataFrame]
+Paths = Mapping[int, tuple[int, ...]]
 
 
 def context_of(plan: TablePlan, position: int) -> dict[int, tuple[int, ...]]:
@@ -53,14 +54,21 @@ def add_context(
 
 
 def ancestors(
+    plan: TablePlan, fk: ForeignKeyPlan, wanted: Paths, read: Reader, plans: Mapping[str, TablePlan]
+) -> DataFrame:
+    """The parent behind a key, row by row: ``parent_rows`` with ``with_ancestors``."""
+    return with_ancestors(parent_rows(plan, fk, wanted, read, plans), plan, fk, wanted, read, plans)
+
+
+def parent_rows(
     plan: TablePlan,
     fk: ForeignKeyPlan,
-    wanted: Mapping[int, tuple[int, ...]],
+    wanted: Paths,
     read: Reader,
     plans: Mapping[str, TablePlan],
     extra: Sequence[str] = (),
 ) -> DataFrame:
-    """The parent behind a key, row by row.
+    """The rows of the parent behind a key, with what lies in its own table.
 
     Args:
         plan: the table whose context is wanted.
@@ -71,24 +79,34 @@ def ancestors(
         extra: further columns of the parent.
 
     Returns:
-        Its referenced columns as ``__k0``.., the extra ones as ``__t0``.., the wanted context as ``c0``.. by position.
+        Its referenced columns as ``__k0``.., the extra ones as ``__t0``.., the wanted context as ``c0``.. by position,
+        and as ``__up0``.. the key that leads to the rest of it.
     """
-    parent, frame = plans[fk.references], read(fk.references)
-    direct = [i for i, path in wanted.items() if not path]
-    above = {i: path for i, path in wanted.items() if path}
-    columns = [
+    held = _upward(fk, wanted, plans)
+    return read(fk.references).select(
         *(F.col(quote(r)).alias(f"__k{n}") for n, r in enumerate(fk.referenced_columns)),
         *(F.col(quote(e)).alias(f"__t{n}") for n, e in enumerate(extra)),
-        *(F.col(quote(plan.context[i].column)).alias(f"c{i}") for i in direct),
-    ]
-    if not above:
-        return frame.select(*columns)
-    up = next(k for k in parent.foreign_keys if k.position == next(iter(above.values()))[0])
-    held = [F.col(quote(c)).alias(f"__up{n}") for n, c in enumerate(up.columns)]
-    frame = frame.select(*columns, *held)
-    higher = ancestors(plan, up, {i: path[1:] for i, path in above.items()}, read, plans)
-    higher = higher.select(
+        *(F.col(quote(plan.context[i].column)).alias(f"c{i}") for i, path in wanted.items() if not path),
+        *(F.col(quote(c)).alias(f"__up{n}") for n, c in enumerate(held.columns if held else ())),
+    )
+
+
+def with_ancestors(
+    frame: DataFrame, plan: TablePlan, fk: ForeignKeyPlan, wanted: Paths, read: Reader, plans: Mapping[str, TablePlan]
+) -> DataFrame:
+    """Join the context that ``parent_rows`` found to lie higher up; ``__up0``.. are dropped."""
+    up = _upward(fk, wanted, plans)
+    if up is None:
+        return frame
+    above = {i: path for i, path in wanted.items() if path}
+    higher = ancestors(plan, up, {i: path[1:] for i, path in above.items()}, read, plans).select(
         *(F.col(f"__k{n}").alias(f"__h{n}") for n in range(len(up.columns))), *(F.col(f"c{i}") for i in above)
     )
     joined = frame.join(higher, [F.col(f"__up{n}") == F.col(f"__h{n}") for n in range(len(up.columns))], "left")
-    return joined.drop(*(f"__up{n}" for n in range(len(up.columns))), *(f"__h{n}" for n in range(len(up.columns))))
+    return joined.drop(*(f"__{side}{n}" for n in range(len(up.columns)) for side in ("up", "h")))
+
+
+def _upward(fk: ForeignKeyPlan, wanted: Paths, plans: Mapping[str, TablePlan]) -> ForeignKeyPlan | None:
+    """The key of the parent that leads to the context above it; None if all of it lies in the parent."""
+    first = next((path[0] for path in wanted.values() if path), None)
+    return next((k for k in plans[fk.references].foreign_keys if k.position == first), None)

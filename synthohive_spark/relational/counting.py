@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import pandas_udf
 
-from synthohive_spark.randomness import Ints, scatter
+from synthohive_spark.randomness import Ints, scatter, scattered_below
 from synthohive_spark.relational.linkage import LinkageModel
 from synthohive_spark.relational.plan import NullPattern
 
@@ -46,24 +46,31 @@ class Counter:
         parents: parents in all.
         seed: scatters the parents over the law.
         total: children of all parents together; None for as many as the law gives.
+        strata: parents in each leaf of a conditional law, by which they are ranked.
     """
 
     law: Mapping[str, object]
     parents: int
     seed: int
     total: int | None = None
+    strata: Sequence[int] = ()
 
     def __call__(self, column: str) -> Column:
         """The counts of the parents whose ranks are in ``column``."""
-        law, parents, seed, total = dict(self.law), self.parents, self.seed, self.total
+        law, parents, seed, total, strata = dict(self.law), self.parents, self.seed, self.total, self.strata
 
         def count(batches: Iterator[Series]) -> Iterator[Series]:
             model = LinkageModel.from_dict(law)
             for ranks in batches:
-                yield pd.Series(model.sample(parents, seed, ranks.to_numpy(np.int64), total))
+                rank = ranks.to_numpy(np.int64)
+                if model.leaves is not None:
+                    yield pd.Series(model.leaves.at_ranks(rank, strata, seed, total))
+                else:
+                    yield pd.Series(model.sample(parents, seed, rank, total))
 
         make: Any = pandas_udf  # its overloads know no iterator of subscripted series
-        counted: Column = make(count, "long")(F.col(column))
+        once = make(count, "long").asNondeterministic()  # or a filter on the counts would count again
+        counted: Column = once(F.col(column))
         return counted
 
 
@@ -95,32 +102,30 @@ class Patterns:
         rows = self.total - self.first_free if alone else self.first_free
         if not patterns:
             return np.ones(len(index), bool)
-        ends = np.rint(np.cumsum([p.share for p in patterns]) * rows)
-        found = np.searchsorted(ends, scatter(index - first, rows), side="right")
+        found = np.searchsorted(_ends(patterns, rows), scatter(index - first, rows), side="right")
         flags: npt.NDArray[np.bool_] = np.array([p.set_keys[key] for p in patterns])
-        return flags[np.minimum(found, len(patterns) - 1)]
+        return flags[found]
 
-    def counter(self, key: int) -> PatternCounter:
-        """Counts of set rows per unit."""
-        return PatternCounter(self, key)
+    def set_before(self, key: int, rows: int) -> int:
+        """How many of the first ``rows`` rows have the ``key``-th dealt key set."""
+        owned = min(rows, self.first_free)
+        both = ((self.owned, owned, self.first_free), (self.free, rows - owned, self.total - self.first_free))
+        return sum(_set_among(patterns, key, first, of) for patterns, first, of in both)
 
 
-@dataclass(frozen=True)
-class PatternCounter:
-    """Rows of a unit that have one of the dealt keys set, as a pandas UDF."""
+def _set_among(patterns: Sequence[NullPattern], key: int, first: int, rows: int) -> int:
+    if not patterns:
+        return first
+    ends = [0, *_ends(patterns, rows).tolist()]
+    return sum(
+        scattered_below(first, rows, high) - scattered_below(first, rows, low)
+        for pattern, low, high in zip(patterns, ends, ends[1:], strict=False)
+        if pattern.set_keys[key]
+    )
 
-    patterns: Patterns
-    key: int
 
-    def __call__(self, offset: str, rows: str, free: str) -> Column:
-        """Counts from columns: rows before the unit, its rows, whether it has no driving parent."""
-        patterns, key = self.patterns, self.key
-
-        def count(offsets: Series, sizes: Series, lone: Series) -> Series:
-            units = zip(offsets, sizes, lone, strict=True)
-            found = [patterns.set_rows(key, np.arange(o, o + n), bool(alone)).sum() for o, n, alone in units]
-            return pd.Series(found, dtype="int64")
-
-        make: Any = pandas_udf
-        counted: Column = make(count, "long")(F.col(offset), F.col(rows), F.col(free))
-        return counted
+def _ends(patterns: Sequence[NullPattern], rows: int) -> Ints:
+    """Where the stretch of each pattern ends on the scattered line of ``rows`` rows."""
+    ends: Ints = np.rint(np.cumsum([p.share for p in patterns]) * rows).astype(np.int64)
+    ends[-1] = rows
+    return ends

@@ -62,6 +62,24 @@ class Features:
                 parts += [(text == t).astype(np.float64) for t in column["texts"]]
         return np.column_stack(parts) if parts else np.zeros((len(frame), 0))
 
+    def sql(self, references: Mapping[str, str], types: Mapping[str, str]) -> list[str]:
+        """Spark SQL of each column of the matrix.
+
+        Args:
+            references: how SQL refers to each column.
+            types: Spark type of each column.
+        """
+        parts = []
+        for name, column in self.columns.items():
+            own = references[name]
+            parts.append(f"if({own} is null, 1D, 0D)")
+            if column["kind"] == "number":
+                parts.append(f"coalesce({_number_sql(own, types[name])}, {column['fill']!r}D)")
+            else:
+                texts = (t.replace("\\", "\\\\").replace("'", "\\'") for t in column["texts"])
+                parts += [f"if({own} <=> '{t}', 1D, 0D)" for t in texts]
+        return parts
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
         return {"columns": self.columns}
@@ -87,3 +105,12 @@ def _number(value: Any) -> float:
     if isinstance(value, dt.date):
         return float(value.toordinal())
     return float(value) if isinstance(value, (int, float, bool, Decimal, np.number)) else 0.0
+
+
+def _number_sql(reference: str, spark_type: str) -> str:
+    """``_number`` in Spark SQL."""
+    if spark_type == "date":
+        return f"cast(unix_date({reference}) + {dt.date(1970, 1, 1).toordinal()} as double)"
+    if spark_type.startswith("timestamp"):
+        return f"cast(unix_micros(cast({reference} as timestamp)) as double)"
+    return f"cast({'int' if spark_type == 'boolean' else 'double'}({reference}) as double)"

@@ -24,13 +24,17 @@ def key_set(columns: tuple[str, ...]) -> Column:
 
 
 def children_law(frame: DataFrame, columns: tuple[str, ...], parents: int, method: Method) -> tuple[LinkageModel, int]:
-    """The law of children per parent, zero included, and the number of rows with a parent."""
+    """The law of children per parent, zero included, and the number of rows with a parent.
+
+    A conditional law begins as the empirical one; what attributes say is learnt beside it.
+    """
     families = frame.where(key_set(columns)).groupBy(*(F.col(quote(c)) for c in columns)).agg(F.count("*").alias("n"))
     histogram = families.groupBy("n").agg(F.count("*").alias("parents")).orderBy("n").limit(LAW_STEPS * 50).collect()
     law = {int(r["n"]): int(r["parents"]) for r in histogram}
     children = sum(v * n for v, n in law.items())
     law[0] = max(0, parents - sum(law.values()))
-    return LinkageModel(method).fit(_thinned(law)), children
+    fitted = LinkageModel("empirical" if method == "conditional" else method).fit(_thinned(law))
+    return fitted, children
 
 
 def _thinned(law: dict[int, int]) -> dict[int, int]:

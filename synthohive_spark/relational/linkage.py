@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -19,10 +19,12 @@ import pandas as pd
 from synthohive_spark.errors import ConfigError, GenerationError, TrainingError
 from synthohive_spark.randomness import Ints, scatter, seed_of
 from synthohive_spark.relational.features import Features
+from synthohive_spark.relational.margins import fit_margins
 from synthohive_spark.relational.tree import Tree
 
 Method = Literal["empirical", "negbinom", "conditional"]
-LEAVES, LEAF_PARENTS = 16, 20  # of a conditional law: leaves at most, parents in each at least
+LEAVES, LEAF_PARENTS = 64, 20  # of a conditional law: leaves at most, parents in each at least
+WORTH = 0.02  # share of the variance of unseen parents' counts that attributes must explain
 NEGBINOM_PARENTS = 100_000  # resolution at which the fitted law is tabulated
 
 
@@ -32,7 +34,7 @@ class LinkageModel:
     Args:
         method: ``empirical`` keeps the histogram of counts, ``negbinom`` a negative binomial fitted by moments and cut
             at the largest count seen. ``conditional`` is a histogram in each leaf of a tree over the parent's
-            attributes, for use from Python; the pipeline knows the other two.
+            attributes, where these say something of parents that the tree has not seen; else it is ``empirical``.
     """
 
     def __init__(self, method: Method = "empirical") -> None:
@@ -41,7 +43,7 @@ class LinkageModel:
         self.method = method
         self.values: Ints = np.zeros(0, np.int64)
         self.parents: Ints = np.zeros(0, np.int64)
-        self._leaves: _Leaves | None = None
+        self.leaves: Leaves | None = None
 
     def fit(
         self, counts: Sequence[int] | Ints | Mapping[int, int], context: pd.DataFrame | None = None
@@ -58,7 +60,7 @@ class LinkageModel:
         if self.method == "conditional":
             if context is None or isinstance(counts, Mapping):
                 raise TrainingError("a conditional law needs the children and the attributes of each parent: context=")
-            self._leaves = _Leaves.learn(np.asarray(counts, np.int64), context)
+            self.leaves = Leaves.learn(np.asarray(counts, np.int64), context)
         if isinstance(counts, Mapping):
             pairs = sorted((int(v), int(n)) for v, n in counts.items() if n > 0)
             values = np.array([v for v, _ in pairs], np.int64)
@@ -103,17 +105,20 @@ class LinkageModel:
         """
         if not len(self.values):
             raise GenerationError("this LinkageModel was not fitted; call fit first")
-        if self._leaves is not None:
+        if self.leaves is not None:
             if context is None:
                 raise GenerationError("a conditional law needs the attributes of the parents: context=")
-            return self._leaves.sample(context, seed)
+            return self.leaves.sample(context, seed)
         ranks = np.arange(num_parents, dtype=np.int64) if ranks is None else ranks
-        place = scatter(ranks, num_parents, seed_of(seed, "linkage"))
+        return self.at(scatter(ranks, num_parents, seed_of(seed, "linkage")), num_parents, total)
+
+    def at(self, place: Ints, num_parents: int, total: int | None = None) -> Ints:
+        """Children of the parents at places of the law, in [0, num_parents); ``total`` as in ``sample``."""
         counts: Ints = self._lorenz(place + 1, num_parents, total) - self._lorenz(place, num_parents, total)
         return counts
 
     def owner(self, child: Ints, num_parents: int, total: int) -> Ints:
-        """The parent, in [0, num_parents), of each child in [0, total): the inverse of the Lorenz curve."""
+        """The place, in [0, num_parents), of the parent of each child in [0, total): the inverse of the law."""
         low, high = np.zeros(len(child), np.int64), np.full(len(child), num_parents - 1, np.int64)
         while (low < high).any():
             middle = (low + high) // 2
@@ -141,7 +146,8 @@ class LinkageModel:
 
     def to_dict(self) -> dict[str, Any]:
         """The law as JSON values."""
-        return {"method": self.method, "values": self.values.tolist(), "parents": self.parents.tolist()}
+        leaves = {} if self.leaves is None else {"leaves": self.leaves.to_dict()}
+        return {"method": self.method, "values": self.values.tolist(), "parents": self.parents.tolist(), **leaves}
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> LinkageModel:
@@ -149,6 +155,7 @@ class LinkageModel:
         model = cls(state["method"])
         model.values = np.asarray(state["values"], np.int64)
         model.parents = np.asarray(state["parents"], np.int64)
+        model.leaves = Leaves.from_dict(state["leaves"]) if "leaves" in state else None
         return model
 
 
@@ -172,28 +179,110 @@ def _negative_binomial(values: Ints, parents: Ints) -> tuple[Ints, Ints]:
 
 
 @dataclass(frozen=True)
-class _Leaves:
-    """A conditional law: a tree over attributes, a histogram of counts in each leaf."""
+class Leaves:
+    """A conditional law: a tree over attributes, a law of counts in each leaf.
+
+    Attributes:
+        features: of the parents' attributes.
+        tree: over them.
+        laws: one per leaf.
+    """
 
     features: Features
     tree: Tree
     laws: tuple[LinkageModel, ...]
 
     @classmethod
-    def learn(cls, counts: Ints, context: pd.DataFrame) -> _Leaves:
+    def learn(cls, counts: Ints, context: pd.DataFrame, min_subjects: int = 1) -> Leaves | None:
+        """Learn from a sample of parents; None where attributes say nothing.
+
+        Args:
+            counts: children of each parent, shape (n,).
+            context: their attributes, shape (n, k).
+            min_subjects: parents that must hold a text before a feature may name it.
+        """
         from sklearn.tree import DecisionTreeRegressor
 
-        features = Features.fit(context, min_subjects=1)
+        features = Features.fit(context, min_subjects)
+        if not features.width or len(counts) < 2 * LEAF_PARENTS:
+            return None
         x = features.matrix(context)
-        fitted = DecisionTreeRegressor(max_leaf_nodes=LEAVES, min_samples_leaf=LEAF_PARENTS, random_state=0)
-        tree = Tree.of(fitted.fit(x, counts))
+        grown = DecisionTreeRegressor(max_leaf_nodes=LEAVES, min_samples_leaf=LEAF_PARENTS, random_state=0)
+        half = np.arange(len(counts)) % 2 == 0
+        if grown.fit(x[half], counts[half]).score(x[~half], counts[~half]) < WORTH:
+            return None
+        tree = Tree.of(grown.fit(x, counts))
         leaf = tree.apply(x)
         return cls(features, tree, tuple(LinkageModel().fit(counts[leaf == i]) for i in range(tree.leaves)))
 
     def sample(self, context: pd.DataFrame, seed: int) -> Ints:
+        """Children of all parents, from their attributes; shape (n,)."""
         leaf = self.tree.apply(self.features.matrix(context))
         counts = np.zeros(len(context), np.int64)
         for i, law in enumerate(self.laws):
             here = leaf == i
             counts[here] = law.sample(int(here.sum()), seed_of(seed, i)) if here.any() else 0
         return counts
+
+    def balanced(self, parents: Sequence[int], law: LinkageModel) -> Leaves:
+        """Laws for so many parents in each leaf, that together give the histogram of the law of all.
+
+        Args:
+            parents: parents in each leaf.
+            law: that of all parents.
+        """
+        shares = np.cumsum(law.parents) / law.parents.sum()
+        wanted = np.diff(np.r_[0, np.rint(shares * sum(parents)).astype(np.int64)])
+        joint = np.zeros((len(self.laws), len(law.values)))
+        for i, own in enumerate(self.laws):
+            at = np.searchsorted(law.values, own.values).clip(max=len(law.values) - 1)
+            np.add.at(joint[i], at, own.parents.astype(np.float64))
+        cells = fit_margins(joint, np.asarray(parents, np.int64), wanted)
+        laws = (
+            LinkageModel().fit(dict(zip(law.values.tolist(), row.tolist(), strict=True))) if row.any() else own
+            for own, row in zip(self.laws, cells, strict=True)
+        )
+        return replace(self, laws=tuple(laws))
+
+    def at_ranks(self, ranks: Ints, parents: Sequence[int], seed: int, total: int | None = None) -> Ints:
+        """Children of parents that are ranked leaf by leaf.
+
+        Args:
+            ranks: of the parents asked for, shape (n,).
+            parents: parents in each leaf.
+            seed: the seed.
+            total: children of all parents together; as many as the laws give if not given.
+        """
+        ends = np.cumsum(parents)
+        leaf = np.searchsorted(ends, ranks, side="right")
+        wanted = self._totals(parents, total)
+        counts = np.zeros(len(ranks), np.int64)
+        for i in np.unique(leaf).tolist():
+            here = leaf == i
+            inside = ranks[here] - (ends[i] - parents[i])
+            counts[here] = self.laws[i].sample(parents[i], seed_of(seed, i), inside, wanted[i])
+        return counts
+
+    def total(self, parents: Sequence[int]) -> int:
+        """Children of so many parents in each leaf."""
+        return sum(law.total(n) for law, n in zip(self.laws, parents, strict=True))
+
+    def _totals(self, parents: Sequence[int], total: int | None) -> list[int | None]:
+        """Children of each leaf where a total is wanted, in proportion to what the laws give."""
+        if total is None:
+            return [None] * len(parents)
+        shares = np.array([law.total(n) for law, n in zip(self.laws, parents, strict=True)], np.float64)
+        shares = shares if shares.sum() else np.array(parents, np.float64)
+        ends = np.rint(np.cumsum(shares) / shares.sum() * total).astype(np.int64)
+        return [int(n) for n in np.diff(np.r_[0, ends])]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        laws = [law.to_dict() for law in self.laws]
+        return {"features": self.features.to_dict(), "tree": self.tree.to_dict(), "laws": laws}
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> Leaves:
+        """The inverse of ``to_dict``."""
+        laws = tuple(LinkageModel.from_dict(law) for law in state["laws"])
+        return cls(Features.from_dict(state["features"]), Tree.from_dict(state["tree"]), laws)

@@ -5,6 +5,8 @@ average). A tree over a parent's own attributes and degree says how likely each 
 gets a cluster that fits what it is; another tree groups rows by their other parents. How often groups of rows meet
 clusters is kept as a table of counts; dealing fits that table to the rows and slots at hand by iterative proportional
 fitting (Deming and Stephan, 1940). Degrees are untouched: slots are only dealt in another order.
+Where few driving parents have many rows each, their attributes may say too little (each has a name of its own): then
+they too are clustered, by whom their rows refer to, and the cluster is a feature of the row.
 Clusters of parents follow ClavaDDPM's idea of a latent shared by parent and child (Pang et al., arXiv 2405.17724).
 """
 
@@ -18,16 +20,70 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from synthohive_spark.randomness import Ints
+from synthohive_spark.randomness import Ints, scatter
 from synthohive_spark.relational.features import Features
+from synthohive_spark.relational.margins import fit_margins
 from synthohive_spark.relational.plan import TablePlan
 from synthohive_spark.relational.tree import Tree
 
 CLUSTERS = 32  # clusters of parents; the best of ClavaDDPM's own ablation is 20, more only dilutes small tables
 LEAVES = 64
 LABEL = "~"  # the name under which context holds the cluster of a dealt parent
-SMOOTH = 1e-3  # share of a uniform table in the fitted one, so that no margin is impossible
+DRIVER = "~driver"  # the name under which rows see the cluster of their driving parent
+DRIVERS, DRIVER_ROWS = 256, 8  # driving parents that are clustered: so many at most, with so many rows on average
+AXES = 16  # dimensions in which they are clustered
 Floats = npt.NDArray[np.float64]
+
+
+class Labels:
+    """Labels of parents that the source knows and a synthetic parent lacks: drawn by what the parent is.
+
+    Attributes:
+        features, tree: of the parent's own attributes, and its leaf.
+        shares: share of each label in each leaf, shape (leaves, labels).
+    """
+
+    def __init__(self, features: Features, tree: Tree, shares: Floats) -> None:
+        self.features, self.tree, self.shares = features, tree, shares
+
+    @classmethod
+    def learn(cls, own: pd.DataFrame, labels: Ints, features: Features, seed: int) -> Labels:
+        """Learn the shares.
+
+        Args:
+            own: attributes of each parent, shape (n, k).
+            labels: label of each, shape (n,).
+            features: of such attributes.
+            seed: the training seed.
+        """
+        from sklearn.tree import DecisionTreeClassifier
+
+        x = features.matrix(own) if features.width else np.zeros((len(own), 1))
+        few = max(20, len(own) // 100)
+        fitted = DecisionTreeClassifier(max_leaf_nodes=LEAVES, min_samples_leaf=few, random_state=seed % 2**31)
+        tree = Tree.of(fitted.fit(x, labels))
+        shares = np.zeros((tree.leaves, int(labels.max()) + 1))
+        np.add.at(shares, (tree.apply(x), labels), 1.0)
+        return cls(features, tree, shares / np.maximum(shares.sum(axis=1, keepdims=True), 1.0))
+
+    def draw(self, own: pd.DataFrame, place: Ints, parents: int) -> Ints:
+        """The label of each parent, a function of its attributes and its place among ``parents``; shape (n,)."""
+        x = self.features.matrix(own) if self.features.width else np.zeros((len(own), 1))
+        leaf = self.tree.apply(x)
+        even = (scatter(place, parents) + 0.5) / parents
+        found: Ints = (even[:, None] >= np.cumsum(self.shares, axis=1)[leaf]).sum(axis=1).astype(np.int64)
+        last: Ints = np.minimum(found, self.shares.shape[1] - 1)
+        return last
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {"features": self.features.to_dict(), "tree": self.tree.to_dict(), "shares": self.shares.tolist()}
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> Labels:
+        """The inverse of ``to_dict``."""
+        shares = np.asarray(state["shares"], np.float64)
+        return cls(Features.from_dict(state["features"]), Tree.from_dict(state["tree"]), shares)
 
 
 class Matcher:
@@ -35,29 +91,19 @@ class Matcher:
 
     Attributes:
         rows, row_tree: features of a row's other parents, and its group.
-        parents, parent_tree: features of the dealt parent, and its leaf.
-        clusters: share of each cluster in each leaf, shape (leaves, clusters).
+        parents: clusters of the dealt parents.
         joint: how often each group of rows meets each cluster, shape (groups, clusters).
+        drivers: clusters of the driving parents; None where attributes have to do.
     """
 
     def __init__(
-        self, rows: Features, row_tree: Tree, parents: Features, parent_tree: Tree, clusters: Floats, joint: Floats
+        self, rows: Features, row_tree: Tree, parents: Labels, joint: Floats, drivers: Labels | None = None
     ) -> None:
-        self.rows, self.row_tree, self.parents, self.parent_tree = rows, row_tree, parents, parent_tree
-        self.clusters, self.joint = clusters, joint
+        self.rows, self.row_tree, self.parents, self.joint, self.drivers = rows, row_tree, parents, joint, drivers
 
     def groups(self, context: pd.DataFrame) -> Ints:
         """The group of each row, from the context of its other parents."""
         return self.row_tree.apply(self.rows.matrix(context))
-
-    def cluster(self, context: pd.DataFrame, rank: Ints) -> Ints:
-        """The cluster of each dealt parent, a function of its attributes and its rank in its table."""
-        leaf = self.parent_tree.apply(self.parents.matrix(context))
-        even = (rank.astype(np.float64) * 0.6180339887498949) % 1.0
-        ends = np.cumsum(self.clusters, axis=1)
-        found: Ints = (even[:, None] >= ends[leaf]).sum(axis=1).astype(np.int64)
-        last: Ints = np.minimum(found, self.clusters.shape[1] - 1)
-        return last
 
     def deal(self, groups: Ints, clusters: Ints, rng: np.random.Generator) -> Ints:
         """For each row the slot it gets, shape (rows,): groups meet clusters as in the source.
@@ -69,7 +115,7 @@ class Matcher:
         """
         rows = [rng.permutation(np.flatnonzero(groups == g)) for g in range(self.joint.shape[0])]
         slots = [rng.permutation(np.flatnonzero(clusters == c)) for c in range(self.joint.shape[1])]
-        cells = _fitted(self.joint, np.array([len(r) for r in rows]), np.array([len(s) for s in slots]))
+        cells = fit_margins(self.joint, np.array([len(r) for r in rows]), np.array([len(s) for s in slots]))
         dealt = np.full(len(groups), -1, np.int64)
         row_at, slot_at = np.zeros(len(rows), np.int64), np.zeros(len(slots), np.int64)
         for g, c in np.argwhere(cells > 0).tolist():
@@ -77,9 +123,6 @@ class Matcher:
             dealt[rows[g][row_at[g] : row_at[g] + n]] = slots[c][slot_at[c] : slot_at[c] + n]
             row_at[g] += n
             slot_at[c] += n
-        left = np.flatnonzero(dealt < 0)
-        free = np.setdiff1d(np.arange(len(clusters)), dealt[dealt >= 0])
-        dealt[left] = rng.permutation(free)[: len(left)]
         return dealt
 
     def to_dict(self) -> dict[str, Any]:
@@ -88,9 +131,8 @@ class Matcher:
             "rows": self.rows.to_dict(),
             "row_tree": self.row_tree.to_dict(),
             "parents": self.parents.to_dict(),
-            "parent_tree": self.parent_tree.to_dict(),
-            "clusters": self.clusters.tolist(),
             "joint": self.joint.tolist(),
+            "drivers": self.drivers.to_dict() if self.drivers is not None else None,
         }
 
     @classmethod
@@ -99,10 +141,9 @@ class Matcher:
         return cls(
             Features.from_dict(state["rows"]),
             Tree.from_dict(state["row_tree"]),
-            Features.from_dict(state["parents"]),
-            Tree.from_dict(state["parent_tree"]),
-            np.asarray(state["clusters"], np.float64),
+            Labels.from_dict(state["parents"]),
             np.asarray(state["joint"], np.float64),
+            Labels.from_dict(state["drivers"]) if state["drivers"] is not None else None,
         )
 
 
@@ -114,7 +155,8 @@ def learn(
     Args:
         plan: the table.
         context: what the sample's rows see of their parents, by the plan's names.
-        parents: for each drawn key, by position, the identity of each row's parent, shape (rows,); -1 for none.
+        parents: for the driving and each drawn key, by position, the identity of each row's parent, shape (rows,); -1
+            for none.
         min_subjects: rows that must hold a text before a feature may name it.
         seed: the training seed.
 
@@ -122,14 +164,19 @@ def learn(
         {position: matcher}, and the context with a cluster column per matcher.
     """
     matchers: dict[int, Matcher] = {}
-    seen = [c.name for c in plan.context if plan.driving is not None and c.path[0] == plan.driving.position]
+    driving = plan.driving.position if plan.driving is not None else None
+    above = [c.name for c in plan.context if c.path[0] == driving]
+    seen = list(above)
     for fk in plan.dealt:
         own = [c.name for c in plan.context if c.path[0] == fk.position]
-        if fk.role == "drawn" and seen and own and fk.position in parents:
+        if fk.role == "drawn" and own and fk.position in parents:
             known = parents[fk.position] >= 0
-            found = _learn_one(
-                context.loc[known, seen], context.loc[known, own], parents[fk.position][known], min_subjects, seed
-            )
+            rows, parent, drivers = context.loc[known, seen], parents[fk.position][known], None
+            if driving is not None and driving in parents:
+                known_driver = parents[driving][known]
+                drivers, label = _drivers(context.loc[known, above], known_driver, parent, min_subjects, seed)
+                rows = rows if label is None else rows.assign(**{DRIVER: label})
+            found = _learn_one(rows, context.loc[known, own], parent, drivers, min_subjects, seed)
             if found is not None:
                 matchers[fk.position], cluster = found
                 name = label_name(fk.columns)
@@ -146,8 +193,36 @@ def label_name(columns: tuple[str, ...]) -> str:
     return f"{'+'.join(columns)}:{LABEL}"
 
 
+def _drivers(
+    above: pd.DataFrame, driver: Ints, parent: Ints, min_subjects: int, seed: int
+) -> tuple[Labels | None, npt.NDArray[np.object_] | None]:
+    """Clusters of driving parents by whom their rows refer to, and the cluster of each row's.
+
+    Only where they are few and have many rows each; else the clusters would be those of chance.
+    """
+    from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
+
+    _, first, code, counts = np.unique(driver, return_index=True, return_inverse=True, return_counts=True)
+    if not 1 < len(first) <= DRIVERS or len(driver) < DRIVER_ROWS * len(first) or (driver < 0).any():
+        return None, None
+    met = np.zeros((len(first), int(parent.max()) + 1))
+    np.add.at(met, (code, parent), 1.0)
+    shape = np.sqrt(met / counts[:, None])  # Hellinger's distance between whom they refer to
+    strength, axes = np.linalg.eigh(shape @ shape.T)
+    place = axes[:, -AXES:] * np.sqrt(np.maximum(strength[-AXES:], 0.0))
+    k = min(CLUSTERS, len(np.unique(place.round(9), axis=0)))
+    if k < 2:
+        return None, None
+    with threadpool_limits(1):
+        fitted = KMeans(k, n_init=3, random_state=seed % 2**31).fit(place, sample_weight=counts.astype(np.float64))
+    of_driver = fitted.labels_.astype(np.int64)
+    labels = Labels.learn(above.iloc[first], of_driver, Features.fit(above, min_subjects), seed)
+    return labels, of_driver[code].astype(str).astype(object)
+
+
 def _learn_one(
-    rows: pd.DataFrame, own: pd.DataFrame, parent: Ints, min_subjects: int, seed: int
+    rows: pd.DataFrame, own: pd.DataFrame, parent: Ints, drivers: Labels | None, min_subjects: int, seed: int
 ) -> tuple[Matcher, Ints] | None:
     from sklearn.cluster import KMeans
     from sklearn.tree import DecisionTreeClassifier
@@ -173,36 +248,11 @@ def _learn_one(
     row_tree = DecisionTreeClassifier(max_leaf_nodes=LEAVES, min_samples_leaf=leaf_rows, random_state=seed % 2**31).fit(
         x, of_parent[code]
     )
-    p = own_features.matrix(own.iloc[first])
-    parent_tree = DecisionTreeClassifier(
-        max_leaf_nodes=LEAVES, min_samples_leaf=max(5, len(first) // 100), random_state=seed % 2**31
-    ).fit(p, of_parent)
-    row_leaf, parent_leaf = Tree.of(row_tree), Tree.of(parent_tree)
+    row_leaf = Tree.of(row_tree)
     joint = np.zeros((row_leaf.leaves, k))
     np.add.at(joint, (row_leaf.apply(x), of_parent[code]), 1.0)
-    clusters = np.zeros((parent_leaf.leaves, k))
-    np.add.at(clusters, (parent_leaf.apply(p), of_parent), 1.0)
-    clusters /= np.maximum(clusters.sum(axis=1, keepdims=True), 1.0)
-    return Matcher(row_features, row_leaf, own_features, parent_leaf, clusters, joint), of_parent[code]
-
-
-def _fitted(joint: Floats, rows: Ints, slots: Ints) -> Ints:
-    """Whole-number cells near the joint table scaled to the margins; what rounding leaves over is dealt at random."""
-    n = max(int(rows.sum()), 1)
-    cells = joint / max(joint.sum(), 1.0) * n
-    cells = cells + SMOOTH * np.outer(rows, slots) / n
-    for _ in range(50):
-        cells *= (rows / np.maximum(cells.sum(axis=1), 1e-12))[:, None]
-        cells *= (slots / np.maximum(cells.sum(axis=0), 1e-12))[None, :]
-    whole: Ints = np.floor(cells + 1e-9).astype(np.int64)
-    spare_rows, spare_slots = rows - whole.sum(axis=1), slots - whole.sum(axis=0)
-    rest = cells - whole
-    for g, c in zip(*np.unravel_index(np.argsort(-rest, axis=None, kind="stable"), rest.shape), strict=True):
-        if spare_rows[g] > 0 and spare_slots[c] > 0 and rest[g, c] > 0:
-            whole[g, c] += 1
-            spare_rows[g] -= 1
-            spare_slots[c] -= 1
-    return whole
+    parents = Labels.learn(own.iloc[first], of_parent, own_features, seed)
+    return Matcher(row_features, row_leaf, parents, joint, drivers), of_parent[code]
 
 
 def pack(matchers: Mapping[int, Matcher]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,14 @@ from pyspark.sql.types import StructType
 from tqdm import tqdm
 
 from synthohive_spark import graph
-from synthohive_spark.errors import ConfigError, GenerationError, SynthoHiveError, TrainingError, WriteError
+from synthohive_spark.errors import (
+    ConfigError,
+    ConstraintViolationError,
+    GenerationError,
+    SynthoHiveError,
+    TrainingError,
+    WriteError,
+)
 from synthohive_spark.lake.io import DeltaIO, first_line
 from synthohive_spark.lake.location import Location, TableRef
 from synthohive_spark.lake.source import SourceLake, check_source, pin_source
@@ -25,6 +33,7 @@ from synthohive_spark.relational.context import Reader
 from synthohive_spark.relational.linkage import Method
 from synthohive_spark.relational.plan import TablePlan
 from synthohive_spark.relational.profile import plan_tables
+from synthohive_spark.relational.redraw import violation
 from synthohive_spark.relational.skeleton import Skeleton, planned_sizes
 from synthohive_spark.relational.stage import stage_frame
 from synthohive_spark.session import get_session
@@ -146,11 +155,11 @@ class StagedOrchestrator:
         artifacts: dict[str, Artifact] = {}
 
         def keep(table: str, frame: DataFrame) -> None:
-            row = frame.first()  # one row: the model, a few MB
-            if row is None:
+            rows = frame.collect()  # one row: the model, a few MB. A limit would cost the Python worker its reuse
+            if not rows:
                 raise TrainingError(f"{table}: the training task returned no model")
-            model = row["model"]
-            artifacts[table] = Artifact(None if model is None else bytes(model), row["matching"])
+            model = rows[0]["model"]
+            artifacts[table] = Artifact(None if model is None else bytes(model), rows[0]["matching"])
 
         train_tables(plans, source.frame, settings, keep)
         self.trained = Trained(plans, artifacts, source.frame, _lineage(source, self.model_cls, seed))
@@ -176,6 +185,7 @@ class StagedOrchestrator:
 
         Raises:
             TrainingError: ``fit_all`` was not called.
+            ConstraintViolationError: rows that hold a declared expression could not be drawn.
             GenerationError, WriteError: with place and cause.
         """
         wanted = self.wanted_rows(num_rows_root or {})
@@ -222,7 +232,12 @@ class StagedOrchestrator:
             log.info("stage_start", tables=stage)
             for table in stage:
                 made[table] = self._frame(table, wanted, sizes, made.__getitem__, seed).persist()
-                sizes[table] = made[table].count()
+                try:
+                    sizes[table] = made[table].count()
+                except Exception as e:
+                    if (broken := violation(e)) is not None:
+                        raise ConstraintViolationError(broken) from e
+                    raise
         return made
 
     def write_stages(
@@ -249,6 +264,7 @@ class StagedOrchestrator:
         before = self._versions(target) if self.on_write_failure == "cleanup" else {}
         touched: list[str] = []
 
+        @functools.cache  # a table that is written is not written again
         def read(table: str) -> DataFrame:
             frame: DataFrame = self.io.read_dataset(target.table(table))
             return frame
@@ -288,6 +304,8 @@ class StagedOrchestrator:
                     user_metadata=json.dumps(self._trained.lineage, sort_keys=True),
                 )
             except Exception as e:
+                if (broken := violation(e)) is not None:  # drawing once more would give the same rows
+                    raise ConstraintViolationError(broken) from e
                 if attempt == attempts:
                     raise
                 log.warning("write_failed", attempt=attempt, attempts=attempts, cause=first_line(e))

@@ -149,6 +149,7 @@ class TablePlan(Strict):
         derived: SQL of columns that follow from others, declared or found, in the order in which it is applied. Columns
             with another role than ``derived`` have a value before: the law holds for some rows, or makes nulls.
         copied: {column: the context column that it equals}.
+        absent: {column: those of which any makes it null}; ``derived`` sees to it, so the model need not learn it.
         bounds: the constraints that people declared.
         tiebreak: the modelled key column that is drawn again where a primary key would repeat.
     """
@@ -172,6 +173,7 @@ class TablePlan(Strict):
     shapes: dict[str, ShapePlan] = {}
     derived: dict[str, str] = {}
     copied: dict[str, str] = {}
+    absent: dict[str, tuple[str, ...]] = {}
     bounds: tuple[Constraint, ...] = ()
     reference: bool = False
 
@@ -182,6 +184,12 @@ class TablePlan(Strict):
     def types(self) -> dict[str, str]:
         """{column: Spark type}."""
         return {c.name: c.type for c in self.columns}
+
+    @property
+    def expressions(self) -> list[str]:
+        """What people declared of each row, in Spark SQL, but for bounds of drawn columns: those are cut in Python."""
+        drawn = self.named("model", "shape")
+        return [law.sql for law in self.bounds if law.expression is not None or law.column not in drawn]
 
     @property
     def driving(self) -> ForeignKeyPlan | None:

@@ -17,10 +17,11 @@ from synthohive_spark.logs import get_logger
 from synthohive_spark.metadata import Table
 from synthohive_spark.parallel import side_by_side
 from synthohive_spark.privacy.shapes import shape_plans
+from synthohive_spark.relational.conditional import Learner, conditional_law
 from synthohive_spark.relational.keyformat import KeyFormat
 from synthohive_spark.relational.keyprofile import grid_column, key_format, kind_of, sequence, widest
 from synthohive_spark.relational.laws import children_law, forest, null_patterns
-from synthohive_spark.relational.linkage import Method
+from synthohive_spark.relational.linkage import Leaves, Method
 from synthohive_spark.relational.plan import (
     DEGREE,
     ColumnPlan,
@@ -125,6 +126,7 @@ class _Profiler:
                 "shapes": shapes,
                 "derived": laws.derived,
                 "copied": laws.copied,
+                "absent": laws.absent,
             }
         )
 
@@ -146,6 +148,8 @@ class _Profiler:
             if fk is driving and ties:
                 parents = self._eligible(fk.references, spec, ties)
             law, children = children_law(frame, fk.columns, parents, self.method)
+            if fk is driving and self.method == "conditional":
+                law.leaves = self._leaves(frame, i, parents)
             target = None
             if roles[i] == "late":
                 parent = self.source.frame(fk.references)
@@ -166,6 +170,19 @@ class _Profiler:
                 )
             )
         return tuple(plans)
+
+    def _leaves(self, frame: DataFrame, position: int, parents: int) -> Leaves | None:
+        """The law of children given the driving parent's attributes.
+
+        None where keys close a cycle of tables: rows of all tables must be known there before any is made.
+        """
+        fk = self.spec.foreign_keys[position]
+        attributes = {c.name: c.type for c in _shown(self.spec, self.plans[fk.references], driving=True)}
+        if not attributes or graph.late_keys(self.source.metadata.tables):
+            return None
+        learner = Learner(attributes, self.min_subjects)
+        referenced = self.source.frame(fk.references)
+        return conditional_law(frame, fk.columns, referenced, fk.referenced_columns, parents, learner)
 
     def _eligible(self, parent: str, spec: Table, ties: Mapping[int, tuple[tuple[str, str], ...]]) -> int:
         """Parents for whose children every bound key has somebody to refer to."""
@@ -226,6 +243,13 @@ def _unit_columns(fks: tuple[ForeignKeyPlan, ...], spec: Table, tiebreak: str | 
     return shared if tiebreak is not None and shared else driving.referenced_columns
 
 
+def _shown(spec: Table, parent: TablePlan, driving: bool) -> list[ColumnPlan]:
+    """The columns of a parent that its child may see: all but keys without meaning and what is no value of its own."""
+    wanted = spec.parent_context_cols if driving else None
+    meaning = parent.named("model", "sequence", "grid", "derived", "copied")
+    return [c for c in parent.columns if c.name in meaning and (wanted is None or c.name in wanted)]
+
+
 def _context(fks: tuple[ForeignKeyPlan, ...], spec: Table, plans: Mapping[str, TablePlan]) -> tuple[ContextColumn, ...]:
     """What the model sees of the ancestors: the driving parent with its own context, and each dealt parent's row."""
     columns: list[ContextColumn] = []
@@ -236,8 +260,7 @@ def _context(fks: tuple[ForeignKeyPlan, ...], spec: Table, plans: Mapping[str, T
         wanted = spec.parent_context_cols if fk.role == "driving" else None
         columns += [
             ContextColumn(name=f"{name}:{c.name}", path=(fk.position,), column=c.name, type=c.type)
-            for c in parent.columns
-            if c.role in ("model", "sequence", "grid", "derived", "copied") and (wanted is None or c.name in wanted)
+            for c in _shown(spec, parent, fk.role == "driving")
         ]
         if wanted is None:
             columns.append(ContextColumn(name=f"{name}:{DEGREE}", path=(fk.position,), column=DEGREE, type="bigint"))

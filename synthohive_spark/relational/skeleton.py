@@ -18,17 +18,17 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from synthohive_spark.errors import GenerationError
+from synthohive_spark.lake.location import quote
 from synthohive_spark.randomness import seed_of
-from synthohive_spark.relational.context import Reader, ancestors, context_of, degree_of
+from synthohive_spark.relational.context import Reader, context_of, degree_of, parent_rows, with_ancestors
 from synthohive_spark.relational.counting import Counter, Patterns, running
-from synthohive_spark.relational.linkage import LinkageModel
+from synthohive_spark.relational.linkage import Leaves, LinkageModel
 from synthohive_spark.relational.plan import ForeignKeyPlan, TablePlan
-from synthohive_spark.relational.slots import Slots
+from synthohive_spark.relational.slots import UNIT, Slots
 
 UNIT_ROWS = 4_096  # rows that a block holds on average
 UNIT_FAMILIES = 64  # families that a block holds at least, so that other parents can be matched to them
 FAMILY_SLICE = 10_000  # rows after which a family is cut
-UNIT = ("block", "slice")
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,42 @@ class Skeleton:
         return Patterns(self.plan.patterns, self.plan.free_patterns, first_free, self.total)
 
     def _children(self, fk: ForeignKeyPlan) -> int:
+        """Rows with a driving parent."""
         if self.wanted is not None:
             return self.wanted - self._without_parent(fk)
-        return LinkageModel.from_dict(fk.law).total(self._parents)
+        law = self._law
+        return law.leaves.total(self._strata) if law.leaves is not None else law.total(self._parents)
 
     def _without_parent(self, fk: ForeignKeyPlan) -> int:
-        return without_parent(fk, self._parents, self.wanted)
+        if self.wanted is not None:
+            return round(self.wanted * fk.null_share)
+        return without_parent(fk, self._children(fk))
+
+    @functools.cached_property
+    def _law(self) -> LinkageModel:
+        """The law of the driving key; a conditional one is balanced over the parents that there are."""
+        fk = self.plan.driving
+        assert fk is not None
+        law = LinkageModel.from_dict(fk.law)
+        law.leaves = law.leaves.balanced(self._strata, law) if law.leaves is not None else None
+        return law
+
+    @functools.cached_property
+    def _strata(self) -> tuple[int, ...]:
+        """Parents in each leaf of a conditional law; () for other laws."""
+        fk = self.plan.driving
+        leaves = LinkageModel.from_dict(fk.law).leaves if fk is not None else None
+        if fk is None or leaves is None:
+            return ()
+        found = self._parent_frame(fk).groupBy(self._stratum(fk, leaves)).agg(F.count("*").alias("n")).collect()
+        counts = {int(r["stratum"]): int(r["n"]) for r in found}
+        return tuple(counts.get(i, 0) for i in range(len(leaves.laws)))
+
+    def _stratum(self, fk: ForeignKeyPlan, leaves: Leaves) -> Column:
+        """The leaf of a parent, from its context columns."""
+        own = {c.column: (f"c{i}", c.type) for i, c in enumerate(self.plan.context) if c.path == (fk.position,)}
+        features = leaves.features.sql({c: n for c, (n, _) in own.items()}, {c: t for c, (_, t) in own.items()})
+        return F.expr(leaves.tree.sql(features)).alias("stratum")
 
     @functools.cached_property
     def _parents(self) -> int:
@@ -85,38 +115,29 @@ class Skeleton:
         return self._parent_frame(fk).count()
 
     def frame(self) -> DataFrame:
-        """Families (kind 0) and the slots of each dealt key (kind 1, 2, ...), unit by unit."""
-        families = self._families() if self.plan.driving else self._roots()
-        units = self._units(families)
-        result = families.join(F.broadcast(units.select(*UNIT, "offset")), list(UNIT))
-        for i, fk in enumerate(self.plan.dealt):
-            slots = Slots(self, fk, i).frame(units)
-            if slots is not None:
-                result = result.unionByName(slots.withColumn("kind", F.lit(i + 1)), allowMissingColumns=True)
-        return result
+        """Families (kind 0), the head of each unit (kind -1) and the parents dealt to it (kind 1, 2, ...)."""
+        if self.plan.driving is None:
+            families, units = self._roots()
+        else:
+            sized = self._sized(self.plan.driving)
+            families, units = self._families(sized, self.plan.driving), self._units(sized)
+        return families.unionByName(Slots(self).frame(units), allowMissingColumns=True)
 
     def _units(self, families: DataFrame) -> DataFrame:
-        """Units with their rows, the rows before them, and how many of their rows have each dealt key set."""
-        units = families.groupBy(*UNIT).agg(
-            F.sum("rows").alias("unit_rows"), (F.min("rank") < 0).alias("free"), F.max("tie_block").alias("tie_block")
-        )
+        """Units with their rows and the rows before them."""
+        units = families.groupBy(*UNIT).agg(F.sum("rows").alias("unit_rows"), F.max("tie_block").alias("tie_block"))
         before = Window.orderBy(*UNIT).rowsBetween(Window.unboundedPreceding, -1)
-        units = units.withColumn("offset", F.coalesce(F.sum("unit_rows").over(before), F.lit(0)))
-        for i in range(len(self.plan.dealt)):
-            count = self.patterns.counter(i)
-            units = units.withColumn(f"need{i}", count("offset", "unit_rows", "free"))
-            units = units.withColumn(f"first{i}", F.coalesce(F.sum(f"need{i}").over(before), F.lit(0)))
-        return units
+        return units.withColumn("offset", F.coalesce(F.sum("unit_rows").over(before), F.lit(0)))
 
-    def _roots(self) -> DataFrame:
-        blocks = math.ceil(self.total / UNIT_ROWS)
+    def _roots(self) -> tuple[DataFrame, DataFrame]:
+        """Blocks of rows without parents, and their units."""
         rows = F.least(F.lit(UNIT_ROWS), F.lit(self.total) - F.col("id") * UNIT_ROWS)
-        return self.spark.range(blocks).select(
-            F.col("id").alias("block"),
-            *constants(slice=0, slices=1, kind=0, rank=0, start=0, tie_block=0),
-            rows.alias("rows"),
-            rows.alias("total"),
+        blocks = self.spark.range(math.ceil(self.total / UNIT_ROWS)).select(
+            F.col("id").alias("block"), *constants(slice=0, slices=1, kind=0, rank=0, start=0), rows.alias("rows")
         )
+        offset = F.col("block") * UNIT_ROWS
+        units = blocks.select(*UNIT, F.col("rows").alias("unit_rows"), offset.alias("offset"), *constants(tie_block=0))
+        return blocks.withColumn("total", F.col("rows")), units
 
     @property
     def blocks(self) -> int:
@@ -131,49 +152,35 @@ class Skeleton:
 
     def _parent_frame(self, fk: ForeignKeyPlan) -> DataFrame:
         """The driving parents that may have children, with their unit columns as ``__t0``.."""
-        extra = self.plan.tie
-        parents = ancestors(self.plan, fk, context_of(self.plan, fk.position), self.read, self.plans, extra)
+        wanted = context_of(self.plan, fk.position)
+        parents = parent_rows(self.plan, fk, wanted, self.read, self.plans, self.plan.tie)
         for other in (k for k in self.plan.dealt if k.role == "bound"):
             there = self.read(other.references).select(
-                *(F.col(f"`{q}`").alias(f"__q{i}") for i, (_, q) in enumerate(other.tie))
+                *(F.col(quote(q)).alias(f"__q{i}") for i, (_, q) in enumerate(other.tie))
             )
             same = [F.col(f"__t{i}") == F.col(f"__q{i}") for i in range(len(other.tie))]
             parents = parents.join(there.distinct(), same, "leftsemi")
         return parents
 
-    def _families(self) -> DataFrame:
-        fk = self.plan.driving
-        assert fk is not None
+    def _sized(self, fk: ForeignKeyPlan) -> DataFrame:
+        """Families and their slices, with what the parents' own table says: who has how many rows, and where."""
         parents = self._parent_frame(fk)
         keys = [f"__k{i}" for i in range(len(fk.columns))]
-        ties = [f"__t{i}" for i in range(len(self.plan.tie))]
-        placed = parents.withColumn("block", self.block_of(ties))
-        ranked = running(placed, ["block"], [F.xxhash64(*keys), *keys], F.lit(1), "rank")
-        law = Counter(fk.law, self._parents, self._salt(fk), self._children(fk) if self.wanted is not None else None)
-        sized = ranked.withColumn("total", law("rank")).where("total > 0")
+        placed = parents.withColumn("block", self.block_of([f"__t{i}" for i in range(len(self.plan.tie))]))
+        by, leaves = ["block"], self._law.leaves
+        if leaves is not None:
+            by, placed = ["stratum", "block"], placed.withColumn("stratum", self._stratum(fk, leaves))
+        ranked = running(placed, by, [F.xxhash64(*keys), *keys], F.lit(1), "rank")
+        total = self._children(fk) if self.wanted is not None else None
+        law = Counter(self._law.to_dict(), self._parents, self._salt(fk), total, self._strata)
         whole = F.lit(1).cast("long") if self.plan.linked else F.ceil(F.col("total") / FAMILY_SLICE)
-        cut = sized.withColumn("parts", whole)
-        cut = cut.withColumn("slices", F.max("parts").over(Window.partitionBy("block")))
-        cut = cut.withColumn("slice", F.explode(F.sequence(F.lit(0).cast("long"), F.col("parts") - 1)))
+        sized = ranked.withColumn("total", law("rank")).where("total > 0").withColumn("parts", whole)
+        sized = sized.withColumn("slices", F.max("parts").over(Window.partitionBy("block")))
+        cut = sized.withColumn("slice", F.explode(F.sequence(F.lit(0).cast("long"), F.col("parts") - 1)))
         start = F.floor(F.col("total") * F.col("slice") / F.col("parts"))
         end = F.floor(F.col("total") * (F.col("slice") + 1) / F.col("parts"))
-        degree = degree_of(self.plan, fk.position)
-        families = cut.select(
-            "block",
-            "slice",
-            "slices",
-            F.lit(0).alias("kind"),
-            "rank",
-            start.alias("start"),
-            (end - start).alias("rows"),
-            "total",
-            F.col("block").alias("tie_block"),
-            *(F.col(k).alias(f"d{i}") for i, k in enumerate(keys)),
-            *(F.col(t).alias(f"t{i}") for i, t in enumerate(ties)),
-            *(F.col(c) for c in parents.columns if not c.startswith("__")),
-            *([F.col("total").alias(degree)] if degree else []),
-        )
-        return self._with_orphans(families, fk)
+        cut = cut.withColumn("start", start).withColumn("rows", end - start).withColumn("tie_block", F.col("block"))
+        return self._with_orphans(cut.drop("parts"), fk)
 
     def _with_orphans(self, families: DataFrame, fk: ForeignKeyPlan) -> DataFrame:
         """The rows whose driving key is null, in blocks of their own."""
@@ -183,7 +190,7 @@ class Skeleton:
         rows = F.least(F.lit(UNIT_ROWS), F.lit(orphans) - F.col("id") * UNIT_ROWS)
         free = self.spark.range(math.ceil(orphans / UNIT_ROWS)).select(
             (F.col("id") + self.blocks).alias("block"),
-            *constants(slice=0, slices=1, kind=0, start=0),
+            *constants(slice=0, slices=1, start=0),
             (F.lit(-1) - F.col("id")).alias("rank"),
             F.pmod(F.col("id"), F.lit(self.blocks)).alias("tie_block"),
             rows.alias("rows"),
@@ -191,16 +198,28 @@ class Skeleton:
         )
         return families.unionByName(free, allowMissingColumns=True)
 
+    def _families(self, sized: DataFrame, fk: ForeignKeyPlan) -> DataFrame:
+        """Families with what the model sees of all their ancestors."""
+        wanted = context_of(self.plan, fk.position)
+        whole = with_ancestors(sized, self.plan, fk, wanted, self.read, self.plans)
+        degree = degree_of(self.plan, fk.position)
+        return whole.select(
+            *UNIT,
+            *("slices", "rank", "start", "rows", "total"),
+            *constants(kind=0),
+            *(F.col(f"__k{i}").alias(f"d{i}") for i in range(len(fk.columns))),
+            *(F.col(f"__t{i}").alias(f"t{i}") for i in range(len(self.plan.tie))),
+            *(F.col(f"c{i}") for i in wanted),
+            *([F.col("total").alias(degree)] if degree else []),
+        )
+
     def _salt(self, fk: ForeignKeyPlan) -> int:
         return seed_of(self.seed, self.plan.table, fk.position) % 2**31
 
 
-def without_parent(fk: ForeignKeyPlan, parents: int, wanted: int | None) -> int:
-    """Rows of a table whose driving key is null."""
+def without_parent(fk: ForeignKeyPlan, children: int) -> int:
+    """Rows of a table whose driving key is null, beside so many with a parent."""
     share = fk.null_share
-    if wanted is not None:
-        return round(wanted * share)
-    children = LinkageModel.from_dict(fk.law).total(parents)
     return round(children * share / (1 - share)) if 0 < share < 1 else 0
 
 
@@ -218,8 +237,8 @@ def planned_sizes(plans: Mapping[str, TablePlan], wanted: Mapping[str, int]) -> 
             if fk is None or table in wanted:
                 sizes[table] = wanted.get(table, plans[table].rows)
             else:
-                parents = size(fk.references)
-                sizes[table] = LinkageModel.from_dict(fk.law).total(parents) + without_parent(fk, parents, None)
+                children = LinkageModel.from_dict(fk.law).total(size(fk.references))
+                sizes[table] = children + without_parent(fk, children)
         return sizes[table]
 
     for table in plans:

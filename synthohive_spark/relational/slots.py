@@ -1,23 +1,25 @@
 """Slots: the places for children below the parents that do not drive, dealt to the units of the child table.
 
-Degrees follow the law of each key. The demand of all units is one line of positions; parents cover stretches of it by
-their degrees, a bijection scatters the positions, so that the copies of a parent are spread evenly over the units.
+Degrees follow the law of each key. The demand of all units is one line of positions; a bijection scatters it over the
+law of children per parent, so that every unit gets parents from all over the law. A unit works out by itself which
+parents it gets and how often, from its first position and its length; only then are their rows joined to it.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.functions import pandas_udf
 
-from synthohive_spark.randomness import seed_of, stride
-from synthohive_spark.relational.context import ancestors, context_of, degree_of
-from synthohive_spark.relational.counting import Counter, Series, running
-from synthohive_spark.relational.keyformat import KeyFormat
+from synthohive_spark.randomness import scatter, seed_of, stride
+from synthohive_spark.relational.context import context_of, parent_rows, with_ancestors
+from synthohive_spark.relational.counting import Counter, Patterns, running
 from synthohive_spark.relational.linkage import LinkageModel
 from synthohive_spark.relational.plan import ForeignKeyPlan
 
@@ -25,123 +27,136 @@ if TYPE_CHECKING:
     from synthohive_spark.relational.skeleton import Skeleton
 
 PARENT_BLOCK = 65_536  # parents whose prefix sums are made together
-BIN = 8_192  # positions that are matched with units together
 UNIT = ("block", "slice")
+HEAD = -1  # the kind of the row that says how many rows come before a unit
+SHARES = "block long, slice long, kind int, who long, copies long, degree long, offset long"
+
+
+@dataclass(frozen=True)
+class Key:
+    """One dealt key as the units see it.
+
+    Attributes:
+        law: a ``LinkageModel.to_dict``.
+        parents: parents in all.
+        wanted: rows of the whole table that have the key set.
+        seed: scatters the demand over the law.
+        expanded: its parents are dealt; those of a bound key are chosen among candidates instead.
+    """
+
+    law: dict[str, Any]
+    parents: int
+    wanted: int
+    seed: int
+    expanded: bool
+
+
+@dataclass(frozen=True)
+class Dealer:
+    """What the Python workers run, as the function of ``mapInPandas``: units in, the parents of each unit out.
+
+    Attributes:
+        keys: the dealt keys, in the plan's order.
+        patterns: which of the keys are set on which rows.
+    """
+
+    keys: tuple[Key, ...]
+    patterns: Patterns
+
+    def __call__(self, frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        """For each unit a head with its offset, and one row per parent that it gets: its place and its copies."""
+        for units in frames:
+            yield pd.concat([_head(units), *(s for row in units.itertuples() for s in self.shares(row))])
+
+    def shares(self, unit: Any) -> Iterator[pd.DataFrame]:
+        """The parents that one unit gets, key by key."""
+        for i, key in enumerate(self.keys):
+            if key.expanded:
+                first = self.patterns.set_before(i, unit.offset)
+                last = self.patterns.set_before(i, unit.offset + unit.unit_rows)
+                if last > first:
+                    yield _shares(key, first, last).assign(block=unit.block, slice=unit.slice, kind=i + 1, offset=0)
+
+
+def _head(units: pd.DataFrame) -> pd.DataFrame:
+    return units[[*UNIT, "offset"]].assign(kind=HEAD, who=0, copies=0, degree=0)
+
+
+def _shares(key: Key, first: int, last: int) -> pd.DataFrame:
+    law = LinkageModel.from_dict(key.law)
+    child = scatter(np.arange(first, last, dtype=np.int64), key.wanted, key.seed)
+    who, copies = np.unique(law.owner(child, key.parents, key.wanted), return_counts=True)
+    return pd.DataFrame({"who": who, "copies": copies, "degree": law.at(who, key.parents)})
 
 
 @dataclass(frozen=True)
 class Slots:
-    """Slots of one dealt key.
+    """Slots of one stage.
 
     Attributes:
         skeleton: the stage.
-        fk: the key.
-        index: its place among the dealt keys.
     """
 
     skeleton: Skeleton
-    fk: ForeignKeyPlan
-    index: int
 
-    def frame(self, units: DataFrame) -> DataFrame | None:
-        """Slots in their units: (block, slice, rank, f*, c*); for a bound key its candidates, with weight and t*."""
-        parents = self._parents()
-        if self.fk.role == "bound":
-            return self._candidates(parents, units)
-        found = units.agg(F.sum(f"need{self.index}").alias("n")).first()
-        wanted = int(found["n"] or 0) if found is not None else 0
-        if not wanted:
-            return None
-        placed = self._placed(parents, wanted)
-        low = F.col(f"first{self.index}")
-        spans = units.select(*UNIT, low.alias("low"), (low + F.col(f"need{self.index}")).alias("high"))
-        bins = F.sequence(_div(F.col("low"), BIN), _div(F.col("high") - 1, BIN))
-        spans = spans.where("high > low").withColumn("bin", F.explode(bins))
-        matched = placed.withColumn("bin", _div(F.col("rank"), BIN)).join(spans, "bin")
-        inside = matched.where((F.col("rank") >= F.col("low")) & (F.col("rank") < F.col("high")))
-        return inside.select(*UNIT, "rank", "who", *self._carried(parents))
+    def frame(self, units: DataFrame) -> DataFrame:
+        """The head of each unit and the parents that its rows may take, with their keys (f*) and context (c*).
 
-    def _parents(self) -> DataFrame:
-        """Parents with their key, context and, for a bound key, the tie."""
-        s, fk = self.skeleton, self.fk
-        if fk.role == "late":
-            return self._by_position()
-        return ancestors(s.plan, fk, context_of(s.plan, fk.position), s.read, s.plans, [q for _, q in fk.tie])
+        Args:
+            units: (block, slice, unit_rows, offset, tie_block).
+        """
+        dealt = self.skeleton.plan.dealt
+        if not dealt:
+            return units.select(*UNIT, F.lit(HEAD).alias("kind"), "offset")
+        keys = tuple(self._key(i, fk) for i, fk in enumerate(dealt))
+        shares = units.select(*UNIT, "unit_rows", "offset").mapInPandas(Dealer(keys, self.skeleton.patterns), SHARES)
+        parents: DataFrame | None = None
+        for i, fk in enumerate(dealt):
+            if fk.role == "drawn":
+                known = self._ranked(fk).withColumn("kind", F.lit(i + 1))
+                parents = known if parents is None else parents.unionByName(known, allowMissingColumns=True)
+        if parents is not None:
+            shares = shares.join(parents, ["kind", "who"], "left")
+        for i, fk in enumerate(dealt):
+            if fk.role == "bound":
+                candidates = self._candidates(fk, units).withColumn("kind", F.lit(i + 1))
+                shares = shares.unionByName(candidates, allowMissingColumns=True)
+        return shares
 
-    def _by_position(self) -> DataFrame:
-        """Keys of parents that are not made yet: the format of their key at each position."""
-        s, fk = self.skeleton, self.fk
-        assert fk.target is not None
-        rows, form, salt = s.sizes[fk.references], fk.target, seed_of(s.seed, fk.references, "key")
-        return s.spark.range(rows).select(_key_at(form, rows, salt).alias("__k0"))
+    def _key(self, index: int, fk: ForeignKeyPlan) -> Key:
+        s = self.skeleton
+        wanted = s.patterns.set_before(index, s.total)
+        return Key(fk.law, s.sizes[fk.references], wanted, _seed(s, fk), fk.role != "bound")
 
-    def _weighed(self, parents: DataFrame) -> tuple[DataFrame, int]:
-        """Parents with rank and weight (children by the law), and the sum of weights."""
-        s, fk = self.skeleton, self.fk
+    def _ranked(self, fk: ForeignKeyPlan) -> DataFrame:
+        """Parents with their place on the law (``who``), key, context and, for a bound key, the tie."""
+        s, count = self.skeleton, self.skeleton.sizes[fk.references]
+        wanted = context_of(s.plan, fk.position)
         keys = [f"__k{i}" for i in range(len(fk.columns))]
-        count = s.sizes[fk.references]
-        block = F.pmod(F.xxhash64(*keys), F.lit(max(1, math.ceil(count / PARENT_BLOCK))))
-        ranked = running(parents.withColumn("pblock", block), ["pblock"], [F.xxhash64(*keys), *keys], F.lit(1), "rank")
-        capacity = LinkageModel.from_dict(fk.law).total(count)
-        law = Counter(fk.law, count, seed_of(s.seed, s.plan.table, fk.position) % 2**31)
-        weight = law("rank") if capacity else F.lit(1).cast("long")
-        return ranked.withColumn("weight", weight), capacity or count
-
-    def _placed(self, parents: DataFrame, wanted: int) -> DataFrame:
-        """One row per slot; ``rank`` is its position in the demand of ``wanted`` rows."""
-        weighed, capacity = self._weighed(parents)
-        weighed = running(weighed, ["pblock"], ["rank"], F.col("weight"), "before")
-        first = _share(F.col("before"), wanted, capacity)
-        last = _share(F.col("before") + F.col("weight"), wanted, capacity)
-        copies = weighed.withColumn("first", first).withColumn("last", last).where("last > first")
-        copies = copies.withColumn("who", F.col("rank")).withColumn(
-            "copy", F.explode(F.sequence("first", F.col("last") - 1))
+        rows = parent_rows(s.plan, fk, wanted, s.read, s.plans, [q for _, q in fk.tie])
+        rows = rows.withColumn("pblock", F.pmod(F.xxhash64(*keys), F.lit(max(1, math.ceil(count / PARENT_BLOCK)))))
+        ranked = running(rows, ["pblock"], [F.xxhash64(*keys), *keys], F.lit(1), "rank")
+        ranked = with_ancestors(ranked, s.plan, fk, wanted, s.read, s.plans)
+        return ranked.select(
+            _place(F.col("rank"), count, _seed(s, fk)).alias("who"),
+            *(F.col(k).alias(f"f{fk.position}_{i}") for i, k in enumerate(keys)),
+            *(F.col(f"__t{i}").alias(f"t{i}") for i in range(len(fk.tie))),
+            *(F.col(c) for c in ranked.columns if c.startswith("c")),
+            F.lit(1).alias("met"),
         )
-        salt = seed_of(self.skeleton.seed, self.skeleton.plan.table, self.fk.position, "slots") % wanted
-        return copies.withColumn("rank", F.pmod(F.col("copy") * stride(wanted) + salt, F.lit(wanted)))
 
-    def _candidates(self, parents: DataFrame, units: DataFrame) -> DataFrame:
+    def _candidates(self, fk: ForeignKeyPlan, units: DataFrame) -> DataFrame:
         """Each parent once per unit whose rows may agree with it."""
-        weighed, _ = self._weighed(parents)
-        ties = [f"__t{i}" for i in range(len(self.fk.tie))]
-        placed = weighed.withColumn("tie_block", self.skeleton.block_of(ties))
-        joined = placed.join(units.select(*UNIT, "tie_block"), "tie_block")
-        tied = [F.col(t).alias(f"t{i}") for i, t in enumerate(ties)]
-        known = [F.col("rank"), F.col("rank").alias("who"), F.col("weight").alias("total")]
-        return joined.select(*UNIT, *known, *tied, *self._carried(parents))
-
-    def _carried(self, parents: DataFrame) -> list[Column]:
-        keys = [F.col(f"__k{i}").alias(f"f{self.fk.position}_{i}") for i in range(len(self.fk.columns))]
-        degree = degree_of(self.skeleton.plan, self.fk.position)
-        context = [F.col(c) for c in parents.columns if not c.startswith("__")]
-        return [*keys, *context, *([F.col("weight").alias(degree)] if degree else [])]
+        s, ties = self.skeleton, [f"t{i}" for i in range(len(fk.tie))]
+        law = Counter(fk.law, s.sizes[fk.references], _seed(s, fk))
+        placed = self._ranked(fk).withColumn("tie_block", s.block_of(ties)).withColumn("degree", law("who"))
+        return placed.join(units.select(*UNIT, "tie_block"), "tie_block").drop("tie_block")
 
 
-def _key_at(form: KeyFormat, rows: int, salt: int) -> Column:
-    number = F.lit(form.start) + F.col("id") * form.step
-    if form.kind == "integer":
-        return number
-    if form.kind == "date":
-        return F.date_from_unix_date(number.cast("int"))
-    if form.kind == "timestamp":
-        return F.timestamp_micros(number)
-    state = form.model_dump()
-
-    def key(index: Series) -> Series:
-        return KeyFormat.model_validate(state).values(index.to_numpy("int64"), rows, salt)
-
-    make: Any = pandas_udf  # its overloads know no subscripted series
-    made: Column = make(key, "string")(F.col("id"))
-    return made
+def _seed(skeleton: Skeleton, fk: ForeignKeyPlan) -> int:
+    return seed_of(skeleton.seed, skeleton.plan.table, fk.position) % 2**31
 
 
-def _share(part: Column, wanted: int, capacity: int) -> Column:
-    """floor(part * wanted / capacity) in exact decimals."""
-    if capacity == wanted:
-        return part
-    product = part.cast("decimal(18,0)") * F.lit(wanted).cast("decimal(18,0)")
-    return F.floor(product / F.lit(capacity).cast("decimal(18,0)")).cast("long")
-
-
-def _div(column: Column, by: int) -> Column:
-    return F.floor(column / by).cast("long")
+def _place(rank: Column, parents: int, salt: int) -> Column:
+    """``scatter`` of ranks, in SQL."""
+    return F.pmod(rank * stride(parents) + salt % parents, F.lit(parents))

@@ -10,7 +10,9 @@ from synthohive_spark.lake.location import quote
 from synthohive_spark.models.artifact import Artifact
 from synthohive_spark.models.base import ConditionalGenerativeModel
 from synthohive_spark.relational.plan import TablePlan
-from synthohive_spark.relational.skeleton import UNIT, Skeleton
+from synthohive_spark.relational.redraw import derived, lawful, traces
+from synthohive_spark.relational.skeleton import Skeleton
+from synthohive_spark.relational.slots import UNIT
 from synthohive_spark.relational.unit import UnitGenerator
 
 SHUFFLE_PARTITIONS = 200  # Spark's own default
@@ -28,15 +30,17 @@ def stage_frame(skeleton: Skeleton, model_cls: type[ConditionalGenerativeModel],
     units = _carried(skeleton.frame(), plan)
     wanted = f"{skeleton.spark.conf.get('spark.sql.shuffle.partitions')}"
     partitions = int(wanted) if wanted.isdigit() else SHUFFLE_PARTITIONS  # Databricks knows "auto"
-    gathered = units.repartition(partitions, *UNIT).sortWithinPartitions(*UNIT, "kind", "rank")
-    generate = UnitGenerator(plan, skeleton.patterns, skeleton.seed, model_cls, artifact)
+    gathered = units.repartition(partitions, *UNIT).sortWithinPartitions(*UNIT)
+    generate = UnitGenerator(plan, skeleton.patterns, skeleton.sizes, skeleton.seed, model_cls, artifact)
     schema = StructType.fromJson(plan.spark_schema)
     made = {c.name for c in plan.columns if c.role != "derived"}
     nullable = StructType([StructField(f.name, f.dataType, True) for f in schema.fields if f.name in made])
-    rows = gathered.mapInPandas(generate, nullable)
-    for name, sql in plan.derived.items():
-        rows = rows.withColumn(name, F.expr(sql).cast(schema[name].dataType))
-    return _lawful(rows.select(*(F.col(quote(c)) for c in schema.fieldNames())), plan)
+    if plan.expressions:
+        traced = StructType([*nullable.fields, *traces(generate).fields])
+        rows = lawful(gathered.mapInPandas(generate, traced), nullable, generate)
+    else:
+        rows = gathered.mapInPandas(generate, nullable)
+    return derived(rows, plan).select(*(F.col(quote(c)) for c in schema.fieldNames()))
 
 
 def _carried(frame: DataFrame, plan: TablePlan) -> DataFrame:
@@ -52,15 +56,3 @@ def _carried(frame: DataFrame, plan: TablePlan) -> DataFrame:
         return column.alias(field.name)
 
     return frame.select(*(carry(f) for f in frame.schema.fields))
-
-
-def _lawful(rows: DataFrame, plan: TablePlan) -> DataFrame:
-    """Rows on which a declared expression is false stop the write, with the expression in the message."""
-    for law in plan.bounds:
-        if law.expression is not None:
-            message = f"{plan.table}: a generated row breaks the constraint: {law.expression}"
-            first = rows.columns[0]
-            broken = ~F.coalesce(F.expr(law.expression), F.lit(True))
-            kept = F.when(broken, F.raise_error(F.lit(message))).otherwise(F.col(quote(first)))
-            rows = rows.withColumn(first, kept)
-    return rows

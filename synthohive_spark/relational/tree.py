@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,17 @@ class Tree:
             low = x[inner, self.feature[at]].astype(np.float32) <= self.threshold[at]
             node[inner] = np.where(low, self.left[at], self.right[at])
         return self.leaf[node]
+
+    def sql(self, features: Sequence[str]) -> str:
+        """Spark SQL of the leaf, from that of each feature."""
+
+        def leaf(node: int) -> str:
+            if self.left[node] < 0:
+                return str(int(self.leaf[node]))
+            low, high = leaf(int(self.left[node])), leaf(int(self.right[node]))
+            return f"if({features[self.feature[node]]} <= {float(self.threshold[node])!r}D, {low}, {high})"
+
+        return leaf(0)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""

@@ -7,7 +7,7 @@ whole unit, in the same order, so partitions, Arrow batches and retries cannot c
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,11 +21,22 @@ from synthohive_spark.randomness import Ints, seed_of
 from synthohive_spark.relational.counting import Patterns
 from synthohive_spark.relational.deal import NOBODY, codes, deal_distinct, deal_tied
 from synthohive_spark.relational.distinct import Mask, distinct, grid_values, sequence_values
-from synthohive_spark.relational.matching import Matcher, label_name, unpack
-from synthohive_spark.relational.plan import ForeignKeyPlan, TablePlan
+from synthohive_spark.relational.matching import DRIVER, Matcher, label_name, unpack
+from synthohive_spark.relational.plan import DEGREE, ForeignKeyPlan, TablePlan
+from synthohive_spark.relational.redraw import ROW, hidden
 from synthohive_spark.relational.selfref import parent_positions
-from synthohive_spark.relational.slots import UNIT
-from synthohive_spark.relational.values import Values, as_model, as_spark, bounded, carried, pick, take
+from synthohive_spark.relational.slots import HEAD, UNIT
+from synthohive_spark.relational.values import (
+    TIMES,
+    Values,
+    as_micros,
+    as_model,
+    as_spark,
+    bounded,
+    carried,
+    pick,
+    take,
+)
 
 _Parents = tuple[dict[str, Values], dict[str, Values], dict[str, Values], Mask]
 CHUNK = 10_000  # rows that the model sees at once; fixed, because the shape of a batch can change a float
@@ -38,6 +49,7 @@ class UnitGenerator:
     Attributes:
         plan: the table.
         patterns: which of the dealt keys are set on which rows, and how many rows the table has.
+        sizes: rows of the tables that late keys refer to, by name.
         seed: the generation seed.
         model_cls: the model's class.
         artifact: what training left: the saved model, and which parents go together.
@@ -45,6 +57,7 @@ class UnitGenerator:
 
     plan: TablePlan
     patterns: Patterns
+    sizes: Mapping[str, int]
     seed: int
     model_cls: type[ConditionalGenerativeModel]
     artifact: Artifact
@@ -55,7 +68,7 @@ class UnitGenerator:
             yield self.generate(unit)
 
     def generate(self, unit: pd.DataFrame) -> pd.DataFrame:
-        """The rows of one unit, with every column that is not derived."""
+        """The rows of one unit, with every column that is not derived, and what ``redraw`` needs."""
         rows = UnitRows.of(self.plan, unit, self.seed)
         columns, context, labels, keep = self._parents(unit, rows)
         types = self.plan.types()
@@ -65,18 +78,51 @@ class UnitGenerator:
                 context[name] = as_model(carried(values), types[name])
         context.update(labels)
         seen = pd.DataFrame(context, index=range(rows.count)) if context else None
-        columns.update(self._modelled(seen, rows.count, rows.seed))
+        columns.update(self.values(seen, rows.count, rows.seed, rows.rng))
         columns.update({name: context[source] for name, source in self.plan.copied.items()})
-        for name in self.plan.named("shape"):
-            columns[name] = draw_shape(self.plan.shapes[name], types[name], rows.count, rows.rng)
-        for law in self.plan.bounds:
-            if law.column in self.plan.named("model", "shape"):
-                columns[law.column] = bounded(columns[law.column], law, rows.rng)
         if self.plan.tiebreak is not None:
             columns[self.plan.tiebreak] = self._tied(columns, seen, rows)
         wanted = [c.name for c in self.plan.columns if c.role != "derived"]
         made = pd.DataFrame({c: as_spark(columns[c], types[c]) for c in wanted}, columns=wanted)
+        if self.plan.expressions:
+            made = made.assign(**self._traces(unit, context, rows))
         return made if keep.all() else made[keep].reset_index(drop=True)
+
+    def values(self, context: pd.DataFrame | None, rows: int, seed: int, rng: np.random.Generator) -> dict[str, Values]:
+        """What is drawn and may be drawn again: modelled columns and shapes, within their bounds.
+
+        Args:
+            context: what the model sees of each row, shape (rows, c).
+            rows: how many.
+            seed: of the model.
+            rng: of everything else.
+        """
+        types, made = self.plan.types(), self._modelled(context, rows, seed)
+        for name in self.plan.named("shape"):
+            made[name] = draw_shape(self.plan.shapes[name], types[name], rows, rng)
+        for law in self.plan.bounds:
+            if law.column in self.plan.named("model", "shape"):
+                made[law.column] = bounded(made[law.column], law, rng)
+        return made
+
+    def context_types(self) -> dict[str, str]:
+        """Names and Spark types of the columns that the model sees, in its order."""
+        types, matchers = self.plan.types(), cached_matchers(self.artifact.matching)
+        own = [self.plan.sequence, *reversed(self.plan.grid)]
+        return {
+            **{c.name: c.type for c in self.plan.context},
+            **{p.column: types[p.column] for p in own if p is not None},
+            **{label_name(fk.columns): "string" for fk in self.plan.dealt if fk.position in matchers},
+        }
+
+    def _traces(self, unit: pd.DataFrame, context: Mapping[str, Values], rows: UnitRows) -> dict[str, Values]:
+        """What ``redraw`` needs: unit and position of each row, and what the model saw of it."""
+        place = {hidden(name): pd.Series(int(unit[name].iloc[0]), index=range(rows.count)) for name in UNIT}
+        shown = {
+            hidden(i): as_micros(context[name]) if kind in TIMES else as_spark(context[name], kind)
+            for i, (name, kind) in enumerate(self.context_types().items())
+        }
+        return {**place, ROW: pd.Series(range(rows.count)), **shown}
 
     def _positional(self, rows: UnitRows) -> dict[str, Values]:
         """Key columns that follow from positions: in the family, or in the whole table."""
@@ -111,37 +157,65 @@ class UnitGenerator:
                     context[seen.name] = as_model(take(rows.families[f"c{i}"], rows.owner), seen.type)
         matchers = cached_matchers(self.artifact.matching)
         for i, fk in enumerate(self.plan.dealt):
-            slots = unit[unit["kind"] == i + 1].sort_values("rank", kind="stable").reset_index(drop=True)
+            parents = self._shares(i, fk, unit)
             wanted = np.flatnonzero(self.patterns.set_rows(i, rows.index, bool(rows.lone.any())))
-            matcher = matchers.get(fk.position) if len(slots) else None
-            cluster = self._clusters(fk, slots, matcher) if matcher is not None else None
+            matcher = matchers.get(fk.position) if len(parents) else None
+            cluster = self._clusters(fk, parents, matcher) if matcher is not None else None
             dealt = np.full(rows.count, NOBODY, np.int64)
-            dealt[wanted] = self._deal(i, slots, wanted, rows, columns, {**context, **labels}, matcher, cluster)
+            dealt[wanted] = self._deal(i, parents, wanted, rows, columns, {**context, **labels}, matcher, cluster)
             keep[wanted] &= dealt[wanted] >= 0
             for n, c in enumerate(fk.columns):
                 if c not in columns:
-                    columns[c] = pick(slots, f"f{fk.position}_{n}", dealt)
+                    columns[c] = pick(parents, f"f{fk.position}_{n}", dealt)
             for n, seen in enumerate(self.plan.context):
                 if seen.path[0] == fk.position:
-                    context[seen.name] = as_model(pick(slots, f"c{n}", dealt), seen.type)
+                    place = "degree" if seen.column == DEGREE else f"c{n}"
+                    context[seen.name] = as_model(pick(parents, place, dealt), seen.type)
             if fk.position in matchers:
                 label = pd.DataFrame({"label": [] if cluster is None else cluster.astype(str)}, dtype=object)
                 labels[label_name(fk.columns)] = pick(label, "label", dealt).astype(object)
         return columns, {c.name: context[c.name] for c in self.plan.context}, labels, keep
 
-    def _clusters(self, fk: ForeignKeyPlan, slots: pd.DataFrame, matcher: Matcher) -> Ints:
-        """The cluster of each slot's parent."""
+    def _shares(self, index: int, fk: ForeignKeyPlan, unit: pd.DataFrame) -> pd.DataFrame:
+        """The parents that the unit's rows may take: one row each, with ``copies`` slots."""
+        parents = unit[unit["kind"] == index + 1].sort_values("who", kind="stable").reset_index(drop=True)
+        if fk.role == "drawn" and not parents["met"].all():
+            raise GenerationError(f"{self.plan.table}({', '.join(fk.columns)}): a slot has no parent; this is a bug")
+        if fk.target is not None:
+            salt = seed_of(self.seed, fk.references, "key")
+            who = parents["who"].to_numpy(np.int64)
+            parents[f"f{fk.position}_0"] = fk.target.values(who, self.sizes[fk.references], salt)
+        return parents
+
+    def _clusters(self, fk: ForeignKeyPlan, parents: pd.DataFrame, matcher: Matcher) -> Ints:
+        """The cluster of each parent."""
         shown = {
-            c.name: as_model(slots[f"c{n}"], c.type)
+            c.name: as_model(parents["degree" if c.column == DEGREE else f"c{n}"], c.type)
             for n, c in enumerate(self.plan.context)
             if c.path[0] == fk.position
         }
-        return matcher.cluster(pd.DataFrame(shown), slots["who"].to_numpy(np.int64))
+        own = pd.DataFrame(shown, index=parents.index)
+        return matcher.parents.draw(own, parents["who"].to_numpy(np.int64), self.sizes[fk.references])
+
+    def _driver_clusters(self, rows: UnitRows, matcher: Matcher) -> Values:
+        """The cluster of each row's driving parent, as text."""
+        driving = self.plan.driving
+        if driving is None or matcher.drivers is None:
+            return pd.Series([None] * rows.count, dtype=object)
+        shown = {
+            c.name: as_model(rows.families[f"c{n}"], c.type)
+            for n, c in enumerate(self.plan.context)
+            if c.path[0] == driving.position
+        }
+        own = pd.DataFrame(shown, index=rows.families.index)
+        place = np.maximum(rows.families["rank"].to_numpy(np.int64), 0)
+        label = matcher.drivers.draw(own, place, self.sizes[driving.references]).astype(str).astype(object)
+        return take(pd.Series(label, dtype=object), rows.owner, rows.lone)
 
     def _deal(
         self,
         index: int,
-        slots: pd.DataFrame,
+        parents: pd.DataFrame,
         wanted: Ints,
         rows: UnitRows,
         columns: dict[str, Values],
@@ -149,26 +223,29 @@ class UnitGenerator:
         matcher: Matcher | None,
         cluster: Ints | None,
     ) -> Ints:
-        """The slot of each wanted row."""
+        """The parent, by its row in ``parents``, of each wanted row."""
         fk = self.plan.dealt[index]
         place = f"{self.plan.table}({', '.join(fk.columns)})"
-        if self.plan.linked and set(fk.columns) <= set(self.plan.primary_key) and index == self._last_linked():
-            fixed = [c for c in self.plan.primary_key if c in columns and c not in fk.columns]
-            group = codes(pd.DataFrame({c: columns[c].iloc[wanted] for c in fixed}))[0]
-            item = codes(slots[[f"f{fk.position}_{n}" for n in range(len(fk.columns))]])[0]
-            return deal_distinct(group, item, rows.rng)
         if fk.role == "bound":
             names = [f"t{n}" for n in range(len(fk.tie))]
             mine = rows.families[names].iloc[rows.owner[wanted]]
-            tie, theirs = codes(mine, slots[names])
+            tie, theirs = codes(mine, parents[names])
             tie = np.where(rows.lone[rows.owner[wanted]], -1, tie)
-            return deal_tied(tie, theirs, slots["total"].to_numpy(np.int64), rows.rng, place)
+            return deal_tied(tie, theirs, parents["degree"].to_numpy(np.int64), rows.rng, place)
+        slots = np.repeat(np.arange(len(parents), dtype=np.int64), parents["copies"].to_numpy(np.int64))
         if len(slots) != len(wanted):
             raise GenerationError(f"{place}: a unit got {len(slots)} slots for {len(wanted)} rows; this is a bug")
-        if matcher is None or cluster is None:
-            return rows.rng.permutation(len(slots)).astype(np.int64)
-        seen = pd.DataFrame({n: v.iloc[wanted] for n, v in context.items()})
-        return matcher.deal(matcher.groups(seen), cluster, rows.rng)
+        if self.plan.linked and set(fk.columns) <= set(self.plan.primary_key) and index == self._last_linked():
+            fixed = [c for c in self.plan.primary_key if c in columns and c not in fk.columns]
+            group = codes(pd.DataFrame({c: columns[c].iloc[wanted] for c in fixed}))[0]
+            dealt = deal_distinct(group, slots, rows.rng)
+        elif matcher is None or cluster is None:
+            dealt = rows.rng.permutation(len(slots)).astype(np.int64)
+        else:
+            shown = {**context, DRIVER: self._driver_clusters(rows, matcher)}
+            seen = pd.DataFrame({n: shown[n].iloc[wanted] for n in matcher.rows.columns})
+            dealt = matcher.deal(matcher.groups(seen), cluster[slots], rows.rng)
+        return np.where(dealt >= 0, slots[dealt], NOBODY)
 
     def _last_linked(self) -> int:
         """The last dealt key of those that make the primary key: it keeps the pairs distinct."""
@@ -254,7 +331,7 @@ class UnitRows:
             families=families,
             owner=owner,
             at=at + families["start"].to_numpy(np.int64)[owner],
-            index=int(families["offset"].iloc[0]) + np.arange(len(owner), dtype=np.int64),
+            index=int(unit.loc[unit["kind"] == HEAD, "offset"].iloc[0]) + np.arange(len(owner), dtype=np.int64),
             lone=(families["rank"] < 0).to_numpy(bool),
             cut=cut,
             slices=int(families["slices"].max()),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import math
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -13,6 +15,7 @@ from synthohive_spark.metadata import Constraint
 from synthohive_spark.randomness import Ints
 
 Values: TypeAlias = "pd.Series[Any]"
+Whole = (int, np.integer)
 TIMES = ("timestamp", "timestamp_ntz")
 INTEGER_DTYPES = {"tinyint": "Int8", "smallint": "Int16", "int": "Int32", "bigint": "Int64"}
 
@@ -69,6 +72,12 @@ def carried(values: Values) -> Values:
     return values.astype("datetime64[us]").astype("int64") if values.dtype.kind == "M" else values
 
 
+def as_micros(values: Values) -> Values:
+    """Times of a model's dtype as microseconds, with nulls."""
+    micros: Values = values.astype("datetime64[us]")
+    return micros.astype("int64").astype("Int64").mask(micros.isna())
+
+
 def take(column: Values, owner: Ints, null: npt.NDArray[np.bool_] | None = None) -> Values:
     """A family's value for each of its rows; null where the family has none."""
     if null is not None and null.any():
@@ -87,15 +96,25 @@ def pick(slots: pd.DataFrame, column: str, dealt: Ints) -> Values:
 def bounded(values: Values, law: Constraint, rng: np.random.Generator) -> Values:
     """Values within a declared law: cut at min and max; what is not allowed is drawn again from what is."""
     known = values.notna()
+    if not known.any():
+        return values
+    kind = type(values[known].iloc[0])
     if law.allowed is not None:
-        allowed: list[Any] = [v for v in law.allowed if v is not None]
+        allowed: list[Any] = [_like(kind, v) for v in law.allowed if v is not None]
         wrong = known & ~values.isin(allowed)
         fits = values[known & ~wrong].to_numpy()
-        pool = fits if len(fits) else np.array(allowed, dtype=object)
+        pool = fits if len(fits) else np.array(allowed or [None], dtype=object)
         values = values.astype(object).copy()
         values[wrong] = pool[rng.integers(0, len(pool), int(wrong.sum()))]
-    for bound, beyond in ((law.min, values.lt), (law.max, values.gt)):
-        if bound is not None and known.any():
-            limit = type(values[known].iloc[0])(bound)
+    for bound, beyond, inward in ((law.min, values.lt, math.ceil), (law.max, values.gt, math.floor)):
+        if bound is not None:
+            limit = _like(kind, inward(bound) if isinstance(bound, float) and issubclass(kind, Whole) else bound)
             values = values.mask(known & beyond(limit).fillna(False), limit)
     return values
+
+
+def _like(kind: Any, value: Any) -> Any:
+    """A declared value in the type of a column's values; dates and times are declared in ISO form."""
+    if issubclass(kind, dt.date) and not issubclass(kind, dt.datetime):
+        return dt.date.fromisoformat(str(value))
+    return kind(str(value) if issubclass(kind, Decimal) else value)

@@ -61,7 +61,7 @@ class WatchedShuffle(Watched, ColumnShuffle):
 
 
 class Placed(ColumnShuffle):
-    """Trains for ``seconds``, and remembers when and with which GPUs in sight."""
+    """Trains for ``seconds``, and remembers when."""
 
     def __init__(self, metadata: Any = None, seconds: float = 2.0, **options: Any) -> None:
         super().__init__(metadata, **options)
@@ -76,6 +76,5 @@ class Placed(ColumnShuffle):
             "began": began,
             "ended": time.time(),
             "pid": os.getpid(),
-            "cuda": os.environ.get("CUDA_VISIBLE_DEVICES"),
         }
         return self

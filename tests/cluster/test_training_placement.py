@@ -57,5 +57,4 @@ def test_two_tasks_side_by_side_get_different_gpus(spark: SparkSession, tmp_path
     assert done.returncode == 0, done.stderr[-6000:]
     metrics = trained.metrics(json.loads(done.stdout)["run_id"])
     assert max(m["began"] for m in metrics.values()) < min(m["ended"] for m in metrics.values())  # side by side
-    assert {m["cuda"] for m in metrics.values()} == {"0", "1"}
-    assert [m["placement"]["gpus"] for m in metrics.values()] == [[m["cuda"]] for m in metrics.values()]
+    assert sorted(m["placement"]["gpus"] for m in metrics.values()) == [["0"], ["1"]]

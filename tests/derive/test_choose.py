@@ -54,7 +54,8 @@ def test_nulls_follow_from_columns_that_are_drawn() -> None:
         *(Law("null_when", f"v{t}", (f"v{i}",), "{0} is null", "part") for t, i in [(0, 1), (3, 0), (3, 1), (1, 3)]),
     ]
     choice = choose(laws, (), {})
-    assert {t: made.inputs for t, made in choice.nulls.items()} == {"v3": ("v1",), "v1": ("v3",)}
+    # of two that are null together, the first leads
+    assert {t: made.inputs for t, made in choice.nulls.items()} == {"v3": ("v1",)}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import re
 from html.parser import HTMLParser
 
@@ -9,14 +11,18 @@ import pytest
 
 from synthohive_spark.errors import QualityError
 from synthohive_spark.evaluation import Evaluation, TableEvaluation, charts, render
+from synthohive_spark.evaluation.rules import describe
 from synthohive_spark.evaluation.scores import (
     ColumnScore,
+    ConstraintCheck,
+    DerivedColumn,
     ForeignKeyScore,
     Histogram,
     PairScore,
     PrimaryKeyCheck,
     SkippedColumn,
 )
+from synthohive_spark.metadata import Constraint
 
 EVIL = "<script>alert('x')</script>"
 CONTEXT = {"fail_under": 0.8, "run_id": "r-1", "seed": 7, "model": "ctgan", "seconds": 75.2, "driver_peak_mb": 1512.3}
@@ -103,6 +109,43 @@ def test_a_low_score_fails_and_no_gate_gives_no_verdict() -> None:
     assert "0.799" in render(evaluation(score=0.79999), CONTEXT), "never rounded up to the gate"
     page = render(evaluation(), {"note": EVIL})
     assert "the gate</p>" not in page
+
+
+def test_derived_columns_and_constraints_are_listed_with_where_they_come_from() -> None:
+    derived = (
+        DerivedColumn("total", "price * quantity", declared=True),
+        DerivedColumn("hour", "`clock` div 100", declared=False),
+    )
+    checks = (ConstraintCheck("start <= end", 0), ConstraintCheck("rating: at least 2", 1204))
+    child = dataclasses.replace(evaluation().tables[0], derived=derived, constraints=checks)
+    found = Evaluation((child, *evaluation().tables[1:]), evaluation().stages)
+    table = json.loads(json.dumps(found.to_dict()))["tables"][0]
+    assert table["derived"][1] == {"column": "hour", "source": "`clock` div 100", "declared": False}
+    assert table["constraints"] == [
+        {"rule": "start <= end", "broken": 0},
+        {"rule": "rating: at least 2", "broken": 1204},
+    ]
+    page = render(found, CONTEXT)
+    rules = [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in re.findall(r"<tr>.*?</tr>", page, re.DOTALL)]
+    for row in (
+        "total price * quantity declared", "hour `clock` div 100 found", "start &lt;= end holds on every row",
+        "rating: at least 2 broken on 1,204 rows",
+    ):  # fmt: skip
+        assert row in rules, row
+    assert page.count("Derived columns") == page.count("<h3>Constraints") == 1, "nothing for a table without rules"
+
+
+def test_a_constraint_is_described_for_people() -> None:
+    laws = [
+        Constraint(column="rating", min=2, max=4.5),
+        Constraint(column="size", allowed=("S", "M", *range(8))),
+        Constraint(expression="a\n  < b"),
+    ]
+    assert [describe(law) for law in laws] == [
+        "rating: at least 2, at most 4.5",
+        "size: one of S, M, 0, 1, 2, 3 and 4 more",
+        "a < b",
+    ]
 
 
 def test_every_value_is_escaped() -> None:

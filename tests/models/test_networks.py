@@ -17,16 +17,58 @@ def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@given(st.integers(1, 3), st.integers(0, 4), st.lists(st.integers(1, 8), max_size=3), st.integers(0, 99))
-@settings(max_examples=25, deadline=None)
-def test_the_gradient_penalty_is_that_of_autograd(pac: int, context: int, hidden: list[int], seed: int) -> None:
-    critic = Critic(5, context, hidden, pac, rng(seed))
+@given(
+    st.integers(1, 3),
+    st.integers(0, 4),
+    st.integers(0, 3),
+    st.lists(st.integers(1, 8), max_size=3),
+    st.integers(0, 99),
+)
+@settings(max_examples=40, deadline=None)
+def test_the_gradient_penalty_is_that_of_autograd(
+    pac: int, context: int, conditions: int, hidden: list[int], seed: int
+) -> None:
+    critic = Critic(5, context, hidden, pac, rng(seed), conditions)
     real, fake = torch.randn(2, 6, 5, generator=rng(seed + 1))
-    parents, mix = torch.randn(6, context, generator=rng(2)), torch.rand(6 // pac, 1, generator=rng(3))
+    parents = torch.randn(6, context, generator=rng(2))
+    places = torch.randint(conditions, (6,), generator=rng(4)) if conditions else None
+    on_real, on_fake, penalty = critic.compare(real, fake, parents, places, rng(3))
+    mix = torch.rand(6 // pac, 1, generator=rng(3))
     point = (fake + mix.repeat_interleave(pac, 0) * (real - fake)).requires_grad_()
-    (gradient,) = torch.autograd.grad(critic(point, parents).sum(), point)
+    (gradient,) = torch.autograd.grad(critic(point, parents, places, rng()).sum(), point)
     wanted = (gradient.reshape(6 // pac, -1).norm(dim=1) - 1).square().mean()
-    assert critic.gradient_penalty(real, fake, parents, mix).item() == pytest.approx(wanted.item(), rel=1e-3, abs=1e-4)
+    assert penalty.item() == pytest.approx(wanted.item(), rel=1e-3, abs=1e-4)
+    assert on_real.item() == pytest.approx(critic(real, parents, places, rng()).mean().item(), abs=1e-5)
+    assert on_fake.item() == pytest.approx(critic(fake, parents, places, rng()).mean().item(), abs=1e-5)
+
+
+def test_looking_up_a_condition_is_multiplying_its_one_hot_form() -> None:
+    places = torch.tensor([2, 0, 1, 1])
+    one_hot = torch.nn.functional.one_hot(places, 3).float()
+    noise, context = torch.randn(4, 4, generator=rng(1)), torch.randn(4, 2, generator=rng(2))
+    generator = Generator(4, 2, (8,), 5, rng(), conditions=3).eval()
+    first, last = torch.split(one_hot @ generator.condition, [8, 5], dim=1)
+    block = generator.blocks[0]
+    wanted = generator.output(block(torch.cat([noise, context], 1), first)) + last
+    assert torch.allclose(generator(noise, context, places), wanted, atol=1e-6)
+    critic = Critic(5, 2, (8,), 2, rng(), conditions=3)
+    rows = torch.randn(4, 5, generator=rng(3))
+    shift = one_hot.reshape(2, 6) @ critic.condition
+    hidden = critic.layers[0](torch.cat([rows.reshape(2, -1), context.reshape(2, -1)], 1)) + shift
+    wanted = critic.layers[1](torch.nn.functional.leaky_relu(hidden, 0.2))
+    assert torch.allclose(critic(rows, context, places, rng()), wanted, atol=1e-6)
+
+
+def test_dropout_keeps_the_mean_score_and_leaves_units_out() -> None:
+    critic = Critic(3, 0, (400,), 1, rng(), dropout=0.5)
+    row, nothing = torch.randn(1, 3, generator=rng(1)), torch.zeros(1, 0)
+    draw = rng(2)
+    scores = torch.stack([critic(row, nothing, None, draw)[0, 0] for _ in range(400)]).detach()
+    critic.dropout = 0.0
+    assert scores.std() > 0.01
+    assert scores.mean().item() == pytest.approx(
+        critic(row, nothing, None, draw).item(), abs=0.15 * scores.std().item()
+    )
 
 
 def test_soft_rows_are_states_and_gated_scalars() -> None:

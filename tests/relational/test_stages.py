@@ -13,7 +13,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from synthohive_spark.errors import GenerationError
+from synthohive_spark.errors import ConstraintViolationError
 from synthohive_spark.lake.location import Location
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.relational.orchestrator import StagedOrchestrator, Trained
@@ -257,5 +257,5 @@ def test_a_broken_expression_stops_the_write(shop: dict[str, Any], spark: SparkS
     strict = plan.model_copy(update={"bounds": (law,)})
     made = StagedOrchestrator(Metadata({"hours": METADATA.tables["hours"]}), spark, model_cls=ColumnShuffle)
     made.trained = Trained({"hours": strict}, trained(shop).artifacts, trained(shop).copies)
-    with pytest.raises(GenerationError, match=r"hours: a generated row breaks the constraint: load > 100"):
+    with pytest.raises(ConstraintViolationError, match=r"hours: 30 of the 30 rows .*; broken: load > 100 \(30 rows\)"):
         made.generate({}, str(tmp_path))

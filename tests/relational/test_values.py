@@ -9,10 +9,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from synthohive_spark.metadata import Constraint
 from synthohive_spark.relational.keyformat import counted
-from synthohive_spark.relational.values import as_model, as_spark
+from synthohive_spark.relational.values import as_micros, as_model, as_spark, bounded
 
 TIME = dt.datetime(2013, 7, 1, 12, 30, 0, 5)
+DATE = dt.date(2013, 7, 1)
 MICROS = 1_372_681_800_000_005
 
 
@@ -56,6 +58,47 @@ def test_values_leave_as_their_spark_type(values: list[Any], spark_type: str, ex
     kinds = {"int": pa.int32(), "boolean": pa.bool_(), "decimal(10,2)": pa.decimal128(10, 2), "string": pa.string()}
     arrow = pa.array(made, type={**kinds, "date": pa.date32(), "double": pa.float64()}[spark_type], from_pandas=True)
     assert arrow.to_pylist() == expected
+
+
+D = Decimal
+
+
+@pytest.mark.parametrize(
+    ("values", "law", "expected"),
+    [
+        ([1, 5, None, 9], {"min": 2.5, "max": 8.5}, [3, 5, None, 8]),
+        ([1.0, 5.0, None, 9.0], {"min": 2.5, "max": 8.5}, [2.5, 5.0, None, 8.5]),
+        ([D("1.00"), None, D("9.00")], {"min": 2, "max": 8.5}, [D(2), None, D("8.5")]),
+        ([DATE, None], {"min": "2014-02-03"}, [dt.date(2014, 2, 3), None]),
+        ([DATE, None], {"allowed": ["2014-02-03"]}, [dt.date(2014, 2, 3), None]),
+        ([pd.Timestamp(TIME)], {"max": "2013-01-01 10:00:00"}, [pd.Timestamp("2013-01-01 10:00:00")]),
+        (["a", "b", None], {"allowed": ["b", None]}, ["b", "b", None]),
+        (["a", None], {"allowed": [None]}, [None, None]),
+        ([None, None], {"min": 3}, [None, None]),
+    ],
+)
+def test_bounds_hold_on_every_value_and_keep_its_type(values: list[Any], law: Any, expected: list[Any]) -> None:
+    made = bounded(pd.Series(values, dtype=object), Constraint(column="c", **law), np.random.default_rng(1))
+    assert [None if pd.isna(v) else v for v in made] == expected
+    assert {type(v) for v in made.dropna()} <= {type(v) for v in expected}
+
+
+@pytest.mark.parametrize(
+    ("law", "sql"),
+    [
+        ({"column": "a b`", "min": 2, "max": 4.5}, "`a b``` >= 2 and `a b``` <= 4.5"),
+        ({"column": "d", "min": "2024-01-01"}, "`d` >= '2024-01-01'"),
+        ({"column": "s", "allowed": ["it's", True, None]}, "`s` in ('it\\'s', true)"),
+        ({"expression": "a < b"}, "a < b"),
+    ],
+)
+def test_a_constraint_as_sql(law: Any, sql: str) -> None:
+    assert Constraint(**law).sql == sql
+
+
+def test_micros_of_a_models_times_keep_nulls() -> None:
+    seen = as_model(pd.Series([MICROS, None], dtype=object), "timestamp")
+    assert as_micros(seen).tolist() == [MICROS, pd.NA]
 
 
 def test_counted_values() -> None:

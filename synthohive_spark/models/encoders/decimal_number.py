@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from synthohive_spark.models.encoders.mode_scale import build_number_scale
 from synthohive_spark.models.encoders.numbers import NumberPartial, NumberSpec, merged_grain, null_mask
-from synthohive_spark.models.encoders.rank_scale import Numbers, as_numbers, build_scale
+from synthohive_spark.models.encoders.rank_scale import Numbers, as_numbers
 from synthohive_spark.models.encoders.sample import BottomK, merge_samples
 from synthohive_spark.models.encoders.spec import Encoded, Kind, Limits, merged_dtype, merged_null_share
 
@@ -44,7 +45,7 @@ def reduce(partials: Sequence[NumberPartial], limits: Limits) -> DecimalSpec:
     """Returns the spec of the whole column."""
     share, digits = merged_null_share(partials), merged_grain(partials)
     sample = _unscaled(merge_samples([partial.sample for partial in partials]), digits)
-    return DecimalSpec("decimal", merged_dtype(partials), share, build_scale(sample, share > 0, limits), digits)
+    return DecimalSpec("decimal", merged_dtype(partials), share, build_number_scale(sample, share > 0, limits), digits)
 
 
 def encode(spec: DecimalSpec, values: pd.Series[Any], rng: np.random.Generator | None) -> Encoded:

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from typing_extensions import Self
 
+from synthohive_spark.models.encoders.mode_scale import ModeScale
 from synthohive_spark.models.encoders.rank_scale import Numbers, RankScale
 from synthohive_spark.models.encoders.sample import BottomK
 from synthohive_spark.models.encoders.spec import ColumnPartial, ColumnSpec
@@ -31,9 +32,9 @@ class NumberPartial(ColumnPartial):
 
 @dataclass(frozen=True)
 class NumberSpec(ColumnSpec):
-    """Spec of a kind on a rank scale."""
+    """Spec of a kind on a scale."""
 
-    scale: RankScale
+    scale: RankScale | ModeScale
 
     @property
     def cardinality(self) -> int:
@@ -42,13 +43,19 @@ class NumberSpec(ColumnSpec):
 
     @property
     def continuous_code(self) -> int | None:
-        """The state in which the rank carries the value."""
+        """The one state in which the rank carries the value."""
         return self.scale.continuous_code
+
+    @property
+    def has_scalar(self) -> bool:
+        """Whether a rank, or a place within a mode, goes with the state."""
+        return self.scale.has_scalar
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Self:
         """Returns the spec that ``to_json`` wrote."""
-        return cls(**{**raw, "scale": RankScale.from_json(raw["scale"])})
+        scale = ModeScale if "means" in raw["scale"] else RankScale
+        return cls(**{**raw, "scale": scale.from_json(raw["scale"])})
 
 
 def null_mask(values: pd.Series[Any]) -> NDArray[np.bool_]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from synthohive_spark.models.encoders.mode_scale import build_number_scale
 from synthohive_spark.models.encoders.numbers import (
     NumberPartial,
     NumberSpec,
@@ -17,7 +18,6 @@ from synthohive_spark.models.encoders.numbers import (
     null_mask,
     number_series,
 )
-from synthohive_spark.models.encoders.rank_scale import build_scale
 from synthohive_spark.models.encoders.sample import BottomK, merge_samples
 from synthohive_spark.models.encoders.spec import Encoded, Kind, Limits, merged_dtype, merged_null_share
 
@@ -48,7 +48,7 @@ def analyze(values: pd.Series[Any], hashes: NDArray[np.uint64]) -> NumberPartial
 def reduce(partials: Sequence[NumberPartial], limits: Limits) -> NumericSpec:
     """Returns the spec of the whole column."""
     share = merged_null_share(partials)
-    scale = build_scale(merge_samples([partial.sample for partial in partials]), share > 0, limits)
+    scale = build_number_scale(merge_samples([partial.sample for partial in partials]), share > 0, limits)
     return NumericSpec("numeric", merged_dtype(partials), share, scale, merged_grain(partials))
 
 

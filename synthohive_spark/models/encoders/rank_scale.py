@@ -57,6 +57,11 @@ class RankScale:
         return len(self.values) if self.levels else None
 
     @property
+    def has_scalar(self) -> bool:
+        """Whether a scalar goes with the state."""
+        return bool(self.levels)
+
+    @property
     def cardinality(self) -> int:
         """Number of states."""
         return len(self.values) + bool(self.levels) + self.has_null
@@ -94,17 +99,8 @@ class RankScale:
 
         Where null is no state (a context that was never null in training), null rows take the middle of the scale.
         """
-        inner = self.encode(numbers, rng)
-        if not null.any():
-            return inner
         middle = self.continuous_code if self.continuous_code is not None else len(self.values) // 2
-        codes = np.full(null.size, self.cardinality - 1 if self.has_null else middle, dtype=np.int64)
-        codes[~null] = inner.codes
-        if inner.ranks is None:
-            return Encoded(codes)
-        ranks = np.zeros(null.size)
-        ranks[~null] = inner.ranks
-        return Encoded(codes, ranks)
+        return with_null_rows(self.encode(numbers, rng), null, self.cardinality - 1 if self.has_null else middle)
 
     def decode(self, encoded: Encoded) -> tuple[Numbers, NDArray[np.bool_]]:
         """Returns (n,) numbers and the (n,) null mask; null rows hold an arbitrary kept number."""
@@ -140,14 +136,27 @@ class RankScale:
         position = left + (right - 1 - left) * spread
         between = (left == right) & (left > 0) & (left <= last)
         below, above = knots[left[between] - 1], knots[left[between]]
-        position[between] = left[between] - 1 + _fraction(numbers[between], below, above)
+        position[between] = left[between] - 1 + fraction(numbers[between], below, above)
         clipped: NDArray[np.float64] = np.clip(np.where((left == right) & (left == 0), 0.0, position), 0.0, last) / last
         return clipped
 
     def _between_knots(self, uniform: NDArray[np.float64]) -> Numbers:
         position = uniform * (len(self.levels) - 1)
         index = np.minimum(position.astype(np.int64), len(self.levels) - 2)
-        return _interpolate(self._levels[index], self._levels[index + 1], position - index)
+        return interpolate(self._levels[index], self._levels[index + 1], position - index)
+
+
+def with_null_rows(present: Encoded, null: NDArray[np.bool_], code: int) -> Encoded:
+    """Returns the (n,) encoded rows of which the non-null ones are ``present``; null rows have ``code`` and rank 0."""
+    if not null.any():
+        return present
+    codes = np.full(null.size, code, dtype=np.int64)
+    codes[~null] = present.codes
+    if present.ranks is None:
+        return Encoded(codes)
+    ranks = np.zeros(null.size)
+    ranks[~null] = present.ranks
+    return Encoded(codes, ranks)
 
 
 def as_numbers(values: Sequence[Any] | Numbers, floating: bool) -> Numbers:
@@ -187,7 +196,8 @@ def build_scale(sample: Numbers, has_null: bool, limits: Limits) -> RankScale:
     rest, weight = values[~atom & finite], counts[~atom & finite]
     if weight.sum() < limits.min_count:
         return scale(values[atom] if atom.any() else as_numbers([0], floating), none, none)
-    levels, shares = _quantiles(rest, weight, values.size < DISCRETE_SHARE * sample.size, limits.min_count)
+    discrete = values.size < DISCRETE_SHARE * sample.size or bool(kept.all())
+    levels, shares = _quantiles(rest, weight, discrete, limits.min_count)
     if levels.size == 1:
         return scale(np.unique(np.concatenate([values[atom], levels])), none, none)
     return scale(values[atom], levels, shares)
@@ -236,22 +246,31 @@ def _nearest(sorted_values: Numbers, numbers: Numbers) -> NDArray[np.int64]:
     return np.where(exact | ~(to_left <= to_right), right, left).astype(np.int64)
 
 
-def _fraction(numbers: Numbers, low: Numbers, high: Numbers) -> NDArray[np.float64]:
+def fraction(numbers: Numbers, low: Numbers, high: Numbers) -> NDArray[np.float64]:
     """Returns where each number lies between its knots, in [0, 1]; exact for integers of any size."""
     if numbers.dtype.kind == "f":
-        return np.clip((numbers / 2 - low / 2) / (high / 2 - low / 2), 0.0, 1.0)
-    wide, start = numbers.astype(object), low.astype(object)
-    return np.asarray((wide - start) / (high.astype(object) - start), dtype=np.float64)
+        shares = (numbers / 2 - low / 2) / (high / 2 - low / 2)
+    elif numbers.size and all(values.dtype.kind == "i" and _fits_float(values) for values in (numbers, low, high)):
+        shares = (numbers - low) / (high - low)
+    else:
+        start = low.astype(object)
+        shares = (numbers.astype(object) - start) / (high.astype(object) - start)
+    return np.clip(np.asarray(shares, dtype=np.float64), 0.0, 1.0)
 
 
-def _interpolate(low: Numbers, high: Numbers, fraction: NDArray[np.float64]) -> Numbers:
-    """Returns low + (high - low) * fraction in the type of ``low``, never outside [low, high]."""
+def interpolate(low: Numbers, high: Numbers, share: NDArray[np.float64]) -> Numbers:
+    """Returns low + (high - low) * share in the type of ``low``, never outside [low, high]."""
     if low.dtype.kind == "f":
-        return np.clip(low * (1.0 - fraction) + high * fraction, low, high)
+        return np.clip(low * (1.0 - share) + high * share, low, high)
     if low.size == 0:
         return low
-    if low.dtype.kind == "i" and max(abs(int(low.min())), abs(int(high.max()))) < _EXACT_FLOAT // 2:
-        return low + np.rint((high - low) * fraction).astype(np.int64)
-    triples = zip(low.tolist(), high.tolist(), fraction.tolist(), strict=True)
+    if low.dtype.kind == "i" and _fits_float(low) and _fits_float(high):
+        return low + np.rint((high - low) * share).astype(np.int64)
+    triples = zip(low.tolist(), high.tolist(), share.tolist(), strict=True)
     exact = [a + min(b - a, int((b - a) * f)) for a, b, f in triples]
     return np.asarray(exact, dtype=low.dtype)
+
+
+def _fits_float(numbers: Numbers) -> bool:
+    """Returns whether differences of the integers are exact as floats."""
+    return max(abs(int(numbers.min())), abs(int(numbers.max()))) < _EXACT_FLOAT // 2

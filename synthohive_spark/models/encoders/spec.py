@@ -28,6 +28,7 @@ class Limits:
         max_numbers: numbers of at most this many distinct values are categories.
         atom_share: share of the rows from which a single number is a state of its own.
         atom_rows: rows that such a number needs at least.
+        modes: Gaussian modes of a numeric column, at most; 0 for a rank scale instead.
     """
 
     min_count: int = 3
@@ -35,6 +36,7 @@ class Limits:
     max_numbers: int = 40
     atom_share: float = 0.01
     atom_rows: int = 10
+    modes: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Encoded:
 
     Attributes:
         codes: (n,) state of each row, in 0 .. cardinality - 1.
-        ranks: (n,) rank in [-1, 1] where the state is "continuous" and 0 elsewhere; None for kinds without a scale.
+        ranks: (n,) rank, or place within the mode, in [-1, 1]; 0 in states without; None for kinds without a scale.
     """
 
     codes: NDArray[np.int64]
@@ -80,8 +82,13 @@ class ColumnSpec:
 
     @property
     def continuous_code(self) -> int | None:
-        """The state in which the rank carries the value; None if there is none."""
+        """The one state in which the rank carries the value; None if there is none."""
         return None
+
+    @property
+    def has_scalar(self) -> bool:
+        """Whether a rank, or a place within a mode, goes with the state."""
+        return False
 
     def to_json(self) -> dict[str, Any]:
         """Returns the spec as JSON values."""

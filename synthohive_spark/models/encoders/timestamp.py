@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from synthohive_spark.models.encoders.mode_scale import build_number_scale
 from synthohive_spark.models.encoders.numbers import NumberPartial, NumberSpec, merged_grain, null_mask
-from synthohive_spark.models.encoders.rank_scale import Numbers, build_scale
+from synthohive_spark.models.encoders.rank_scale import Numbers
 from synthohive_spark.models.encoders.sample import BottomK, merge_samples
 from synthohive_spark.models.encoders.spec import Encoded, Kind, Limits, merged_dtype, merged_null_share
 
@@ -69,7 +70,7 @@ def reduce(partials: Sequence[TimestampPartial], limits: Limits) -> TimestampSpe
     step = _steps(unit)[min(grain, wall_grain)]
     ticks = merge_samples([partial.sample for partial in partials])
     sample = np.sort(_wall(ticks, unit, zone) if wall_clock else ticks) // step
-    scale = build_scale(sample, share > 0, limits)
+    scale = build_number_scale(sample, share > 0, limits)
     return TimestampSpec("timestamp", dtype, share, scale, unit, step, zone, wall_clock)
 
 

@@ -1,0 +1,86 @@
+"""Children per parent by what the parent is: a bounded sample of parents with their counts streams into one task."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from synthohive_spark.lake.location import quote
+from synthohive_spark.relational.laws import key_set
+from synthohive_spark.relational.linkage import Leaves
+from synthohive_spark.relational.values import TIMES, as_model
+
+SAMPLE = 50_000  # parents that the law is learnt from
+BUCKETS = 2**30
+
+
+@dataclass(frozen=True)
+class Learner:
+    """What the task runs, as the function of ``mapInPandas``: parents with their counts in, one law as JSON out.
+
+    Attributes:
+        attributes: {name: Spark type}; columns arrive as ``a0``, ``a1``, ... in this order, counts as ``n``.
+        min_subjects: parents that must hold a text before the law may name it.
+    """
+
+    attributes: Mapping[str, str]
+    min_subjects: int
+
+    def __call__(self, frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        """The sample in, one row out; none where attributes say nothing."""
+        parts = [f for f in frames if len(f)]
+        if not parts:
+            return
+        sample = pd.concat(parts, ignore_index=True)
+        known = {name: as_model(sample[f"a{i}"], kind) for i, (name, kind) in enumerate(self.attributes.items())}
+        leaves = Leaves.learn(sample["n"].to_numpy(np.int64), pd.DataFrame(known), self.min_subjects)
+        if leaves is not None:
+            yield pd.DataFrame({"law": [json.dumps(leaves.to_dict())]})
+
+
+def conditional_law(
+    children: DataFrame,
+    columns: tuple[str, ...],
+    parents: DataFrame,
+    referenced: tuple[str, ...],
+    rows: int,
+    learner: Learner,
+) -> Leaves | None:
+    """The law of children per parent, given the parent's attributes; None where these say nothing.
+
+    Args:
+        children: the table.
+        columns: its foreign key.
+        parents: the table that it refers to.
+        referenced: the key's columns there.
+        rows: parents in all.
+        learner: which attributes, and what the task runs.
+    """
+    keys = [F.col(quote(c)) for c in referenced]
+    place = F.xxhash64(F.lit("linkage"), *keys)
+    kinds = learner.attributes
+    shown = parents.select(
+        place.alias("place"),
+        *(k.alias(f"k{i}") for i, k in enumerate(keys)),
+        *(_carried(name, kind).alias(f"a{i}") for i, (name, kind) in enumerate(kinds.items())),
+    )
+    if rows > SAMPLE:
+        shown = shown.where(F.pmod("place", F.lit(BUCKETS)) < F.lit(int(SAMPLE / rows * BUCKETS)))
+    named = [F.col(quote(c)).alias(f"f{i}") for i, c in enumerate(columns)]
+    families = children.where(key_set(columns)).groupBy(*named).agg(F.count("*").alias("n"))
+    counted = shown.join(families, [F.col(f"k{i}") == F.col(f"f{i}") for i in range(len(columns))], "left")
+    sample = counted.select("place", F.coalesce("n", F.lit(0)).alias("n"), *(f"a{i}" for i in range(len(kinds))))
+    found = sample.repartition(1).sortWithinPartitions("place").mapInPandas(learner, "law string").collect()
+    return Leaves.from_dict(json.loads(found[0]["law"])) if found else None
+
+
+def _carried(name: str, kind: str) -> Column:
+    """An attribute as pandas can hold it: times as microseconds."""
+    own = F.col(quote(name))
+    return F.unix_micros(own.cast("timestamp")) if kind in TIMES else own

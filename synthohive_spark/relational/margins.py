@@ -1,0 +1,43 @@
+"""Whole-number tables with given margins, as near as may be to a table of counts."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from synthohive_spark.randomness import Ints
+
+SMOOTH = 1e-3  # share of a uniform table in the fitted one, so that no margin is impossible
+ROUNDS = 50
+Floats = npt.NDArray[np.float64]
+
+
+def fit_margins(joint: Floats, rows: Ints, columns: Ints) -> Ints:
+    """The joint table in whole numbers, scaled to margins by iterative proportional fitting (Deming and Stephan, 1940).
+
+    Args:
+        joint: counts, shape (r, c).
+        rows: wanted sum of each row, shape (r,).
+        columns: wanted sum of each column, shape (c,), with the same total.
+    """
+    n = max(int(rows.sum()), 1)
+    cells = joint / max(joint.sum(), 1.0) * n
+    cells = cells + SMOOTH * np.outer(rows, columns) / n
+    for _ in range(ROUNDS):
+        cells *= (rows / np.maximum(cells.sum(axis=1), 1e-12))[:, None]
+        cells *= (columns / np.maximum(cells.sum(axis=0), 1e-12))[None, :]
+    whole: Ints = np.floor(cells + 1e-9).astype(np.int64)
+    left, right = rows - whole.sum(axis=1), columns - whole.sum(axis=0)
+    rest = cells - whole
+    for g, c in zip(*np.unravel_index(np.argsort(-rest, axis=None, kind="stable"), rest.shape), strict=True):
+        if left[g] > 0 and right[c] > 0 and rest[g, c] > 0:
+            whole[g, c] += 1
+            left[g] -= 1
+            right[c] -= 1
+    for g in np.flatnonzero(left > 0).tolist():
+        for c in np.flatnonzero(right > 0).tolist():
+            more = min(left[g], right[c])
+            whole[g, c] += more
+            left[g] -= more
+            right[c] -= more
+    return whole

@@ -1,0 +1,93 @@
+"""Children per parent by what the parent is: in SQL as in Python, and in a lake as in its source."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+from sklearn.tree import DecisionTreeRegressor
+
+from synthohive_spark.metadata import Metadata
+from synthohive_spark.relational.features import Features
+from synthohive_spark.relational.linkage import Leaves, LinkageModel
+from synthohive_spark.relational.tree import Tree
+from tests.lakes import fitted, key_faults, write_lake
+
+RNG = np.random.default_rng(3)
+SHOPS = 400
+METADATA = Metadata()
+METADATA.add_table("shops", pk="id")
+METADATA.add_table("visits", pk="id", fk={"shop": "shops.id"})
+
+
+@pytest.mark.spark
+def test_sql_finds_the_leaf_that_python_finds(spark: SparkSession) -> None:
+    rows = 300
+    frame = pd.DataFrame(
+        {
+            "size": np.where(RNG.random(rows) < 0.2, np.nan, RNG.normal(size=rows)),
+            "kind": RNG.choice(["it's", 'a "b"', "back\\slash", "rare"], rows, p=[0.4, 0.3, 0.29, 0.01]),
+            "day": [dt.date(1850, 1, 1) + dt.timedelta(days=int(d)) for d in RNG.integers(0, 99_999, rows)],
+            "open": RNG.random(rows) < 0.5,
+        }
+    )
+    features = Features.fit(frame, 3)
+    x = features.matrix(frame)
+    tree = Tree.of(DecisionTreeRegressor(max_leaf_nodes=40, random_state=0).fit(x, RNG.normal(size=rows)))
+    types = {"size": "double", "kind": "string", "day": "date", "open": "boolean"}
+    sql = tree.sql(features.sql({c: f"`{c}`" for c in types}, types))
+    shown = spark.createDataFrame(frame.assign(nth=range(rows))).withColumn(
+        "size", F.when(F.isnan("size"), F.lit(None)).otherwise(F.col("size"))
+    )
+    found = [r["leaf"] for r in shown.select("nth", F.expr(sql).alias("leaf")).orderBy("nth").collect()]
+    assert found == tree.apply(x).tolist()
+
+
+def test_attributes_that_say_nothing_make_no_law() -> None:
+    context = pd.DataFrame({"size": RNG.normal(size=2000)})
+    assert Leaves.learn(RNG.poisson(3, 2000), context) is None
+    told = Leaves.learn(np.where(context["size"] > 0, 5, 1), context)
+    assert told is not None
+    assert Leaves.from_dict(told.to_dict()).to_dict() == told.to_dict()
+    parents = [700 + i for i in range(len(told.laws))]
+    ranks = np.arange(sum(parents))
+    assert told.at_ranks(ranks, parents, 1).sum() == told.total(parents)
+    assert told.at_ranks(ranks, parents, 1, 12_345).sum() == 12_345
+
+
+def test_leaves_of_any_size_give_the_histogram_of_the_whole_law() -> None:
+    context = pd.DataFrame({"size": RNG.normal(size=1000)})
+    counts = np.where(context["size"] > 0, RNG.integers(3, 9, 1000), RNG.integers(0, 3, 1000))
+    law = LinkageModel().fit(counts)
+    leaves = Leaves.learn(counts, context)
+    assert leaves is not None
+    parents = RNG.multinomial(1000, np.full(len(leaves.laws), 1 / len(leaves.laws))).tolist()
+    made = leaves.balanced(parents, law).at_ranks(np.arange(1000), parents, 1)
+    assert dict(zip(*np.unique(made, return_counts=True), strict=True)) == dict(
+        zip(law.values, law.parents, strict=True)
+    )
+
+
+@pytest.mark.spark
+def test_large_shops_have_more_visits_in_the_copy_too(spark: SparkSession, tmp_path: Path) -> None:
+    large = RNG.random(SHOPS) < 0.3
+    shops = pd.DataFrame({"id": range(SHOPS), "size": np.where(large, "large", "small"), "floor": [1, 2] * 200})
+    visits = np.repeat(np.arange(SHOPS), np.where(large, RNG.integers(6, 10, SHOPS), RNG.integers(0, 2, SHOPS)))
+    lake = {"shops": shops, "visits": pd.DataFrame({"id": range(len(visits)), "shop": visits})}
+    made = fitted(spark, METADATA, write_lake(spark, tmp_path / "source", lake), linkage="conditional")
+    made.generate({"shops": 2 * SHOPS}, str(tmp_path / "target"))
+    frames = {t: made.io.read_dataset(str(tmp_path / "target" / t)) for t in METADATA.tables}
+    assert key_faults(METADATA, frames) == []
+    joined = frames["shops"].join(frames["visits"].groupBy("shop").count(), F.col("id") == F.col("shop"), "left")
+    per = {
+        r["size"]: r for r in joined.groupBy("size").agg(F.avg(F.coalesce("count", F.lit(0))), F.max("count")).collect()
+    }
+    assert per["large"][1] == pytest.approx(7.5, abs=0.3)
+    assert per["small"][1] == pytest.approx(0.5, abs=0.2)
+    assert (per["large"][2], per["small"][2]) == (9, 1)
+    assert abs(frames["visits"].count() / (2 * len(visits)) - 1) < 0.01

@@ -1,0 +1,72 @@
+"""Counting without counting: what a unit works out by itself agrees with what the whole table would show."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from synthohive_spark.randomness import scatter, scattered_below
+from synthohive_spark.relational.counting import Patterns
+from synthohive_spark.relational.linkage import LinkageModel
+from synthohive_spark.relational.margins import fit_margins
+from synthohive_spark.relational.plan import NullPattern
+from synthohive_spark.relational.slots import Dealer, Key
+
+
+@given(st.integers(1, 400), st.data())
+def test_scattered_numbers_below_a_bound_are_counted(n: int, data: st.DataObject) -> None:
+    first, bound = data.draw(st.integers(0, n)), data.draw(st.integers(0, n))
+    assert scattered_below(first, n, bound) == (scatter(np.arange(first), n) < bound).sum()
+
+
+def test_numbers_beyond_a_float_are_counted_exactly() -> None:
+    n = 2**31 - 1
+    whole = [scattered_below(n, n, bound) for bound in (0, 1, 12_345_678, n)]
+    assert whole == [0, 1, 12_345_678, n]
+
+
+@settings(max_examples=50)
+@given(st.integers(1, 60), st.integers(0, 40), st.lists(st.tuples(st.booleans(), st.integers(1, 9)), min_size=1))
+def test_set_rows_are_counted_as_they_are_set(owned: int, free: int, parts: list[tuple[bool, int]]) -> None:
+    whole = sum(weight for _, weight in parts)
+    shares = [NullPattern(set_keys=(flag,), share=weight / whole) for flag, weight in parts]
+    patterns = Patterns(shares, shares[::-1], owned, owned + free)
+    there = patterns.set_rows(0, np.arange(owned), False).tolist()
+    if free:
+        there += patterns.set_rows(0, np.arange(owned, owned + free), True).tolist()
+    counted = [patterns.set_before(0, rows) for rows in range(owned + free + 1)]
+    assert counted == [sum(there[:rows]) for rows in range(owned + free + 1)]
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 10**6))
+def test_fitted_tables_have_exactly_the_margins(rows: int, columns: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    joint = rng.integers(0, 3, (rows, columns)) * rng.random((rows, columns))
+    wanted = rng.multinomial(rng.integers(0, 50), rng.dirichlet(np.ones(columns)))
+    sums = rng.multinomial(wanted.sum(), rng.dirichlet(np.ones(rows)))
+    made = fit_margins(joint, sums, wanted)
+    assert (made >= 0).all()
+    assert (made.sum(axis=1).tolist(), made.sum(axis=0).tolist()) == (sums.tolist(), wanted.tolist())
+
+
+@settings(max_examples=30)
+@given(st.lists(st.integers(0, 7), min_size=1, max_size=30), st.lists(st.integers(1, 20), min_size=1, max_size=12))
+def test_all_units_together_deal_each_parent_its_children(counts: list[int], sizes: list[int]) -> None:
+    wanted = sum(sizes)
+    law = LinkageModel().fit(counts)
+    always = Patterns((NullPattern(set_keys=(True,), share=1.0),), (), wanted, wanted)
+    dealer = Dealer((Key(law.to_dict(), len(counts), wanted, 7, True),), always)
+    ends = np.cumsum(sizes)
+    units = [
+        SimpleNamespace(block=i, slice=0, unit_rows=size, offset=int(end - size))
+        for i, (size, end) in enumerate(zip(sizes, ends, strict=True))
+    ]
+    dealt = pd.concat([share for unit in units for share in dealer.shares(unit)])
+    assert dealt.groupby("block")["copies"].sum().tolist() == sizes
+    together = dealt.groupby("who")["copies"].sum().reindex(range(len(counts)), fill_value=0)
+    assert together.tolist() == law.at(np.arange(len(counts)), len(counts), wanted).tolist()
