@@ -65,11 +65,18 @@ def kind_of(kind: T.DataType) -> str | None:
     return next((name for name, types in families if isinstance(kind, types)), None)
 
 
-def plan(table: Table, frame: DataFrame) -> Plan:
-    """Sort the columns of a real table by what happens to them."""
+def plan(table: Table, frame: DataFrame, protected: Sequence[str] = ()) -> Plan:
+    """Sort the columns of a real table by what happens to them.
+
+    Args:
+        table: its metadata.
+        frame: its rows.
+        protected: columns that are written as the shape of their values, because most of these are rare.
+    """
     reasons = {c: "foreign key" for fk in table.foreign_keys for c in fk.columns}
     if len(table.primary_key) == 1:
         reasons[table.primary_key[0]] = "primary key"
+    reasons.update(dict.fromkeys(protected, "rare values, written as their shape"))
     reasons.update(dict.fromkeys(table.pii, "personal data, replaced"))
     fields: list[Field] = []
     skipped: list[SkippedColumn] = []

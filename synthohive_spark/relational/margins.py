@@ -28,6 +28,12 @@ def fit_margins(joint: Floats, rows: Ints, columns: Ints) -> Ints:
         cells *= (columns / np.maximum(cells.sum(axis=0), 1e-12))[None, :]
     whole: Ints = np.floor(cells + 1e-9).astype(np.int64)
     left, right = rows - whole.sum(axis=1), columns - whole.sum(axis=0)
+    for g in np.flatnonzero(left < 0).tolist():  # the fit has not converged: what is too much in a row goes
+        for c in np.argsort(-whole[g], kind="stable").tolist():
+            less = min(whole[g, c], -left[g])
+            whole[g, c] -= less
+            left[g] += less
+            right[c] += less
     rest = cells - whole
     for g, c in zip(*np.unravel_index(np.argsort(-rest, axis=None, kind="stable"), rest.shape), strict=True):
         if left[g] > 0 and right[c] > 0 and rest[g, c] > 0:
