@@ -25,6 +25,17 @@ FACTS = {
 
 
 @dataclass(frozen=True)
+class Trained:
+    """How one table's model was trained; ``steps`` is None for a model that counts none."""
+
+    table: str
+    rows: int
+    steps: int | None
+    seconds: float
+    device: str
+
+
+@dataclass(frozen=True)
 class Fact:
     """One line about the run."""
 
@@ -38,7 +49,8 @@ def render(evaluation: Evaluation, context: Mapping[str, Any]) -> str:
     Args:
         evaluation: what was found.
         context: about the run. ``fail_under`` is the gate; ``run_id``, ``model``, ``seed``, ``seconds`` and
-            ``driver_peak_mb`` are shown by their names, any other key as it is, None not at all.
+            ``driver_peak_mb`` are shown by their names, ``models`` ({table: metrics of its training}) as a table, any
+            other key as it is, None not at all.
 
     Returns:
         A whole HTML page. It shows no category of fewer than 3 real rows and no extreme value.
@@ -61,6 +73,7 @@ def render(evaluation: Evaluation, context: Mapping[str, Any]) -> str:
         schema=charts.schema_picture(evaluation),
         geometry=charts,
         facts=_facts(context),
+        models=_models(context.get("models") or {}),
         run=context.get("run_id"),
         gate=gate,
         passed=passed,
@@ -74,8 +87,16 @@ def _source(name: str) -> str:
 
 
 def _facts(context: Mapping[str, Any]) -> list[Fact]:
-    order = [*FACTS, *(k for k in context if k not in FACTS and k != "fail_under")]
+    order = [*FACTS, *(k for k in context if k not in (*FACTS, "fail_under", "models"))]
     return [Fact(FACTS.get(k, k), _value(k, context[k])) for k in order if context.get(k) is not None]
+
+
+def _models(metrics: Mapping[str, Mapping[str, Any]]) -> list[Trained]:
+    return [
+        Trained(table, m["sample_rows"], m.get("steps"), m["train_seconds"], m.get("device", "none"))
+        for table, m in metrics.items()
+        if "sample_rows" in m
+    ]
 
 
 def _value(key: str, value: Any) -> str:
@@ -84,6 +105,8 @@ def _value(key: str, value: Any) -> str:
         return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
     if key == "driver_peak_mb":
         return f"{float(value):,.0f} MB"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {v}" for k, v in value.items())
     return str(value)
 
 

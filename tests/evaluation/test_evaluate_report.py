@@ -148,6 +148,16 @@ def test_a_constraint_is_described_for_people() -> None:
     ]
 
 
+def test_models_are_a_table_and_not_a_heap_of_numbers() -> None:
+    metrics = {"sample_rows": 4893, "steps": 780, "train_seconds": 12.34, "device": "cpu", "history": [{"loss": 0.123}]}
+    page = render(evaluation(), {**CONTEXT, "models": {"atom": metrics, "airlines": {}}})
+    row = re.search(r"<tr><td>atom</td>.*?</tr>", page)
+    assert row is not None
+    assert re.findall(r">([^<>]+)</td>", row[0]) == ["atom", "4,893", "780", "12.3", "cpu"]
+    assert "0.123" not in page
+    assert "<td>airlines</td>" not in page
+
+
 def test_every_value_is_escaped() -> None:
     page = render(evaluation(name=EVIL, orphans=1), {**CONTEXT, "run_id": EVIL, "model": EVIL, EVIL: EVIL})
     assert EVIL not in page
