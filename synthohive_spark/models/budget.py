@@ -21,7 +21,7 @@ FEWEST_HEAD_STEPS = 20
 SECONDS_PER_HEAD = 0.00045
 SECONDS_PER_LOOKUP = 6e-8
 # Wide, since a slow machine is no reason for another model.
-SAFETY_FACTOR = 5.0
+SAFETY_FACTOR, LEAST_SAFETY = 5.0, 30.0
 
 
 def step_seconds(batch: int, generator_parameters: int, critic_parameters: int) -> float:
@@ -83,4 +83,4 @@ def head_steps(rows: int, batch: int, max_seconds: float | None, seconds_a_step:
 
 def safety_stop(max_seconds: float | None) -> float:
     """Returns the seconds of its own work after which a training is stopped whatever is left."""
-    return math.inf if max_seconds is None else SAFETY_FACTOR * max_seconds
+    return math.inf if max_seconds is None else max(LEAST_SAFETY, SAFETY_FACTOR * max_seconds)
