@@ -15,7 +15,7 @@ from synthohive_spark.relational.keyformat import KeyFormat
 from synthohive_spark.relational.plan import SequencePlan
 
 Kind = Literal["integer", "date", "timestamp", "string"]
-CONSECUTIVE = 0.8  # share of a family's gaps that must be the commonest one for a sequence
+CONSECUTIVE = 0.8  # share of a family's gaps, and of its span, that the commonest gap must make up for a sequence
 
 
 def kind_of(spark_type: str) -> Kind:
@@ -71,11 +71,16 @@ def sequence(frame: DataFrame, family: tuple[str, ...], column: str, spark_type:
     gaps = slim.withColumn("gap", F.col("v") - F.lag("v").over(Window.partitionBy(*names).orderBy("v")))
     common = gaps.where("gap is not null").groupBy("gap").agg(F.count("*").alias("n"))
     top = common.orderBy(F.desc("n"), "gap").first()
-    total = common.agg(F.sum("n").alias("n")).first()
+    total = common.agg(F.sum("n").alias("n"), F.sum(F.col("gap") * F.col("n")).alias("span")).first()
     ends = slim.agg(F.min("v").alias("low"), F.max("v").alias("high")).first()
     low, high = (ends["low"], ends["high"]) if ends is not None else (0, 0)
     step = max(1, int(top["gap"])) if top is not None else 1
-    consecutive = top is not None and total is not None and top["n"] >= CONSECUTIVE * total["n"]
+    consecutive = (
+        top is not None
+        and total is not None
+        and top["n"] >= CONSECUTIVE * total["n"]
+        and total["span"] <= step * total["n"] / CONSECUTIVE  # few gaps, and none that is very wide
+    )
     if not consecutive and kind_of(spark_type) != "timestamp":
         step = 1
     firsts = slim.groupBy(*names).agg(F.min("v").alias("first"))

@@ -54,6 +54,13 @@ def planted() -> tuple[dict[str, Spec], dict[str, Any]]:
     )
     table("log", {"store_id": RNG.choice(stores, 60), "line": RNG.integers(0, 5, 60)}, None, key("store_id", "store"))
     table("team", {"team_id": list(range(1, 13)), "city": list("abcdef") * 2}, "team_id")
+    blocks = [(s, DAY + dt.timedelta(days=14 * week + d)) for s in stores for week in range(6) for d in range(5)]
+    table(
+        "shifts",
+        {"store_id": [s for s, _ in blocks], "day": [d for _, d in blocks]},
+        ["store_id", "day"],
+        key("store_id", "store"),
+    )
     games = [(h, a) for h in range(1, 13) for a in range(1, 13) if h != a][:100]
     table(
         "game",
@@ -216,6 +223,14 @@ def test_a_natural_key_keeps_its_sequence(lake: dict[str, Any]) -> None:
         days = sorted(values(sales.where(F.col("store_id") == store), "date"))
         assert [(b - a).days for a, b in pairwise(days)] == [1] * (len(days) - 1)
     assert children(sales, ["store_id"], 8) == {10 + s: 1 for s in range(1, 9)}
+
+
+def test_a_natural_key_with_wide_gaps_keeps_its_span(lake: dict[str, Any]) -> None:
+    _, shifts = check(lake, "store", "shifts")
+    real = lake["real"]["shifts"]["day"]
+    made = shifts.toPandas()["day"]
+    assert abs((made.max() - made.min()).days - (real.max() - real.min()).days) <= 7
+    assert abs(made.map(dt.date.toordinal).mean() - real.map(dt.date.toordinal).mean()) <= 7
 
 
 def test_a_table_without_primary_key(lake: dict[str, Any]) -> None:
