@@ -49,7 +49,8 @@ class SourceLake:
     def frame(self, table: str) -> DataFrame:
         """A table whose foreign keys all resolve: orphans are dropped or set to null as the metadata says."""
         frame = self.raw(table)
-        for fk in self.metadata.tables[table].foreign_keys:
+        keys = self.metadata.tables[table].foreign_keys
+        for fk in sorted(keys, key=lambda k: k.references == table):  # a table's own rows are known last
             if fk.orphans == "error":
                 continue
             own = fk.references == table  # such a key can only be set to null: no row leaves with another

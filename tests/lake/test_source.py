@@ -84,6 +84,24 @@ def test_orphans_are_dropped(pin: Pin, nullable: bool, kept: list[int]) -> None:
     assert source.frame("orders").columns == ["order_id", "user_id"]
 
 
+def test_a_row_loses_the_parent_in_its_own_table_that_was_dropped(pin: Pin) -> None:
+    schema = Metadata()
+    schema.add_table("users", pk="id")
+    own = {
+        "columns": ["boss"],
+        "references": "staff",
+        "referenced_columns": ["id"],
+        "nullable": True,
+        "orphans": "null",
+    }
+    schema.add_table("staff", pk="id", fk=[own, key("drop", nullable=False)])
+    staff = ("id bigint, user_id bigint, boss bigint", [(1, 1, None), (2, 99, 1), (3, 1, 2), (4, 2, 1), (5, 2, 77)])
+    source = check_source(pin(schema, users=USERS, staff=staff))
+    rows = sorted((r["id"], r["user_id"], r["boss"]) for r in source.frame("staff").collect())
+    assert rows == [(1, 1, None), (3, 1, None), (4, 2, 1), (5, 2, None)]
+    assert source.rows["staff"] == 4
+
+
 def test_children_of_dropped_rows_are_orphans_too(pin: Pin, events: list[Any]) -> None:
     schema = metadata("drop")
     line = {"columns": ["order_id"], "references": "orders", "referenced_columns": ["order_id"], "orphans": "drop"}
