@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from synthohive_spark import graph
 from synthohive_spark.errors import SchemaError, SchemaValidationError
+from synthohive_spark.lake.location import quote, text_literal
 from synthohive_spark.strict import Strict, nearest, problems
 
 Scalar = str | int | float | bool | None
@@ -53,7 +54,7 @@ class Constraint(Strict):
         """The law as Spark SQL: false where a row breaks it, null where nothing can be said."""
         if self.expression is not None:
             return self.expression
-        column = "`{}`".format(f"{self.column}".replace("`", "``"))
+        column = quote(f"{self.column}")
         parts = [f"{column} {sign} {_literal(b)}" for sign, b in ((">=", self.min), ("<=", self.max)) if b is not None]
         if self.allowed is not None:
             known = [_literal(v) for v in self.allowed if v is not None]
@@ -263,9 +264,7 @@ class Metadata:
 
 
 def _literal(value: Scalar) -> str:
-    if isinstance(value, str):
-        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    return str(value).lower()
+    return text_literal(value) if isinstance(value, str) else str(value).lower()
 
 
 def key_type(name: str) -> str:

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructField, StructType
 
 from synthohive_spark.errors import SourceDataError, WriteError
-from synthohive_spark.lake.location import TableRef, quote
+from synthohive_spark.lake.location import TableRef, quote, text_literal
 
 NEEDS_COLUMN_MAPPING = " ,;{}()\n\t="
 RECENT = 20  # commits among which a write's own is looked for; others are a table's upkeep
@@ -168,12 +168,8 @@ def _ref(place: TableRef | str) -> TableRef:
     return place if isinstance(place, TableRef) else TableRef.parse(place)
 
 
-def _text(value: str) -> str:
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
 def _properties(properties: Mapping[str, str]) -> str:
-    return ", ".join(f"{_text(k)} = {_text(v)}" for k, v in properties.items())
+    return ", ".join(f"{text_literal(k)} = {text_literal(v)}" for k, v in properties.items())
 
 
 def _same(actual: StructType, wanted: StructType) -> bool:
@@ -190,7 +186,7 @@ def _ddl(verb: str, ref: TableRef, schema: StructType, properties: Mapping[str, 
         raw_type = f.metadata.get("__CHAR_VARCHAR_TYPE_STRING", f.dataType.simpleString())
         columns.append(
             f"{quote(f.name)} {raw_type}{'' if f.nullable else ' NOT NULL'}"
-            + (f" COMMENT {_text(comment)}" if comment else "")
+            + (f" COMMENT {text_literal(comment)}" if comment else "")
         )
     settings = {"delta.enableDeletionVectors": "false", **properties}
     if any(ch in f.name for f in schema.fields for ch in NEEDS_COLUMN_MAPPING):

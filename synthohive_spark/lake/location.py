@@ -11,6 +11,11 @@ def quote(identifier: str) -> str:
     return "`" + identifier.replace("`", "``") + "`"
 
 
+def text_literal(value: str) -> str:
+    """A text as a literal of Spark SQL, whatever characters it holds."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
 @dataclass(frozen=True)
 class TableRef:
     """One Delta table: ``path`` for a folder, else a catalog name.

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from synthohive_spark.lake.location import text_literal
+
 TEXTS = 32  # texts of a column that have a feature of their own
 Floats = npt.NDArray[np.float64]
 
@@ -76,8 +78,7 @@ class Features:
             if column["kind"] == "number":
                 parts.append(f"coalesce({_number_sql(own, types[name])}, {column['fill']!r}D)")
             else:
-                texts = (t.replace("\\", "\\\\").replace("'", "\\'") for t in column["texts"])
-                parts += [f"if({own} <=> '{t}', 1D, 0D)" for t in texts]
+                parts += [f"if({own} <=> {text_literal(t)}, 1D, 0D)" for t in column["texts"]]
         return parts
 
     def to_dict(self) -> dict[str, Any]:

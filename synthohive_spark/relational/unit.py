@@ -189,25 +189,24 @@ class UnitGenerator:
 
     def _clusters(self, fk: ForeignKeyPlan, parents: pd.DataFrame, matcher: Matcher) -> Ints:
         """The cluster of each parent."""
+        own = self._attributes(parents, fk, "degree")
+        return matcher.parents.draw(own, parents["who"].to_numpy(np.int64), self.sizes[fk.references])
+
+    def _attributes(self, parents: pd.DataFrame, fk: ForeignKeyPlan, degree: str) -> pd.DataFrame:
+        """What the model sees of the parents behind a key, by its names; ``degree`` holds their numbers of children."""
         shown = {
-            c.name: as_model(parents["degree" if c.column == DEGREE else f"c{n}"], c.type)
+            c.name: as_model(parents[degree if c.column == DEGREE else f"c{n}"], c.type)
             for n, c in enumerate(self.plan.context)
             if c.path[0] == fk.position
         }
-        own = pd.DataFrame(shown, index=parents.index)
-        return matcher.parents.draw(own, parents["who"].to_numpy(np.int64), self.sizes[fk.references])
+        return pd.DataFrame(shown, index=parents.index)
 
     def _driver_clusters(self, rows: UnitRows, matcher: Matcher) -> Values:
         """The cluster of each row's driving parent, as text."""
         driving = self.plan.driving
         if driving is None or matcher.drivers is None:
             return pd.Series([None] * rows.count, dtype=object)
-        shown = {
-            c.name: as_model(rows.families[f"c{n}"], c.type)
-            for n, c in enumerate(self.plan.context)
-            if c.path[0] == driving.position
-        }
-        own = pd.DataFrame(shown, index=rows.families.index)
+        own = self._attributes(rows.families, driving, "total")
         place = np.maximum(rows.families["rank"].to_numpy(np.int64), 0)
         label = matcher.drivers.draw(own, place, self.sizes[driving.references]).astype(str).astype(object)
         return take(pd.Series(label, dtype=object), rows.owner, rows.lone)
