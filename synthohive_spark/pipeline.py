@@ -237,6 +237,7 @@ class Run:
             {t: source.frame(t) for t in tables},
             {t: self.io.read_dataset(target.table(t)) for t in tables},
             plans,
+            self.config.privacy.min_subjects,
         )
         gate = self.config.evaluate.fail_under
         seconds = round(time.monotonic() - self.started, 1)

@@ -89,7 +89,7 @@ class Synthesizer:
     def evaluate(self, synthetic: Mapping[str, DataFrame]) -> Evaluation:
         """Compare synthetic tables with the source that was learnt."""
         real = {t: self._trained.copies(t) for t in self.metadata.tables}
-        return evaluate(self.metadata, real, synthetic, self._trained.plans)
+        return evaluate(self.metadata, real, synthetic, self._trained.plans, self.privacy.min_subjects)
 
     def register_tables(self, output_path: str, schema: str = "default") -> list[str]:
         """Make the tables under ``output_path`` known to the catalog, as external tables of ``schema``.

@@ -38,6 +38,7 @@ def compare(
     fields: Sequence[Field],
     real_values: Sequence[int],
     synthetic_values: Sequence[int],
+    min_subjects: int,
 ) -> tuple[Categories, ...]:
     """Compare all categorical columns of a table: one Spark query, at most SHOWN + 1 rows a column come back.
 
@@ -47,6 +48,7 @@ def compare(
         fields: its categorical columns.
         real_values: non-null values of each in the real table.
         synthetic_values: and in the synthetic table.
+        min_subjects: values of fewer real rows, and values that are not real, count as one: the rare.
     """
     if not fields:
         return ()
@@ -55,8 +57,10 @@ def compare(
         F.count_if(F.col("side") == 0).alias("real"), F.count_if(F.col("side") == 1).alias("synthetic")
     )
     gap = F.col("real") / _per_field(real_values) - F.col("synthetic") / _per_field(synthetic_values)
+    common = F.col("real") >= max(min_subjects, 1)
+    apart, rare = F.sum(F.when(common, F.abs(gap)).otherwise(0.0)), F.abs(F.sum(F.when(common, 0.0).otherwise(gap)))
     whole = counted.groupBy("field").agg(
-        (F.sum(F.abs(gap)) / 2).alias("distance"), F.count_if(F.col("real") > 0).alias("distinct")
+        ((apart + rare) / 2).alias("distance"), F.count_if(F.col("real") > 0).alias("distinct")
     )
     order = Window.partitionBy("field").orderBy(F.col("real").desc(), F.col("value"))
     top = counted.filter(F.col("real") >= LEAST_ROWS).withColumn("place", F.row_number().over(order))

@@ -24,7 +24,12 @@ class Columns:
 
 
 def compare(
-    real: DataFrame, synthetic: DataFrame, plan: Plan, real_profile: Profile, synthetic_profile: Profile
+    real: DataFrame,
+    synthetic: DataFrame,
+    plan: Plan,
+    real_profile: Profile,
+    synthetic_profile: Profile,
+    min_subjects: int,
 ) -> Columns:
     """Score every column of the plan: at most two Spark queries, whatever the number of columns."""
     outcomes: dict[str, ColumnScore | SkippedColumn] = {s.column: s for s in plan.skipped}
@@ -39,7 +44,9 @@ def compare(
             distance = ordered.kolmogorov_smirnov(counts[0], counts[1])
             picture = ordered.picture(counts, cut, field.kind)
             outcomes[field.name] = _outcome(field, rows, present, distance, picture)
-    texts = categories.compare(real, synthetic, plan.categories, real_profile.categories, synthetic_profile.categories)
+    texts = categories.compare(
+        real, synthetic, plan.categories, real_profile.categories, synthetic_profile.categories, min_subjects
+    )
     values = zip(real_profile.categories, synthetic_profile.categories, strict=True)
     for field, text, present in zip(plan.categories, texts, values, strict=True):
         if field.kind == "string" and text.distinct > FREE_TEXT * real_profile.rows:

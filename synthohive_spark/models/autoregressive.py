@@ -28,8 +28,9 @@ from synthohive_spark.models.encoders import Limits, TableSpec, decode_table, en
 from synthohive_spark.models.encoders.table import row_hashes
 from synthohive_spark.models.families import context_dropout, family_of, held_out
 from synthohive_spark.models.layout import Layout, Packed
+from synthohive_spark.models.margins import code_shares, draw_evenly, inverse_cdf, spread
 from synthohive_spark.models.parents import choose_parents
-from synthohive_spark.models.seeds import fresh_seed, numpy_rng
+from synthohive_spark.models.seeds import fresh_seed, numpy_rng, torch_rng
 from synthohive_spark.models.storage import read_model, write_model
 from synthohive_spark.models.table_model import (
     CONTEXT_CATEGORIES,
@@ -61,6 +62,7 @@ class _Fitted:
         resolution: how finely continuous columns are cut.
         codes: the sub-columns that follow from the two.
         network: None for tables whose columns are all constant.
+        shares: share of each code of each sub-column, one sub-column's behind the other's.
     """
 
     columns: TableSpec
@@ -68,6 +70,7 @@ class _Fitted:
     resolution: Resolution
     codes: TableCodes
     network: ColumnHeads | None
+    shares: Tensor
 
     @property
     def device(self) -> torch.device:
@@ -161,7 +164,8 @@ class AutoregressiveModel(TableModel):
                 trainer = self._trainer(codes, rows, conditions, row_hashes(context), table_name, seed)
                 network = trainer.train()
             metrics = as_metrics(trainer.record)
-        self._fitted = _Fitted(columns, context_columns, resolution, codes, network)
+        shares = code_shares(torch.from_numpy(rows), tuple(codes.cardinalities))
+        self._fitted = _Fitted(columns, context_columns, resolution, codes, network, shares)
         self._metrics = {
             **metrics,
             "rows": len(data),
@@ -217,6 +221,40 @@ class AutoregressiveModel(TableModel):
         rows = decode_table(fitted.columns, fitted.codes.decode(codes, uniform), num_rows)
         return rows if given is None else _with_given(rows, given)
 
+    def sample_table(self, num_rows: int, context: pd.DataFrame | None = None, seed: int | None = None) -> pd.DataFrame:
+        """Returns the rows of a whole table: as ``sample`` does, with the shares of each column kept.
+
+        All rows are held at once, so this is for tables of some thousand rows.
+
+        Args:
+            num_rows: rows wanted.
+            context: (num_rows, c) with at least the context columns of the fit; None for a model without context.
+            seed: of the noise; None takes a new one.
+
+        Raises:
+            GenerationError: if the model is not trained, or the context does not fit it.
+        """
+        fitted = require_fitted(self._fitted)
+        seed = fresh_seed() if seed is None else seed
+        conditions = packed_context(fitted.context, context, num_rows).to(fitted.device)
+        codes = np.zeros((num_rows, len(fitted.codes.subs)), dtype=np.int64)
+        uniform = numpy_rng(seed, 2).random((num_rows, len(fitted.columns.names)))
+        if fitted.network is not None and num_rows:
+            rng = torch_rng(fitted.device, seed, 5)
+            shares = torch.split(fitted.shares.to(fitted.device), fitted.codes.cardinalities)
+
+            def pick(place: int, logits: Tensor) -> Tensor:
+                # The shares of the pieces differ from bin to bin, so there is no one share to keep.
+                kept = shares[place] if fitted.codes.subs[place].level == 0 else None
+                return draw_evenly(logits, kept, rng)
+
+            with torch_threads(self.settings.threads):
+                drawn, _ = draw_codes(fitted.network, conditions.dense(), pick, 1.0, {})
+            codes = drawn.cpu().numpy()
+            for place, sub in enumerate(fitted.codes.subs):
+                uniform[:, sub.column] = spread(drawn[:, place].double(), rng).cpu().numpy()
+        return decode_table(fitted.columns, fitted.codes.decode(codes, uniform), num_rows)
+
     def log_likelihood(self, data: pd.DataFrame, context: pd.DataFrame | None = None) -> NDArray[np.float64]:
         """Returns the (n,) log probability (nats) of rows given their context, exact over states, bins and pieces.
 
@@ -262,7 +300,8 @@ class AutoregressiveModel(TableModel):
             "parents": plan.parents if plan is not None and plan.wide else None,
             "metrics": self._timeless(),
         }
-        write_model(path, NAME, header, {} if fitted.network is None else fitted.network.state_dict())
+        weights = {} if fitted.network is None else fitted.network.state_dict()
+        write_model(path, NAME, header, {**weights, "shares": fitted.shares})
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -277,7 +316,7 @@ class AutoregressiveModel(TableModel):
             columns, context = TableSpec.from_json(header["columns"]), TableSpec.from_json(header["context"])
             resolution = Resolution(**header["resolution"])
             codes = TableCodes.of(columns, resolution)
-            network = None
+            network, shares = None, weights.pop("shares")
             if codes.subs:
                 every = tuple(tuple(range(place)) for place in range(len(codes.subs)))
                 chosen = header["parents"]
@@ -286,7 +325,7 @@ class AutoregressiveModel(TableModel):
                 network = ColumnHeads(plan, _barriers(codes), torch.Generator())
                 network.load_state_dict(weights)
                 network.eval()
-            model._fitted = _Fitted(columns, context, resolution, codes, network)
+            model._fitted = _Fitted(columns, context, resolution, codes, network, shares)
             model._metrics = header["metrics"]
         except (KeyError, TypeError, ValueError, IndexError, RuntimeError, ConfigError) as error:
             raise SerializationError(
@@ -344,10 +383,14 @@ def _draw(
     uniform = torch.from_numpy(rng.random((rows * candidates, len(fitted.codes.subs)), dtype=np.float32)).to(device)
     context = conditions.to(device).dense().repeat_interleave(candidates, dim=0)
     repeated = {place: values.to(device).repeat_interleave(candidates) for place, values in fixed.items()}
-    codes, weight = draw_codes(fitted.network, context, uniform, temperature, repeated)
+
+    def pick(place: int, logits: Tensor) -> Tensor:
+        return inverse_cdf(logits, uniform[:, place])
+
+    codes, weight = draw_codes(fitted.network, context, pick, temperature, repeated)
     if candidates > 1:
-        pick = torch.from_numpy(rng.random(rows, dtype=np.float32)).to(device)
-        codes = resample(codes, weight, pick)
+        chosen = torch.from_numpy(rng.random(rows, dtype=np.float32)).to(device)
+        codes = resample(codes, weight, chosen)
     drawn: NDArray[np.int64] = codes.cpu().numpy()
     return drawn
 

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from synthohive_spark.models.autoregressive_networks import INPUTS, ColumnHeads, Seen
+from synthohive_spark.models.margins import inverse_cdf
 
-# Below 1 by more than float32 rounds, so that a draw never lands behind the last possible code.
-TOP = 1.0 - 2.0**-20
+# The (n,) codes of a sub-column, by its place, from its (n, codes) logits.
+Pick: TypeAlias = Callable[[int, Tensor], Tensor]
 
 
 @torch.inference_mode()
 def draw_codes(
-    network: ColumnHeads, context: Tensor, uniform: Tensor, temperature: float, fixed: Mapping[int, Tensor]
+    network: ColumnHeads, context: Tensor, pick: Pick, temperature: float, fixed: Mapping[int, Tensor]
 ) -> tuple[Tensor, Tensor]:
     """Draws the rows of one batch.
 
     Args:
         network: trained.
         context: (n, K) dense context.
-        uniform: (n, S) numbers in [0, 1).
+        pick: draws the codes of a sub-column.
         temperature: divides the logits; below 1 the likely codes gain.
         fixed: (n,) codes of sub-columns that are not drawn.
 
@@ -46,18 +48,11 @@ def draw_codes(
         else:
             if temperature != 1.0:
                 logits = logits / temperature
-            codes[:, place] = inverse_cdf(logits, uniform[:, place])
+            codes[:, place] = pick(place, logits)
         if not wide:
             end = start + INPUTS * (place + 1)
             features[:, end - INPUTS : end] = seen.table[codes[:, place] + starts[place]]
     return codes, weight
-
-
-def inverse_cdf(logits: Tensor, uniform: Tensor) -> Tensor:
-    """Returns the (n,) codes that (n,) uniform numbers pick under (n, codes) logits."""
-    mass = logits.softmax(dim=1).cumsum(dim=1)
-    point = uniform.clamp_max(TOP)[:, None] * mass[:, -1:]
-    return torch.searchsorted(mass, point, right=True)[:, 0]
 
 
 @torch.inference_mode()

@@ -56,6 +56,13 @@ class ConditionalGenerativeModel(ABC):
     def sample(self, num_rows: int, context: pd.DataFrame | None = None, seed: int | None = None) -> pd.DataFrame:
         """Returns (num_rows, k) new rows, one for each of the (num_rows, c) rows of the context."""
 
+    def sample_table(self, num_rows: int, context: pd.DataFrame | None = None, seed: int | None = None) -> pd.DataFrame:
+        """Returns the (num_rows, k) rows of a whole table, as ``sample`` does unless a model can do better.
+
+        Called where all rows of a table are drawn at once, so that a model may keep the shares of each column.
+        """
+        return self.sample(num_rows, context=context, seed=seed)
+
     @abstractmethod
     def save(self, path: str | Path) -> None:
         """Writes the model into the folder ``path``."""

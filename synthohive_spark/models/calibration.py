@@ -11,8 +11,9 @@ from torch import Tensor
 
 from synthohive_spark.models.layout import Layout, Packed
 
-ROUNDS = 8
+ROUNDS = 60
 DAMPING = 0.8
+SHORTER, LONGER = 0.4, 1.25
 RANK_KNOTS = 257
 
 
@@ -30,14 +31,30 @@ def logit_bias(raw: Tensor, real: Packed, layout: Layout) -> Tensor:
     floor = 0.5 / max(1, len(real))
     for block, size in enumerate(layout.block_sizes):
         wanted = torch.bincount(real.codes[:, block].long(), minlength=size).to(raw.dtype) / max(1, len(real))
-        part = torch.zeros_like(wanted)
-        logits = raw[:, place : place + size]
-        for _ in range(ROUNDS):
-            found = (logits + part).softmax(dim=1).mean(dim=0)
-            part += DAMPING * (wanted.clamp_min(floor) / found.clamp_min(floor * 1e-3)).log()
-        bias[place : place + size] = part - part.mean()
+        bias[place : place + size] = block_bias(raw[:, place : place + size], wanted, floor)
         place += size
     return bias
+
+
+def block_bias(logits: Tensor, wanted: Tensor, floor: float) -> Tensor:
+    """Returns the (K,) shift of (n, K) logits after which their mean probabilities are the (K,) wanted shares.
+
+    Args:
+        logits: of one column.
+        wanted: shares, which add up to 1.
+        floor: the least share that is told from 0.
+    """
+    part, stride, before = torch.zeros_like(wanted), torch.full_like(wanted, DAMPING), torch.zeros_like(wanted)
+    for _ in range(ROUNDS):
+        found = (logits + part).softmax(dim=1).mean(dim=0)
+        if (found - wanted).abs().max() < floor:
+            break
+        gap = (wanted.clamp_min(floor) / found.clamp_min(floor * 1e-3)).log()
+        # Logits far apart hardly move by the ratio of shares: longer steps as long as they go the same way.
+        stride = (stride * torch.where(gap * before < 0, SHORTER, LONGER)).clamp(DAMPING / 8, DAMPING * 8)
+        part += stride * gap
+        before = gap
+    return part - part.mean()
 
 
 @torch.no_grad()

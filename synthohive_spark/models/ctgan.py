@@ -25,7 +25,8 @@ from synthohive_spark.models.ctgan_options import CLASSIC, CTGANOptions
 from synthohive_spark.models.ctgan_trainer import CTGANTrainer, TrainSettings, as_metrics
 from synthohive_spark.models.encoders import TableSpec, decode_table, encode_table
 from synthohive_spark.models.layout import Layout, Packed
-from synthohive_spark.models.networks import Generator
+from synthohive_spark.models.margins import code_shares, draw_evenly, even_ranks, inverse_cdf
+from synthohive_spark.models.networks import Generator, open_gates
 from synthohive_spark.models.seeds import fresh_seed, numpy_rng, torch_rng
 from synthohive_spark.models.storage import read_model, write_model
 from synthohive_spark.models.table_model import (
@@ -55,6 +56,7 @@ class _Fitted:
         generator: None for tables whose columns are all constant.
         rank_knots: (S, R) quantiles of the generated scalars; (0, R) where scalars are no ranks.
         conditions: (D,) chance of each condition; D is 0 without conditional sampling.
+        states: (C,) share of each state of each column with more than one; without a generator, C is 0.
     """
 
     columns: TableSpec
@@ -62,6 +64,7 @@ class _Fitted:
     generator: Generator | None
     rank_knots: Tensor
     conditions: Tensor
+    states: Tensor
 
 
 class CTGAN(TableModel):
@@ -165,7 +168,8 @@ class CTGAN(TableModel):
         layout, context_layout = Layout.of(columns), Layout.of(context_columns)
         rows = layout.pack(encode_table(columns, data, numpy_rng(seed, 1)), len(data))
         conditions = context_layout.pack(encode_table(context_columns, context, None), len(data))
-        fitted = _Fitted(columns, context_columns, None, torch.zeros(0, RANK_KNOTS), torch.zeros(0))
+        nothing = torch.zeros(0)
+        fitted = _Fitted(columns, context_columns, None, torch.zeros(0, RANK_KNOTS), nothing, nothing)
         metrics: dict[str, Any] = {"steps": 0, "clock_stop": False}
         encoded_at = time.monotonic()
         if layout.width:
@@ -174,7 +178,10 @@ class CTGAN(TableModel):
                 self._log_start(table_name, rows, layout, plan.steps)
                 trainer = CTGANTrainer(plan, layout, rows, conditions, device_of(self.settings.device))
                 generator, knots = trainer.train()
-                fitted = replace(fitted, generator=generator, rank_knots=knots, conditions=trainer.shares)
+                states = code_shares(rows.codes, layout.block_sizes)
+                fitted = replace(
+                    fitted, generator=generator, rank_knots=knots, conditions=trainer.shares, states=states
+                )
             metrics = as_metrics(trainer.record, time.monotonic() - start)
         else:
             self._log_start(table_name, rows, layout, 0)
@@ -201,6 +208,26 @@ class CTGAN(TableModel):
         Raises:
             GenerationError: if the model is not trained, or the context does not fit it.
         """
+        return self._sample(num_rows, context, seed, whole=False)
+
+    def sample_table(self, num_rows: int, context: pd.DataFrame | None = None, seed: int | None = None) -> pd.DataFrame:
+        """Returns the rows of a whole table: as ``sample`` does, with the shares of each column kept.
+
+        All rows are held at once, so this is for tables of some thousand rows. A model of other normalisation than
+        "rank", or whose shares are not to be corrected, draws them as ``sample`` does.
+
+        Args:
+            num_rows: rows wanted.
+            context: (num_rows, c) with at least the context columns of the fit; None for a model without context.
+            seed: of the noise; None takes a new one.
+
+        Raises:
+            GenerationError: if the model is not trained, or the context does not fit it.
+        """
+        whole = self.settings.calibrate and self.settings.normalisation == "rank"
+        return self._sample(num_rows, context, seed, whole)
+
+    def _sample(self, num_rows: int, context: pd.DataFrame | None, seed: int | None, whole: bool) -> pd.DataFrame:
         fitted = require_fitted(self._fitted)
         seed = fresh_seed() if seed is None else seed
         conditions = packed_context(fitted.context, context, num_rows)
@@ -210,11 +237,18 @@ class CTGAN(TableModel):
             filler = layout if fitted.generator is None else _constant_layout(layout)
             packed = Packed(empty, torch.zeros(num_rows, 0), ())
             return decode_table(fitted.columns, filler.unpack(packed), num_rows)
-        parts = []
-        with torch_threads(self.settings.threads):
+        parts: list[Packed] = []
+        raws: list[Tensor] = []
+        with torch_threads(self.settings.threads), torch.no_grad():
             for batch, first in enumerate(range(0, num_rows, SAMPLE_BATCH)):
                 index = torch.arange(first, min(first + SAMPLE_BATCH, num_rows))
-                parts.append(self._draw(fitted, fitted.generator, layout, conditions.rows(index), seed, batch))
+                rng = torch_rng(next(fitted.generator.parameters()).device, seed, 2, batch)
+                raws.append(_generate(fitted, fitted.generator, conditions.rows(index), rng))
+                if not whole:
+                    parts.append(self._draw(fitted, layout, raws.pop(), rng))
+            if whole:
+                raw = torch.cat(raws)
+                parts.append(_draw_evenly(fitted, layout, raw, torch_rng(raw.device, seed, 5)))
         codes, scalars = torch.cat([part.codes for part in parts]), torch.cat([part.scalars for part in parts])
         drawn = Packed(codes, scalars, layout.block_sizes)
         return decode_table(fitted.columns, layout.unpack(drawn), num_rows)
@@ -233,7 +267,8 @@ class CTGAN(TableModel):
             "context": self._fitted.context.to_json(),
             "metrics": self._timeless(),
         }
-        weights = {"rank_knots": self._fitted.rank_knots, "conditions": self._fitted.conditions}
+        fitted = self._fitted
+        weights = {"rank_knots": fitted.rank_knots, "conditions": fitted.conditions, "states": fitted.states}
         if self._fitted.generator is not None:
             state = self._fitted.generator.state_dict()
             weights |= {f"generator.{name}": tensor for name, tensor in state.items()}
@@ -260,41 +295,29 @@ class CTGAN(TableModel):
 
     def _restore(self, columns: TableSpec, context: TableSpec, weights: dict[str, Tensor]) -> _Fitted:
         layout, knots = Layout.of(columns), weights.pop("rank_knots")
-        conditions = weights.pop("conditions", torch.zeros(0))
+        conditions, states = weights.pop("conditions", torch.zeros(0)), weights.pop("states")
         if not layout.width:
-            return _Fitted(columns, context, None, knots, conditions)
+            return _Fitted(columns, context, None, knots, conditions, states)
         ranked = layout.scalars if self.settings.normalisation == "rank" else 0
         wanted = Conditions(layout, torch.device("cpu")).width if self.settings.conditional_sampling else 0
-        if knots.shape != (ranked, RANK_KNOTS) or len(conditions) != wanted:
-            raise ValueError(f"rank_knots has shape {tuple(knots.shape)} and conditions {tuple(conditions.shape)}")
+        if knots.shape != (ranked, RANK_KNOTS) or (len(conditions), len(states)) != (wanted, layout.states):
+            shapes = {"rank_knots": knots, "conditions": conditions, "states": states}
+            raise ValueError(", ".join(f"{name} has shape {tuple(tensor.shape)}" for name, tensor in shapes.items()))
         noise, hidden = self.settings.embedding_dim, self.settings.generator_dim
         generator = Generator(noise, Layout.of(context).width, hidden, layout.width, torch.Generator(), wanted)
         generator.load_state_dict({name.removeprefix("generator."): tensor for name, tensor in weights.items()})
         generator.eval()
-        return _Fitted(columns, context, generator, knots, conditions)
+        return _Fitted(columns, context, generator, knots, conditions, states)
 
-    @torch.no_grad()
-    def _draw(
-        self, fitted: _Fitted, generator: Generator, layout: Layout, conditions: Packed, seed: int, batch: int
-    ) -> Packed:
-        """Draws the rows of one batch, seeded by its place."""
-        device = next(generator.parameters()).device
-        rng = torch_rng(device, seed, 2, batch)
-        context = conditions.to(device).dense()  # (n, K)
-        places = draw_conditions(fitted.conditions.to(device), len(context), rng)
-        noise = torch.randn(len(context), generator.noise, generator=rng, device=device)
-        raw = generator(noise, context, places)  # (n, W)
-        uniform = torch.rand(len(raw), len(layout.block_sizes), generator=rng, device=device)
-        codes = torch.zeros(len(raw), len(layout.block_sizes), dtype=torch.int32, device=device)
-        place = layout.scalars
-        for block, size in enumerate(layout.block_sizes):
-            mass = raw[:, place : place + size].softmax(dim=1).cumsum(dim=1)
-            point = uniform[:, block : block + 1] * mass[:, -1:]
-            codes[:, block] = torch.searchsorted(mass, point).clamp_max(size - 1)[:, 0].to(torch.int32)
-            place += size
+    def _draw(self, fitted: _Fitted, layout: Layout, raw: Tensor, rng: torch.Generator) -> Packed:
+        """Draws the rows of one batch from the (n, W) output of the generator."""
+        uniform = torch.rand(len(raw), len(layout.block_sizes), generator=rng, device=raw.device)
+        codes = torch.zeros(len(raw), len(layout.block_sizes), dtype=torch.int32, device=raw.device)
+        for block, logits in enumerate(torch.split(raw[:, layout.scalars :], list(layout.block_sizes), dim=1)):
+            codes[:, block] = inverse_cdf(logits, uniform[:, block]).to(torch.int32)
         scalars = raw[:, : layout.scalars].contiguous()
         ranked = self.settings.normalisation == "rank"
-        ranks = to_uniform(scalars, fitted.rank_knots.to(device)) if ranked else torch.tanh(scalars)
+        ranks = to_uniform(scalars, fitted.rank_knots.to(raw.device)) if ranked else torch.tanh(scalars)
         return Packed(codes.cpu(), ranks.cpu(), layout.block_sizes)
 
     def _log_start(self, table_name: str | None, rows: Packed, layout: Layout, steps: int) -> None:
@@ -306,6 +329,27 @@ class CTGAN(TableModel):
             width=layout.width,
             steps=steps,
         )
+
+
+def _generate(fitted: _Fitted, generator: Generator, context: Packed, rng: torch.Generator) -> Tensor:
+    """Returns the (n, W) output of the generator for n rows of context."""
+    device = next(generator.parameters()).device
+    dense = context.to(device).dense()  # (n, K)
+    places = draw_conditions(fitted.conditions.to(device), len(dense), rng)
+    noise = torch.randn(len(dense), generator.noise, generator=rng, device=device)
+    raw: Tensor = generator(noise, dense, places)
+    return raw
+
+
+def _draw_evenly(fitted: _Fitted, layout: Layout, raw: Tensor, rng: torch.Generator) -> Packed:
+    """Draws the rows of a whole table from the (n, W) output of the generator; scalars get even ranks."""
+    logits = torch.split(raw[:, layout.scalars :], list(layout.block_sizes), dim=1)
+    shares = torch.split(fitted.states.to(raw.device), list(layout.block_sizes))
+    drawn = [draw_evenly(rows, wanted, rng).to(torch.int32) for rows, wanted in zip(logits, shares, strict=True)]
+    codes = torch.stack(drawn, dim=1) if drawn else torch.zeros(len(raw), 0, dtype=torch.int32)
+    states = Packed(codes, raw.new_zeros(len(raw), 0), layout.block_sizes).dense()
+    ranks = even_ranks(raw[:, : layout.scalars], open_gates(states, layout), rng)
+    return Packed(codes.cpu(), ranks.cpu(), layout.block_sizes)
 
 
 def _constant_layout(layout: Layout) -> Layout:

@@ -78,7 +78,8 @@ class UnitGenerator:
                 context[name] = as_model(carried(values), types[name])
         context.update(labels)
         seen = pd.DataFrame(context, index=range(rows.count)) if context else None
-        columns.update(self.values(seen, rows.count, rows.seed, rows.rng))
+        whole = rows.count == self.patterns.total
+        columns.update(self.values(seen, rows.count, rows.seed, rows.rng, whole))
         columns.update({name: context[source] for name, source in self.plan.copied.items()})
         if self.plan.tiebreak is not None:
             columns[self.plan.tiebreak] = self._tied(columns, seen, rows)
@@ -88,7 +89,9 @@ class UnitGenerator:
             made = made.assign(**self._traces(unit, context, rows))
         return made if keep.all() else made[keep].reset_index(drop=True)
 
-    def values(self, context: pd.DataFrame | None, rows: int, seed: int, rng: np.random.Generator) -> dict[str, Values]:
+    def values(
+        self, context: pd.DataFrame | None, rows: int, seed: int, rng: np.random.Generator, whole: bool = False
+    ) -> dict[str, Values]:
         """What is drawn and may be drawn again: modelled columns and shapes, within their bounds.
 
         Args:
@@ -96,8 +99,9 @@ class UnitGenerator:
             rows: how many.
             seed: of the model.
             rng: of everything else.
+            whole: whether these are all rows of the table.
         """
-        types, made = self.plan.types(), self._modelled(context, rows, seed)
+        types, made = self.plan.types(), self._modelled(context, rows, seed, whole)
         for name in self.plan.named("shape"):
             made[name] = draw_shape(self.plan.shapes[name], types[name], rows, rng)
         for law in self.plan.bounds:
@@ -252,16 +256,16 @@ class UnitGenerator:
             (i for i, fk in enumerate(self.plan.dealt) if set(fk.columns) <= set(self.plan.primary_key)), default=-1
         )
 
-    def _modelled(self, context: pd.DataFrame | None, rows: int, seed: int) -> dict[str, Values]:
+    def _modelled(self, context: pd.DataFrame | None, rows: int, seed: int, whole: bool = False) -> dict[str, Values]:
         wanted = self.plan.named("model")
         if self.artifact.model is None or not wanted:
             return {}
         model = cached_model(self.model_cls, self.artifact.model)
-        parts = []
+        parts, sample = [], model.sample_table if whole and rows <= CHUNK else model.sample
         for begin in range(0, rows, CHUNK):
             size = min(CHUNK, rows - begin)
             seen = context.iloc[begin : begin + size].reset_index(drop=True) if context is not None else None
-            parts.append(model.sample(size, context=seen, seed=seed_of(seed, begin) % 2**31))
+            parts.append(sample(size, context=seen, seed=seed_of(seed, begin) % 2**31))
             missing = [c for c in wanted if c not in parts[-1].columns]
             if missing or len(parts[-1]) != size:
                 raise GenerationError(

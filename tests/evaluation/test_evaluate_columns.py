@@ -235,6 +235,21 @@ def test_a_reference_table_does_not_lift_the_score(every_type: DataFrame) -> Non
     assert {s.reason for s in found.skipped} == {"reference table, copied"}
 
 
+def test_protected_values_are_compared_as_one_category(spark: SparkSession) -> None:
+    common = ["a"] * 50 + ["b"] * 30
+    real = table(spark, {"text": [*common, *(f"rare {i}" for i in range(20))]})
+    shaped = table(spark, {"text": [*common, *(f"xxxx {i}" for i in range(20))]})
+    fewer = table(spark, {"text": [*common, "a", "a", *(f"xxxx {i}" for i in range(18))]})
+    metadata = Metadata.load({"tables": {"t": {"primary_key": None}}})
+
+    def score(synthetic: DataFrame, min_subjects: int) -> float:
+        return column(evaluate(metadata, {"t": real}, {"t": synthetic}, None, min_subjects).tables[0], "text").score
+
+    assert score(shaped, 1) == pytest.approx(0.8)
+    assert score(shaped, 3) == 1
+    assert score(fewer, 3) == pytest.approx(0.98)
+
+
 def test_correlations_are_those_of_numpy(spark: SparkSession) -> None:
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(2, 800))
