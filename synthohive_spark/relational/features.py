@@ -60,8 +60,7 @@ class Features:
                 number[~null] = _numbers(values[~null])
                 parts.append(number)
             else:
-                text = values.astype(object).to_numpy()
-                parts += [(text == t).astype(np.float64) for t in column["texts"]]
+                parts.append(_one_hot(values.astype(object), column["texts"]))
         return np.column_stack(parts) if parts else np.zeros((len(frame), 0))
 
     def sql(self, references: Mapping[str, str], types: Mapping[str, str]) -> list[str]:
@@ -89,6 +88,15 @@ class Features:
     def from_dict(cls, state: Mapping[str, Any]) -> Features:
         """The inverse of ``to_dict``."""
         return cls(dict(state["columns"]))
+
+
+def _one_hot(values: pd.Series[Any], texts: list[str]) -> Floats:
+    """Which of the texts each value is, shape (n, len(texts))."""
+    place = pd.Index(texts, dtype=object).get_indexer(pd.Index(values))
+    known = np.flatnonzero(place >= 0)
+    one = np.zeros((len(values), len(texts)))
+    one[known, place[known]] = 1.0
+    return one
 
 
 def _numbers(values: pd.Series[Any]) -> Floats:

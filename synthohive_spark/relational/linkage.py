@@ -263,6 +263,27 @@ class Leaves:
             counts[here] = self.laws[i].sample(parents[i], seed_of(seed, i), inside, wanted[i])
         return counts
 
+    def owner(self, child: Ints, parents: Sequence[int], total: int) -> Ints:
+        """The place of the parent of each child in [0, total), places and children leaf by leaf."""
+        wanted = np.array(self._totals(parents, total))
+        leaf = np.searchsorted(np.cumsum(wanted), child, side="right")
+        first, before = np.cumsum(parents) - parents, np.cumsum(wanted) - wanted
+        place = np.zeros(len(child), np.int64)
+        for i in np.unique(leaf).tolist():
+            here = leaf == i
+            place[here] = first[i] + self.laws[i].owner(child[here] - before[i], parents[i], int(wanted[i]))
+        return place
+
+    def at(self, place: Ints, parents: Sequence[int], total: int) -> Ints:
+        """Children of the parents at places, leaf by leaf, out of so many in each; ``total`` of all together."""
+        wanted, ends = self._totals(parents, total), np.cumsum(parents)
+        leaf = np.searchsorted(ends, place, side="right")
+        counts = np.zeros(len(place), np.int64)
+        for i in np.unique(leaf).tolist():
+            here = leaf == i
+            counts[here] = self.laws[i].at(place[here] - (ends[i] - parents[i]), parents[i], wanted[i])
+        return counts
+
     def total(self, parents: Sequence[int]) -> int:
         """Children of so many parents in each leaf."""
         return sum(law.total(n) for law, n in zip(self.laws, parents, strict=True))

@@ -148,8 +148,9 @@ class _Profiler:
             if fk is driving and ties:
                 parents = self._eligible(fk.references, spec, ties)
             law, children = children_law(frame, fk.columns, parents, self.method)
-            if fk is driving and self.method == "conditional":
-                law.leaves = self._leaves(frame, i, parents)
+            drawn = roles[i] == "drawn" and i not in ties
+            if self.method == "conditional" and (fk is driving or drawn):
+                law.leaves = self._leaves(frame, i, parents, driving=fk is driving)
             target = None
             if roles[i] == "late":
                 parent = self.source.frame(fk.references)
@@ -171,13 +172,13 @@ class _Profiler:
             )
         return tuple(plans)
 
-    def _leaves(self, frame: DataFrame, position: int, parents: int) -> Leaves | None:
-        """The law of children given the driving parent's attributes.
+    def _leaves(self, frame: DataFrame, position: int, parents: int, driving: bool) -> Leaves | None:
+        """The law of children given the parent's attributes.
 
         None where keys close a cycle of tables: rows of all tables must be known there before any is made.
         """
         fk = self.spec.foreign_keys[position]
-        attributes = {c.name: c.type for c in _shown(self.spec, self.plans[fk.references], driving=True)}
+        attributes = {c.name: c.type for c in _shown(self.spec, self.plans[fk.references], driving)}
         if not attributes or graph.late_keys(self.source.metadata.tables):
             return None
         learner = Learner(attributes, self.min_subjects)

@@ -22,9 +22,10 @@ from synthohive_spark.lake.location import quote
 from synthohive_spark.randomness import seed_of
 from synthohive_spark.relational.context import Reader, context_of, degree_of, parent_rows, with_ancestors
 from synthohive_spark.relational.counting import Counter, Patterns, running
-from synthohive_spark.relational.linkage import Leaves, LinkageModel
+from synthohive_spark.relational.linkage import LinkageModel
 from synthohive_spark.relational.plan import ForeignKeyPlan, TablePlan
 from synthohive_spark.relational.slots import UNIT, Slots
+from synthohive_spark.relational.strata import count_strata, stratum
 
 UNIT_ROWS = 4_096  # rows that a block holds on average
 UNIT_FAMILIES = 64  # families that a block holds at least, so that other parents can be matched to them
@@ -95,15 +96,7 @@ class Skeleton:
         leaves = LinkageModel.from_dict(fk.law).leaves if fk is not None else None
         if fk is None or leaves is None:
             return ()
-        found = self._parent_frame(fk).groupBy(self._stratum(fk, leaves)).agg(F.count("*").alias("n")).collect()
-        counts = {int(r["stratum"]): int(r["n"]) for r in found}
-        return tuple(counts.get(i, 0) for i in range(len(leaves.laws)))
-
-    def _stratum(self, fk: ForeignKeyPlan, leaves: Leaves) -> Column:
-        """The leaf of a parent, from its context columns."""
-        own = {c.column: (f"c{i}", c.type) for i, c in enumerate(self.plan.context) if c.path == (fk.position,)}
-        features = leaves.features.sql({c: n for c, (n, _) in own.items()}, {c: t for c, (_, t) in own.items()})
-        return F.expr(leaves.tree.sql(features)).alias("stratum")
+        return count_strata(self._parent_frame(fk), self.plan, fk, leaves)
 
     @functools.cached_property
     def _parents(self) -> int:
@@ -169,7 +162,7 @@ class Skeleton:
         placed = parents.withColumn("block", self.block_of([f"__t{i}" for i in range(len(self.plan.tie))]))
         by, leaves = ["block"], self._law.leaves
         if leaves is not None:
-            by, placed = ["stratum", "block"], placed.withColumn("stratum", self._stratum(fk, leaves))
+            by, placed = ["stratum", "block"], placed.withColumn("stratum", stratum(self.plan, fk, leaves))
         ranked = running(placed, by, [F.xxhash64(*keys), *keys], F.lit(1), "rank")
         total = self._children(fk) if self.wanted is not None else None
         law = Counter(self._law.to_dict(), self._parents, self._salt(fk), total, self._strata)

@@ -7,8 +7,9 @@ parents it gets and how often, from its first position and its length; only then
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from synthohive_spark.relational.context import context_of, parent_rows, with_an
 from synthohive_spark.relational.counting import Counter, Patterns, running
 from synthohive_spark.relational.linkage import LinkageModel
 from synthohive_spark.relational.plan import ForeignKeyPlan
+from synthohive_spark.relational.strata import count_strata, stratum
 
 if TYPE_CHECKING:
     from synthohive_spark.relational.skeleton import Skeleton
@@ -42,6 +44,7 @@ class Key:
         wanted: rows of the whole table that have the key set.
         seed: scatters the demand over the law.
         expanded: its parents are dealt; those of a bound key are chosen among candidates instead.
+        strata: parents in each leaf of a conditional law, by which they have their places; () for other laws.
     """
 
     law: dict[str, Any]
@@ -49,6 +52,7 @@ class Key:
     wanted: int
     seed: int
     expanded: bool
+    strata: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,9 @@ def _head(units: pd.DataFrame) -> pd.DataFrame:
 def _shares(key: Key, first: int, last: int) -> pd.DataFrame:
     law = LinkageModel.from_dict(key.law)
     child = scatter(np.arange(first, last, dtype=np.int64), key.wanted, key.seed)
+    if law.leaves is not None:
+        who, copies = np.unique(law.leaves.owner(child, key.strata, key.wanted), return_counts=True)
+        return pd.DataFrame({"who": who, "copies": copies, "degree": law.leaves.at(who, key.strata, key.wanted)})
     who, copies = np.unique(law.owner(child, key.parents, key.wanted), return_counts=True)
     return pd.DataFrame({"who": who, "copies": copies, "degree": law.at(who, key.parents)})
 
@@ -126,7 +133,22 @@ class Slots:
     def _key(self, index: int, fk: ForeignKeyPlan) -> Key:
         s = self.skeleton
         wanted = s.patterns.set_before(index, s.total)
-        return Key(fk.law, s.sizes[fk.references], wanted, _seed(s, fk), fk.role != "bound")
+        law, strata = self._laws.get(fk.position, (None, ()))
+        known = fk.law if law is None else law.to_dict()
+        return Key(known, s.sizes[fk.references], wanted, _seed(s, fk), fk.role != "bound", strata)
+
+    @functools.cached_property
+    def _laws(self) -> dict[int, tuple[LinkageModel, tuple[int, ...]]]:
+        """The conditional laws of drawn keys, balanced over the parents that there are, and these by leaf."""
+        s, laws = self.skeleton, {}
+        for fk in s.plan.dealt:
+            law = LinkageModel.from_dict(fk.law)
+            if fk.role == "drawn" and law.leaves is not None:
+                rows = parent_rows(s.plan, fk, context_of(s.plan, fk.position), s.read, s.plans)
+                strata = count_strata(rows, s.plan, fk, law.leaves)
+                law.leaves = law.leaves.balanced(strata, law)
+                laws[fk.position] = (law, strata)
+        return laws
 
     def _ranked(self, fk: ForeignKeyPlan) -> DataFrame:
         """Parents with their place on the law (``who``), key, context and, for a bound key, the tie."""
@@ -135,10 +157,15 @@ class Slots:
         keys = [f"__k{i}" for i in range(len(fk.columns))]
         rows = parent_rows(s.plan, fk, wanted, s.read, s.plans, [q for _, q in fk.tie])
         rows = rows.withColumn("pblock", F.pmod(F.xxhash64(*keys), F.lit(max(1, math.ceil(count / PARENT_BLOCK)))))
-        ranked = running(rows, ["pblock"], [F.xxhash64(*keys), *keys], F.lit(1), "rank")
+        law, strata = self._laws.get(fk.position, (None, ()))
+        by, place = ["pblock"], _place(F.col("rank"), count, _seed(s, fk))
+        if law is not None and law.leaves is not None:
+            by, place = ["stratum", "pblock"], _place_in(strata, _seed(s, fk))
+            rows = rows.withColumn("stratum", stratum(s.plan, fk, law.leaves))
+        ranked = running(rows, by, [F.xxhash64(*keys), *keys], F.lit(1), "rank")
         ranked = with_ancestors(ranked, s.plan, fk, wanted, s.read, s.plans)
         return ranked.select(
-            _place(F.col("rank"), count, _seed(s, fk)).alias("who"),
+            place.alias("who"),
             *(F.col(k).alias(f"f{fk.position}_{i}") for i, k in enumerate(keys)),
             *(F.col(f"__t{i}").alias(f"t{i}") for i in range(len(fk.tie))),
             *(F.col(c) for c in ranked.columns if c.startswith("c")),
@@ -155,6 +182,15 @@ class Slots:
 
 def _seed(skeleton: Skeleton, fk: ForeignKeyPlan) -> int:
     return seed_of(skeleton.seed, skeleton.plan.table, fk.position) % 2**31
+
+
+def _place_in(strata: Sequence[int], salt: int) -> Column:
+    """``_place`` within the leaf of each row: its places come after those of the leaves before."""
+    ends = np.cumsum(strata).tolist()
+    places = [
+        _place(F.col("rank") - (end - n), max(n, 1), salt) + (end - n) for n, end in zip(strata, ends, strict=True)
+    ]
+    return F.element_at(F.array(*places), F.col("stratum") + 1)
 
 
 def _place(rank: Column, parents: int, salt: int) -> Column:

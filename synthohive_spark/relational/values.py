@@ -43,8 +43,10 @@ def as_spark(values: Any, spark_type: str) -> Values:
     if spark_type in TIMES:
         return _times(column, spark_type)
     if spark_type in INTEGER_DTYPES:
-        known = column.astype(object).where(column.notna(), pd.NA)
         dtype: Any = INTEGER_DTYPES[spark_type]
+        if column.dtype != object:
+            return column.astype(dtype)
+        known = column.where(column.notna(), pd.NA)
         return pd.Series(pd.array(known.tolist(), dtype=dtype))
     if spark_type in ("float", "double"):
         return column.astype("float64")
@@ -54,7 +56,8 @@ def as_spark(values: Any, spark_type: str) -> Values:
         scale = Decimal(1).scaleb(-int(spark_type.rstrip(")").split(",")[1]))
         fitted = [None if v is None or pd.isna(v) else Decimal(str(v)).quantize(scale) for v in column]
         return pd.Series(fitted, dtype=object)
-    return column.astype(object).where(column.notna(), None)
+    null = column.isna()
+    return column.astype(object).where(~null, None) if null.any() else column.astype(object)
 
 
 def _times(column: Values, spark_type: str) -> Values:

@@ -19,10 +19,15 @@ from synthohive_spark.relational.tree import Tree
 from tests.lakes import fitted, key_faults, write_lake
 
 RNG = np.random.default_rng(3)
-SHOPS = 400
+SHOPS, STAFF = 400, 200
 METADATA = Metadata()
 METADATA.add_table("shops", pk="id")
-METADATA.add_table("visits", pk="id", fk={"shop": "shops.id"})
+METADATA.add_table("staff", pk="id")
+KEYS = [
+    {"columns": ["shop"], "references": "shops", "referenced_columns": ["id"], "driving": True},
+    {"columns": ["by"], "references": "staff", "referenced_columns": ["id"]},
+]
+METADATA.add_table("visits", pk="id", fk=KEYS)
 
 
 @pytest.mark.spark
@@ -73,14 +78,35 @@ def test_leaves_of_any_size_give_the_histogram_of_the_whole_law() -> None:
     )
 
 
+def test_places_and_children_of_leaves_agree() -> None:
+    rng = np.random.default_rng(5)
+    context = pd.DataFrame({"size": rng.normal(size=1000)})
+    leaves = Leaves.learn(np.where(context["size"] > 0, rng.integers(3, 9, 1000), rng.integers(0, 3, 1000)), context)
+    assert leaves is not None
+    parents = [n if i else 0 for i, n in enumerate(rng.integers(1, 90, len(leaves.laws)).tolist())]
+    total = 3 * leaves.total(parents) + 1
+    owners = leaves.owner(np.arange(total), parents, total)
+    degrees = leaves.at(np.arange(sum(parents)), parents, total)
+    assert np.bincount(owners, minlength=sum(parents)).tolist() == degrees.tolist()
+    assert degrees.sum() == total
+
+
 @pytest.mark.spark
 def test_large_shops_have_more_visits_in_the_copy_too(spark: SparkSession, tmp_path: Path) -> None:
     large = RNG.random(SHOPS) < 0.3
     shops = pd.DataFrame({"id": range(SHOPS), "size": np.where(large, "large", "small"), "floor": [1, 2] * 200})
     visits = np.repeat(np.arange(SHOPS), np.where(large, RNG.integers(6, 10, SHOPS), RNG.integers(0, 2, SHOPS)))
-    lake = {"shops": shops, "visits": pd.DataFrame({"id": range(len(visits)), "shop": visits})}
+    rng = np.random.default_rng(6)
+    front = rng.random(STAFF) < 0.3
+    staff = pd.DataFrame({"id": range(STAFF), "desk": np.where(front, "front", "back")})
+    by = rng.permutation(np.resize(np.repeat(np.arange(STAFF), np.where(front, 20, 1)), len(visits)))
+    lake = {
+        "shops": shops,
+        "staff": staff,
+        "visits": pd.DataFrame({"id": range(len(visits)), "shop": visits, "by": by}),
+    }
     made = fitted(spark, METADATA, write_lake(spark, tmp_path / "source", lake), linkage="conditional")
-    made.generate({"shops": 2 * SHOPS}, str(tmp_path / "target"))
+    made.generate({"shops": 2 * SHOPS, "staff": 2 * STAFF}, str(tmp_path / "target"))
     frames = {t: made.io.read_dataset(str(tmp_path / "target" / t)) for t in METADATA.tables}
     assert key_faults(METADATA, frames) == []
     joined = frames["shops"].join(frames["visits"].groupBy("shop").count(), F.col("id") == F.col("shop"), "left")
@@ -91,3 +117,7 @@ def test_large_shops_have_more_visits_in_the_copy_too(spark: SparkSession, tmp_p
     assert per["small"][1] == pytest.approx(0.5, abs=0.2)
     assert (per["large"][2], per["small"][2]) == (9, 1)
     assert abs(frames["visits"].count() / (2 * len(visits)) - 1) < 0.01
+    served = frames["visits"].join(frames["staff"], F.col("by") == frames["staff"]["id"])
+    real = float(front[by].mean())
+    assert served.where("desk = 'front'").count() / served.count() == pytest.approx(real, abs=0.01)
+    assert real > 0.8
