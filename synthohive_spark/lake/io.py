@@ -93,15 +93,15 @@ class DeltaIO:
                 self.spark.sql(_ddl("REPLACE TABLE", ref, wanted, properties or {}))
             elif properties:
                 self.spark.sql(f"ALTER TABLE {ref.sql} SET TBLPROPERTIES ({_properties(properties)})")
-            before = self.version(ref)
             writer = frame.writeTo(ref.sql)
             if user_metadata is not None:
                 writer = writer.option("userMetadata", user_metadata)
             writer.overwrite(F.lit(True))
             commits = self.spark.sql(f"DESCRIBE HISTORY {ref.sql} LIMIT {RECENT}").collect()
-        wrote = [c for c in commits if c["operation"] == "WRITE" and c["version"] > (before or 0)]
+        before = -1 if present is None else present
+        wrote = [c for c in commits if c["operation"] == "WRITE" and c["version"] > before]
         if not wrote:  # Delta makes no commit where nothing replaces nothing
-            return int(before or 0), 0
+            return max(int(c["version"]) for c in commits), 0
         last = max(wrote, key=lambda c: int(c["version"]))
         return int(last["version"]), int(last["operationMetrics"].get("numOutputRows") or 0)
 

@@ -29,6 +29,7 @@ from synthohive_spark.metadata import Metadata
 from synthohive_spark.models.artifact import Artifact
 from synthohive_spark.models.base import ConditionalGenerativeModel, check_model_class
 from synthohive_spark.models.ctgan import CTGAN
+from synthohive_spark.parallel import side_by_side
 from synthohive_spark.relational.context import Reader
 from synthohive_spark.relational.linkage import Method
 from synthohive_spark.relational.plan import TablePlan
@@ -248,7 +249,7 @@ class StagedOrchestrator:
         done: Mapping[str, int] | None = None,
         written: Callable[[str, int, int], None] = lambda table, version, rows: None,
     ) -> dict[str, int]:
-        """Generate and write every table that is not ``done``.
+        """Generate and write every table that is not ``done``; those of a stage side by side.
 
         Args:
             target: where to.
@@ -269,25 +270,30 @@ class StagedOrchestrator:
             frame: DataFrame = self.io.read_dataset(target.table(table))
             return frame
 
+        def make(table: str) -> None:
+            with bound(table=table):
+                try:
+                    version, rows = self._write(table, self._frame(table, wanted, sizes, read, seed), target)
+                except SynthoHiveError:
+                    raise
+                except Exception as e:
+                    raise WriteError(f"{table}: {first_line(e)}") from e
+                sizes[table] = rows
+                written(table, version, rows)
+                log.info("stage_written", rows=rows, version=version)
+                log.debug("table_released_from_memory")
+
         with tqdm(total=len(self.metadata.tables) - len(sizes), desc="generating", unit="table", disable=None) as bar:
             for stage in graph.stages(self.metadata.tables):
                 log.info("stage_start", tables=stage)
-                for table in (t for t in stage if t not in sizes):
-                    touched.append(table)
-                    with bound(table=table):
-                        try:
-                            version, rows = self._write(table, self._frame(table, wanted, sizes, read, seed), target)
-                        except Exception as e:
-                            if self.on_write_failure == "cleanup":
-                                self._clean(target, touched, before)
-                            if isinstance(e, SynthoHiveError):
-                                raise
-                            raise WriteError(f"{table}: {first_line(e)}") from e
-                        sizes[table] = rows
-                        written(table, version, rows)
-                        log.info("stage_written", rows=rows, version=version)
-                        log.debug("table_released_from_memory")
-                    bar.update()
+                waiting = [t for t in stage if t not in sizes]
+                touched += waiting
+                try:
+                    side_by_side(make, waiting, done=bar.update)
+                except Exception:
+                    if self.on_write_failure == "cleanup":
+                        self._clean(target, touched, before)
+                    raise
         return sizes
 
     def _write(self, table: str, frame: DataFrame, target: Location) -> tuple[int, int]:
