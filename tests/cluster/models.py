@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ PAUSE = 2.0  # seconds that a call of sample lasts longer while the file "slow" 
 
 
 class Watched:
-    """Beside a model class: ``sample`` obeys files in the folder that was given when the model was trained.
+    """Beside a model class: ``sample`` and ``sample_table`` obey files in the folder given when the model was trained.
 
     ``slow`` there: each call leaves its process id in a file ``sampling-PID`` and waits before it goes on.
     ``kill`` there: the call that removes the file kills its own process, as the kernel does when memory is short.
@@ -29,11 +30,17 @@ class Watched:
         self.folder = folder
 
     def sample(self, num_rows: int, context: Any = None, seed: int | None = None) -> pd.DataFrame:
+        return self._watched(super().sample, num_rows, context, seed)  # type: ignore[misc]
+
+    def sample_table(self, num_rows: int, context: Any = None, seed: int | None = None) -> pd.DataFrame:
+        return self._watched(super().sample_table, num_rows, context, seed)  # type: ignore[misc]
+
+    def _watched(self, draw: Callable[..., pd.DataFrame], *arguments: Any) -> pd.DataFrame:
         folder = Path(self.folder)
         if (folder / "slow").exists():
             (folder / f"sampling-{os.getpid()}").write_text(str(time.time()))
             time.sleep(PAUSE)
-        made: pd.DataFrame = super().sample(num_rows, context, seed)  # type: ignore[misc]
+        made = draw(*arguments)
         try:
             (folder / "kill").rename(folder / f"killed-{os.getpid()}")  # of several workers, one can
         except FileNotFoundError:
