@@ -63,10 +63,11 @@ def ivy_settings() -> dict[str, str]:
 
 
 def local_settings() -> dict[str, str]:
-    """Settings for runs on one machine: conf/spark-local.conf of the checkout, one `key value` a line."""
+    """Settings for runs on one machine: those of conf/spark-local.conf, one `key value` a line, and of the log."""
     file = _CONF / "spark-local.conf"
     if not file.is_file():
         return {}
     lines = (line.strip() for line in file.read_text(encoding="utf-8").splitlines())
     pairs = (line.split(None, 1) for line in lines if line and not line.startswith("#"))
-    return {key: value.strip() for key, value in pairs}
+    logging = f"-Dlog4j2.configurationFile={(_CONF / 'log4j2.properties').as_uri()}"
+    return {"spark.driver.extraJavaOptions": logging, **{key: value.strip() for key, value in pairs}}

@@ -31,6 +31,8 @@ def test_without_master_the_run_is_local_and_retries() -> None:
     assert words[-3:] == JOB
     assert _last_conf(words, "spark.sql.shuffle.partitions") == "8"
     assert _last_conf(words, "spark.sql.session.timeZone") == "UTC"
+    _, _, logging = (_last_conf(words, "spark.driver.extraJavaOptions") or "").partition("=file://")
+    assert Path(logging).is_file()
     assert env["PYSPARK_PYTHON"] == env["PYSPARK_DRIVER_PYTHON"] == sys.executable
     assert Path(env["SPARK_HOME"], "bin", "spark-submit").is_file()
     assert Path(env["JAVA_HOME"], "bin", "java").is_file()
@@ -41,6 +43,7 @@ def test_with_master_there_are_no_local_defaults(master: list[str]) -> None:
     words, env = _command(*master, PYSPARK_PYTHON="/cluster/python")
     assert "local[*,4]" not in words
     assert _last_conf(words, "spark.sql.shuffle.partitions") is None
+    assert _last_conf(words, "spark.driver.extraJavaOptions") is None
     assert _last_conf(words, "spark.sql.extensions") == delta.REQUIRED["spark.sql.extensions"]
     assert env["PYSPARK_PYTHON"] == "/cluster/python"
     assert "SPARK_LOCAL_IP" not in env
