@@ -20,7 +20,12 @@ FACTS = {
     "model": "Model",
     "seed": "Seed",
     "seconds": "Duration",
-    "driver_peak_mb": "Driver peak memory",
+    "driver_python_mib": "Peak memory, driver's Python",
+    "driver_jvm_mib": "Peak memory, driver's JVM",
+    "run": "Configuration",
+    "training_run": "Models of run",
+    "scale": "Scale",
+    "source_versions": "Versions of the source",
 }
 
 
@@ -48,8 +53,8 @@ def render(evaluation: Evaluation, context: Mapping[str, Any]) -> str:
 
     Args:
         evaluation: what was found.
-        context: about the run. ``fail_under`` is the gate; ``run_id``, ``model``, ``seed``, ``seconds`` and
-            ``driver_peak_mb`` are shown by their names, ``models`` ({table: metrics of its training}) as a table, any
+        context: about the run. ``fail_under`` is the gate; ``run_id``, ``model``, ``seed`` and the other keys of
+            ``FACTS`` are shown by their names there, ``models`` ({table: metrics of its training}) as a table, any
             other key as it is, None not at all.
 
     Returns:
@@ -103,8 +108,8 @@ def _value(key: str, value: Any) -> str:
     if key == "seconds":
         minutes, seconds = divmod(round(float(value)), 60)
         return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
-    if key == "driver_peak_mb":
-        return f"{float(value):,.0f} MB"
+    if key.endswith("_mib"):
+        return f"{float(value):,.0f} MiB"
     if isinstance(value, Mapping):
         return ", ".join(f"{k} {v}" for k, v in value.items())
     return str(value)

@@ -25,7 +25,8 @@ from synthohive_spark.evaluation.scores import (
 from synthohive_spark.metadata import Constraint
 
 EVIL = "<script>alert('x')</script>"
-CONTEXT = {"fail_under": 0.8, "run_id": "r-1", "seed": 7, "model": "ctgan", "seconds": 75.2, "driver_peak_mb": 1512.3}
+RUN = {"run_id": "r-1", "seed": 7, "model": "ctgan", "seconds": 75.2, "driver_python_mib": 1512.3}
+CONTEXT = {"fail_under": 0.8, **RUN}
 
 
 def evaluation(name: str = "orders", orphans: int = 0, score: float = 0.9) -> Evaluation:
@@ -91,7 +92,7 @@ def test_it_names_what_was_found() -> None:
     page = render(evaluation(), CONTEXT)
     for text in (
         "Passes the gate", "0.900", "orders amount", "orders city 3", "orders note", "free text", "mean 2 → 2.5",
-        "most 9 → 1,234", "r-1", "ctgan", "1 min 15 s", "1,512 MB", "orders(orders key) refers to users(id)",
+        "most 9 → 1,234", "r-1", "ctgan", "1 min 15 s", "1,512 MiB", "orders(orders key) refers to users(id)",
         "null 0 % → 25 %",
     ):  # fmt: skip
         assert text in page, text
