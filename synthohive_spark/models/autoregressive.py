@@ -222,9 +222,9 @@ class AutoregressiveModel(TableModel):
         return rows if given is None else _with_given(rows, given)
 
     def sample_table(self, num_rows: int, context: pd.DataFrame | None = None, seed: int | None = None) -> pd.DataFrame:
-        """Returns the rows of a whole table: as ``sample`` does, with the shares of each column kept.
+        """Returns rows that stand for the table: as ``sample`` does, with the shares of each column kept.
 
-        All rows are held at once, so this is for tables of some thousand rows.
+        All rows are held at once, so this is for some ten thousand rows.
 
         Args:
             num_rows: rows wanted.

@@ -57,9 +57,10 @@ class ConditionalGenerativeModel(ABC):
         """Returns (num_rows, k) new rows, one for each of the (num_rows, c) rows of the context."""
 
     def sample_table(self, num_rows: int, context: pd.DataFrame | None = None, seed: int | None = None) -> pd.DataFrame:
-        """Returns the (num_rows, k) rows of a whole table, as ``sample`` does unless a model can do better.
+        """Returns (num_rows, k) rows that stand for the table, as ``sample`` does unless a model can do better.
 
-        Called where all rows of a table are drawn at once, so that a model may keep the shares of each column.
+        Called where all rows of a table, or a fair part of them, are drawn at once, so that a model may keep the shares
+        of each column.
         """
         return self.sample(num_rows, context=context, seed=seed)
 

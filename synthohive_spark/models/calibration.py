@@ -31,23 +31,24 @@ def logit_bias(raw: Tensor, real: Packed, layout: Layout) -> Tensor:
     floor = 0.5 / max(1, len(real))
     for block, size in enumerate(layout.block_sizes):
         wanted = torch.bincount(real.codes[:, block].long(), minlength=size).to(raw.dtype) / max(1, len(real))
-        bias[place : place + size] = block_bias(raw[:, place : place + size], wanted, floor)
+        bias[place : place + size] = block_bias(raw[:, place : place + size], wanted, floor, floor)
         place += size
     return bias
 
 
-def block_bias(logits: Tensor, wanted: Tensor, floor: float) -> Tensor:
+def block_bias(logits: Tensor, wanted: Tensor, floor: float, near: float) -> Tensor:
     """Returns the (K,) shift of (n, K) logits after which their mean probabilities are the (K,) wanted shares.
 
     Args:
         logits: of one column.
         wanted: shares, which add up to 1.
         floor: the least share that is told from 0.
+        near: the distance of a share at which it is as wanted.
     """
     part, stride, before = torch.zeros_like(wanted), torch.full_like(wanted, DAMPING), torch.zeros_like(wanted)
     for _ in range(ROUNDS):
         found = (logits + part).softmax(dim=1).mean(dim=0)
-        if (found - wanted).abs().max() < floor:
+        if (found - wanted).abs().max() < near:
             break
         gap = (wanted.clamp_min(floor) / found.clamp_min(floor * 1e-3)).log()
         # Logits far apart hardly move by the ratio of shares: longer steps as long as they go the same way.

@@ -211,9 +211,9 @@ class CTGAN(TableModel):
         return self._sample(num_rows, context, seed, whole=False)
 
     def sample_table(self, num_rows: int, context: pd.DataFrame | None = None, seed: int | None = None) -> pd.DataFrame:
-        """Returns the rows of a whole table: as ``sample`` does, with the shares of each column kept.
+        """Returns rows that stand for the table: as ``sample`` does, with the shares of each column kept.
 
-        All rows are held at once, so this is for tables of some thousand rows. A model of other normalisation than
+        All rows are held at once, so this is for some ten thousand rows. A model of other normalisation than
         "rank", or whose shares are not to be corrected, draws them as ``sample`` does.
 
         Args:

@@ -1,10 +1,10 @@
-"""Drawing the rows of a whole small table so that each column's shares are those of the real one.
+"""Drawing rows that stand for a table so that each column's shares are those of the real one.
 
 Rows drawn one by one miss the shares by chance, which in a table of some hundred rows is the larger part of the error,
-and by what the model gets wrong for the parents that it is given. Where all rows of a table are drawn at once, neither
-needs to be: the logits of each column are shifted until their mean over these rows is the real share (as after
-training, but for the parents at hand), and the uniform numbers are spread evenly over rows of like probabilities
-(systematic sampling, Madow 1949, by the additive recurrence of the golden ratio).
+and by what the model gets wrong for the parents that it is given. Where all rows of a table are drawn at once, or a
+fair part of them, neither needs to be: the logits of each column are shifted until their mean over these rows is the
+real share (as after training, but for the parents at hand), and the uniform numbers are spread evenly over rows of like
+probabilities (systematic sampling, Madow 1949, by the additive recurrence of the golden ratio).
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from synthohive_spark.models.calibration import block_bias
 GOLDEN = 0.6180339887498949
 # Below 1 by more than float32 rounds, so that a draw never lands behind the last possible code.
 TOP = 1.0 - 2.0**-20
+
+
+FLOOR, NEAR = 1e-7, 1e-3
 
 
 def inverse_cdf(logits: Tensor, uniform: Tensor) -> Tensor:
@@ -38,7 +41,7 @@ def draw_evenly(logits: Tensor, shares: Tensor | None, rng: torch.Generator) -> 
         (n,) codes.
     """
     if shares is not None:
-        logits = logits + block_bias(logits, shares, 0.5 / max(1, len(logits)))
+        logits = logits + block_bias(logits, shares, FLOOR, max(NEAR, 0.5 / max(1, len(logits))))
     scale = torch.arange(logits.shape[1], dtype=torch.float64, device=logits.device)
     return inverse_cdf(logits, spread(logits.softmax(dim=1).double() @ scale, rng).to(logits.dtype))
 

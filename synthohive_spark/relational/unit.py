@@ -40,6 +40,9 @@ from synthohive_spark.relational.values import (
 
 _Parents = tuple[dict[str, Values], dict[str, Values], dict[str, Values], Mask]
 CHUNK = 10_000  # rows that the model sees at once; fixed, because the shape of a batch can change a float
+FAIR_ROWS = 50_000  # rows that are drawn together, so that each column has its shares
+FAIR_FAMILIES = 64  # families whose rows stand for the table
+ALMOST_ALL = 0.95
 
 
 @dataclass(frozen=True)
@@ -78,8 +81,7 @@ class UnitGenerator:
                 context[name] = as_model(carried(values), types[name])
         context.update(labels)
         seen = pd.DataFrame(context, index=range(rows.count)) if context else None
-        whole = rows.count == self.patterns.total
-        columns.update(self.values(seen, rows.count, rows.seed, rows.rng, whole))
+        columns.update(self.values(seen, rows.count, rows.seed, rows.rng, self._fair(rows)))
         columns.update({name: context[source] for name, source in self.plan.copied.items()})
         if self.plan.tiebreak is not None:
             columns[self.plan.tiebreak] = self._tied(columns, seen, rows)
@@ -90,7 +92,7 @@ class UnitGenerator:
         return made if keep.all() else made[keep].reset_index(drop=True)
 
     def values(
-        self, context: pd.DataFrame | None, rows: int, seed: int, rng: np.random.Generator, whole: bool = False
+        self, context: pd.DataFrame | None, rows: int, seed: int, rng: np.random.Generator, fair: bool = False
     ) -> dict[str, Values]:
         """What is drawn and may be drawn again: modelled columns and shapes, within their bounds.
 
@@ -99,9 +101,9 @@ class UnitGenerator:
             rows: how many.
             seed: of the model.
             rng: of everything else.
-            whole: whether these are all rows of the table.
+            fair: whether these rows stand for the table.
         """
-        types, made = self.plan.types(), self._modelled(context, rows, seed, whole)
+        types, made = self.plan.types(), self._modelled(context, rows, seed, fair)
         for name in self.plan.named("shape"):
             made[name] = draw_shape(self.plan.shapes[name], types[name], rows, rng)
         for law in self.plan.bounds:
@@ -256,14 +258,25 @@ class UnitGenerator:
             (i for i, fk in enumerate(self.plan.dealt) if set(fk.columns) <= set(self.plan.primary_key)), default=-1
         )
 
-    def _modelled(self, context: pd.DataFrame | None, rows: int, seed: int, whole: bool = False) -> dict[str, Values]:
+    def _fair(self, rows: UnitRows) -> bool:
+        """Whether the unit's rows stand for the table: the same part of every family, or many, which hashes chose."""
+        driving = self.plan.driving
+        if driving is None:
+            return True
+        size, total = rows.families["rows"].to_numpy(np.int64), rows.families["total"].to_numpy(np.int64)
+        every = total.sum() >= ALMOST_ALL * self.patterns.total and (size / total).min() >= ALMOST_ALL / rows.slices
+        apart = bool(rows.lone.any()) or driving.null_share > 1 - ALMOST_ALL  # rows without a parent are others
+        return bool(every) or (not apart and len(size) >= FAIR_FAMILIES and rows.slices == 1)
+
+    def _modelled(self, context: pd.DataFrame | None, rows: int, seed: int, fair: bool = False) -> dict[str, Values]:
         wanted = self.plan.named("model")
         if self.artifact.model is None or not wanted:
             return {}
         model = cached_model(self.model_cls, self.artifact.model)
-        parts, sample = [], model.sample_table if whole and rows <= CHUNK else model.sample
-        for begin in range(0, rows, CHUNK):
-            size = min(CHUNK, rows - begin)
+        fair = fair and rows <= FAIR_ROWS
+        parts, sample, chunk = [], model.sample_table if fair else model.sample, FAIR_ROWS if fair else CHUNK
+        for begin in range(0, rows, chunk):
+            size = min(chunk, rows - begin)
             seen = context.iloc[begin : begin + size].reset_index(drop=True) if context is not None else None
             parts.append(sample(size, context=seen, seed=seed_of(seed, begin) % 2**31))
             missing = [c for c in wanted if c not in parts[-1].columns]
