@@ -43,3 +43,13 @@ class ColumnShuffle(ConditionalGenerativeModel):
         model.seen = state["seen"]
         model.pools = {c: [READ.get(kind, lambda v: v)(v) for kind, v in p] for c, p in state["pools"].items()}
         return model
+
+
+class Told(ColumnShuffle):
+    """Says of each row whether it was drawn among rows that stand for the table: 1, or 0."""
+
+    def sample(self, num_rows: int, context: Any = None, seed: int | None = None) -> pd.DataFrame:
+        return pd.DataFrame(dict.fromkeys(self.pools, 0), index=range(num_rows))
+
+    def sample_table(self, num_rows: int, context: Any = None, seed: int | None = None) -> pd.DataFrame:
+        return pd.DataFrame(dict.fromkeys(self.pools, 1), index=range(num_rows))
