@@ -53,9 +53,7 @@ def evaluate(
         raise SourceDataError("\n  - ".join(["the tables cannot be compared:", *found]))
     with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:  # most of the queries are too small to fill a cluster
         running = [
-            pool.submit(
-                copy_context().run, _evaluate_table, name, metadata, real, synthetic, plans or {}, min_subjects
-            )
+            pool.submit(copy_context().run, _evaluate_table, name, metadata, real, synthetic, plans or {}, min_subjects)
             for name in metadata.tables
         ]
         tables = tuple(job.result() for job in running)

@@ -28,7 +28,7 @@ from synthohive_spark.models.encoders import Limits, TableSpec, decode_table, en
 from synthohive_spark.models.encoders.table import row_hashes
 from synthohive_spark.models.families import context_dropout, family_of, held_out
 from synthohive_spark.models.layout import Layout, Packed
-from synthohive_spark.models.margins import code_shares, draw_evenly, inverse_cdf, spread
+from synthohive_spark.models.margins import MOST_SHIFT, code_shares, draw_evenly, inverse_cdf, spread
 from synthohive_spark.models.parents import choose_parents
 from synthohive_spark.models.seeds import fresh_seed, numpy_rng, torch_rng
 from synthohive_spark.models.storage import read_model, write_model
@@ -246,7 +246,7 @@ class AutoregressiveModel(TableModel):
             def pick(place: int, logits: Tensor) -> Tensor:
                 # The shares of the pieces differ from bin to bin, so there is no one share to keep.
                 kept = shares[place] if fitted.codes.subs[place].level == 0 else None
-                return draw_evenly(logits, kept, rng)
+                return draw_evenly(logits, kept, rng, MOST_SHIFT)
 
             with torch_threads(self.settings.threads):
                 drawn, _ = draw_codes(fitted.network, conditions.dense(), pick, 1.0, {})

@@ -25,7 +25,7 @@ from synthohive_spark.models.ctgan_options import CLASSIC, CTGANOptions
 from synthohive_spark.models.ctgan_trainer import CTGANTrainer, TrainSettings, as_metrics
 from synthohive_spark.models.encoders import TableSpec, decode_table, encode_table
 from synthohive_spark.models.layout import Layout, Packed
-from synthohive_spark.models.margins import code_shares, draw_evenly, even_ranks, inverse_cdf
+from synthohive_spark.models.margins import MOST_SHIFT, code_shares, draw_evenly, even_ranks, inverse_cdf
 from synthohive_spark.models.networks import Generator, open_gates
 from synthohive_spark.models.seeds import fresh_seed, numpy_rng, torch_rng
 from synthohive_spark.models.storage import read_model, write_model
@@ -345,7 +345,9 @@ def _draw_evenly(fitted: _Fitted, layout: Layout, raw: Tensor, rng: torch.Genera
     """Draws the rows of a whole table from the (n, W) output of the generator; scalars get even ranks."""
     logits = torch.split(raw[:, layout.scalars :], list(layout.block_sizes), dim=1)
     shares = torch.split(fitted.states.to(raw.device), list(layout.block_sizes))
-    drawn = [draw_evenly(rows, wanted, rng).to(torch.int32) for rows, wanted in zip(logits, shares, strict=True)]
+    drawn = [
+        draw_evenly(rows, wanted, rng, MOST_SHIFT).to(torch.int32) for rows, wanted in zip(logits, shares, strict=True)
+    ]
     codes = torch.stack(drawn, dim=1) if drawn else torch.zeros(len(raw), 0, dtype=torch.int32)
     states = Packed(codes, raw.new_zeros(len(raw), 0), layout.block_sizes).dense()
     ranks = even_ranks(raw[:, : layout.scalars], open_gates(states, layout), rng)

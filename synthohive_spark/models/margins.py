@@ -9,6 +9,8 @@ probabilities (systematic sampling, Madow 1949, by the additive recurrence of th
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -20,6 +22,7 @@ TOP = 1.0 - 2.0**-20
 
 
 FLOOR, NEAR = 1e-7, 1e-3
+MOST_SHIFT = 2.0  # more would give rows what their other columns speak against
 
 
 def inverse_cdf(logits: Tensor, uniform: Tensor) -> Tensor:
@@ -29,19 +32,21 @@ def inverse_cdf(logits: Tensor, uniform: Tensor) -> Tensor:
     return torch.searchsorted(mass, point, right=True)[:, 0]
 
 
-def draw_evenly(logits: Tensor, shares: Tensor | None, rng: torch.Generator) -> Tensor:
-    """Draws a code for each row, so that over all rows the codes come in their shares.
+def draw_evenly(logits: Tensor, shares: Tensor | None, rng: torch.Generator, most: float = math.inf) -> Tensor:
+    """Draws a code for each row, so that over all rows the codes come in their shares, or nearer to them.
 
     Args:
         logits: (n, K), one row each.
         shares: (K,) wanted over all rows. None: those that the logits say.
         rng: of the shift and of the order of equal rows.
+        most: that a logit is shifted by.
 
     Returns:
         (n,) codes.
     """
     if shares is not None:
-        logits = logits + block_bias(logits, shares, FLOOR, max(NEAR, 0.5 / max(1, len(logits))))
+        shift = block_bias(logits, shares, FLOOR, max(NEAR, 0.5 / max(1, len(logits))))
+        logits = logits + shift.clamp(-most, most)
     scale = torch.arange(logits.shape[1], dtype=torch.float64, device=logits.device)
     return inverse_cdf(logits, spread(logits.softmax(dim=1).double() @ scale, rng).to(logits.dtype))
 
