@@ -52,7 +52,7 @@ class Key:
     wanted: int
     seed: int
     expanded: bool
-    strata: tuple[int, ...]
+    strata: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
