@@ -226,13 +226,7 @@ class AutoregressiveModel(TableModel):
 
         All rows are held at once, so this is for some ten thousand rows.
 
-        Args:
-            num_rows: rows wanted.
-            context: (num_rows, c) with at least the context columns of the fit; None for a model without context.
-            seed: of the noise; None takes a new one.
-
-        Raises:
-            GenerationError: if the model is not trained, or the context does not fit it.
+        Arguments and errors are those of ``sample``.
         """
         fitted = require_fitted(self._fitted)
         seed = fresh_seed() if seed is None else seed

@@ -208,7 +208,7 @@ class CTGAN(TableModel):
         Raises:
             GenerationError: if the model is not trained, or the context does not fit it.
         """
-        return self._sample(num_rows, context, seed, whole=False)
+        return self._sample(num_rows, context, seed, even=False)
 
     def sample_table(self, num_rows: int, context: pd.DataFrame | None = None, seed: int | None = None) -> pd.DataFrame:
         """Returns rows that stand for the table: as ``sample`` does, with the shares of each column kept.
@@ -216,18 +216,12 @@ class CTGAN(TableModel):
         All rows are held at once, so this is for some ten thousand rows. A model of other normalisation than
         "rank", or whose shares are not to be corrected, draws them as ``sample`` does.
 
-        Args:
-            num_rows: rows wanted.
-            context: (num_rows, c) with at least the context columns of the fit; None for a model without context.
-            seed: of the noise; None takes a new one.
-
-        Raises:
-            GenerationError: if the model is not trained, or the context does not fit it.
+        Arguments and errors are those of ``sample``.
         """
-        whole = self.settings.calibrate and self.settings.normalisation == "rank"
-        return self._sample(num_rows, context, seed, whole)
+        even = self.settings.calibrate and self.settings.normalisation == "rank"
+        return self._sample(num_rows, context, seed, even)
 
-    def _sample(self, num_rows: int, context: pd.DataFrame | None, seed: int | None, whole: bool) -> pd.DataFrame:
+    def _sample(self, num_rows: int, context: pd.DataFrame | None, seed: int | None, even: bool) -> pd.DataFrame:
         fitted = require_fitted(self._fitted)
         seed = fresh_seed() if seed is None else seed
         conditions = packed_context(fitted.context, context, num_rows)
@@ -244,9 +238,9 @@ class CTGAN(TableModel):
                 index = torch.arange(first, min(first + SAMPLE_BATCH, num_rows))
                 rng = torch_rng(next(fitted.generator.parameters()).device, seed, 2, batch)
                 raws.append(_generate(fitted, fitted.generator, conditions.rows(index), rng))
-                if not whole:
+                if not even:
                     parts.append(self._draw(fitted, layout, raws.pop(), rng))
-            if whole:
+            if even:
                 raw = torch.cat(raws)
                 parts.append(_draw_evenly(fitted, layout, raw, torch_rng(raw.device, seed, 5)))
         codes, scalars = torch.cat([part.codes for part in parts]), torch.cat([part.scalars for part in parts])
@@ -269,8 +263,8 @@ class CTGAN(TableModel):
         }
         fitted = self._fitted
         weights = {"rank_knots": fitted.rank_knots, "conditions": fitted.conditions, "states": fitted.states}
-        if self._fitted.generator is not None:
-            state = self._fitted.generator.state_dict()
+        if fitted.generator is not None:
+            state = fitted.generator.state_dict()
             weights |= {f"generator.{name}": tensor for name, tensor in state.items()}
         write_model(path, NAME, header, weights)
 
@@ -342,7 +336,7 @@ def _generate(fitted: _Fitted, generator: Generator, context: Packed, rng: torch
 
 
 def _draw_evenly(fitted: _Fitted, layout: Layout, raw: Tensor, rng: torch.Generator) -> Packed:
-    """Draws the rows of a whole table from the (n, W) output of the generator; scalars get even ranks."""
+    """Draws rows that stand for the table from the (n, W) output of the generator; scalars get even ranks."""
     logits = torch.split(raw[:, layout.scalars :], list(layout.block_sizes), dim=1)
     shares = torch.split(fitted.states.to(raw.device), list(layout.block_sizes))
     drawn = [

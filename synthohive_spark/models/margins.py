@@ -19,8 +19,6 @@ from synthohive_spark.models.calibration import block_bias
 GOLDEN = 0.6180339887498949
 # Below 1 by more than float32 rounds, so that a draw never lands behind the last possible code.
 TOP = 1.0 - 2.0**-20
-
-
 FLOOR, NEAR = 1e-7, 1e-3
 MOST_SHIFT = 2.0  # more would give rows what their other columns speak against
 
