@@ -19,6 +19,7 @@ from pyspark.sql import functions as F
 from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.lake.location import quote
 from synthohive_spark.metadata import Metadata
+from synthohive_spark.parallel import side_by_side
 from synthohive_spark.relational.orchestrator import StagedOrchestrator
 
 from .shuffle import ColumnShuffle
@@ -31,12 +32,16 @@ SHUFFLE = "tests.shuffle.ColumnShuffle"
 def write_lake(spark: SparkSession, folder: Path, tables: Mapping[str, Rows]) -> dict[str, str]:
     """Write each table into a folder of its own, as Delta. Returns {table: path}."""
     lake = DeltaIO(spark)
-    for name, rows in tables.items():
+
+    def write(name: str) -> None:
+        rows = tables[name]
         if isinstance(rows, pd.DataFrame):  # through Arrow: integers with nulls stay integers
             frame = spark.createDataFrame(pa.Table.from_pandas(rows, preserve_index=False))
         else:
             frame = spark.createDataFrame(rows[1], rows[0])
         lake.write_dataset(frame.coalesce(1), str(folder / name))
+
+    side_by_side(write, tables)
     return {name: str(folder / name) for name in tables}
 
 
@@ -67,9 +72,9 @@ def orphans(child: DataFrame, columns: Sequence[str], parent: DataFrame, referen
 
 def key_faults(metadata: Metadata, tables: Mapping[str, DataFrame]) -> list[str]:
     """Every primary key with nulls or repeats, every foreign key with orphans."""
-    found = []
-    for name, spec in metadata.tables.items():
-        frame = tables[name]
+
+    def faults(name: str) -> list[str]:
+        spec, frame, found = metadata.tables[name], tables[name], []
         if spec.primary_key:
             key = frame.select(*(quote(c) for c in spec.primary_key))
             if key.dropna().distinct().count() != frame.count():
@@ -79,7 +84,9 @@ def key_faults(metadata: Metadata, tables: Mapping[str, DataFrame]) -> list[str]
             for fk in spec.foreign_keys
             if orphans(frame, fk.columns, tables[fk.references], fk.referenced_columns)
         ]
-    return found
+        return found
+
+    return [fault for found in side_by_side(faults, metadata.tables).values() for fault in found]
 
 
 def content(frame: DataFrame) -> tuple[int, int]:
