@@ -41,7 +41,7 @@ def training_frame(table: str, plans: Mapping[str, TablePlan], read: Reader, sam
     columns += [F.col(quote(c)).alias(f"s{i}") for i, c in enumerate(plan.named("sequence", "grid"))]
     for fk in plan.foreign_keys:
         columns += [F.col(quote(c)).alias(k) for c, k in zip(fk.columns, keys.get(fk.position, []), strict=False)]
-    for fk in (k for k in plan.foreign_keys if k in plan.dealt or (k.role == "driving" and plan.dealt)):
+    for fk in (k for k in plan.foreign_keys if k in plan.dealt or k.role == "driving"):
         known = key_set(fk.columns)
         columns.append(F.when(known, F.xxhash64(*(F.col(quote(c)) for c in fk.columns))).alias(f"p{fk.position}"))
     joined = add_context(frame.select(*columns), keys, plan, read, plans)

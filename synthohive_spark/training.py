@@ -28,12 +28,13 @@ from synthohive_spark.logs import get_logger
 from synthohive_spark.metadata import Metadata, Table
 from synthohive_spark.models.artifact import pack
 from synthohive_spark.models.base import ConditionalGenerativeModel
+from synthohive_spark.models.encoders import RARE_TOKEN
 from synthohive_spark.parallel import side_by_side
 from synthohive_spark.randomness import Ints, seed_of
 from synthohive_spark.relational.context import Reader
 from synthohive_spark.relational.matching import learn
 from synthohive_spark.relational.matching import pack as pack_matchers
-from synthohive_spark.relational.plan import TablePlan
+from synthohive_spark.relational.plan import ContextColumn, TablePlan
 from synthohive_spark.relational.values import as_model
 from synthohive_spark.sampling import ORDER, training_frame
 from synthohive_spark.strict import nearest
@@ -113,6 +114,7 @@ class Trainer:
         data = _filled(data, self.plan.absent, seed)
         named = {fk.position: f"p{fk.position}" for fk in self.plan.foreign_keys}
         parents = {i: _identity(sample, name) for i, name in named.items() if name in sample.column_names}
+        context = _as_published(context, self.plan.context, parents, self.settings.min_subjects)
         matchers, context = learn(self.plan, context, parents, self.settings.min_subjects, seed)
         model, metrics = self._fit(data, context, seed) if len(data.columns) else (None, {})
         seconds = round(time.monotonic() - started, 3)
@@ -231,6 +233,24 @@ def _filled(data: pd.DataFrame, absent: Mapping[str, tuple[str, ...]], seed: int
                 order[lawful] = np.random.default_rng(seed_of(seed, i)).choice(known, len(lawful))
                 filled[column] = data[column].iloc[order].reset_index(drop=True)
     return data.assign(**filled)
+
+
+def _as_published(
+    context: pd.DataFrame, columns: Iterable[ContextColumn], parents: Mapping[int, Ints], min_subjects: int
+) -> pd.DataFrame:
+    """Context as synthetic parents will show it: there a text that few parents hold is the rare token.
+
+    It may be frequent among the parents' children all the same; a model that learnt it would not know the token.
+    """
+    shown = dict[str, Any]()
+    for column in columns:
+        known = parents.get(column.path[0])
+        if known is None or column.verbatim or not column.type.startswith(("string", "varchar", "char")):
+            continue
+        text = context[column.name]
+        holders = pd.DataFrame({"text": text, "parent": known}).dropna().drop_duplicates()["text"].value_counts()
+        shown[column.name] = text.mask(text.isin(holders.index[holders < min_subjects]), RARE_TOKEN)
+    return context.assign(**shown)
 
 
 def _identity(sample: pa.Table, name: str) -> Ints:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from synthohive_spark.training import _filled
+from synthohive_spark.models.encoders import RARE_TOKEN
+from synthohive_spark.relational.plan import ContextColumn
+from synthohive_spark.training import _as_published, _filled
 
 
 def test_nulls_that_a_law_makes_are_not_learnt_twice() -> None:
@@ -24,3 +26,20 @@ def test_nulls_that_a_law_makes_are_not_learnt_twice() -> None:
     assert made[["leave", "other"]].equals(data[["leave", "other"]])
     assert set(made["arrive"].dropna()) <= set(data["arrive"].dropna())
     assert _filled(data, {"arrive": ("leave",)}, 1).equals(made)
+
+
+def test_a_text_that_few_parents_hold_is_rare_to_their_children_however_many_these_are() -> None:
+    parents = np.repeat(np.arange(8), 50)
+    country = pd.Series(np.repeat(["USA", "USA", "USA", "Chile", "Chile", "Norway", None, "USA"], 50), dtype=object)
+    orphans = np.where(np.arange(400) < 10, -1, parents)
+    context = pd.DataFrame({"k:country": country, "k:carrier": country, "k:size": parents, "g:country": country})
+    columns = [
+        ContextColumn(name="k:country", path=(0,), column="country", type="string"),
+        ContextColumn(name="k:carrier", path=(0,), column="carrier", type="string", verbatim=True),
+        ContextColumn(name="k:size", path=(0,), column="size", type="bigint"),
+        ContextColumn(name="g:country", path=(1,), column="country", type="string"),
+    ]
+    shown = _as_published(context, columns, {0: orphans}, 3)
+    expected = country.replace({"Chile": RARE_TOKEN, "Norway": RARE_TOKEN})
+    pd.testing.assert_series_equal(shown["k:country"], expected, check_names=False)
+    assert shown.drop(columns="k:country").equals(context.drop(columns="k:country"))

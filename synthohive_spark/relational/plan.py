@@ -93,12 +93,14 @@ class ContextColumn(Strict):
         name: how the model knows it: the path of keys and the column.
         path: positions of the foreign keys to follow, from the table upwards.
         column: its name in the ancestor; ``DEGREE`` for the number of its children.
+        verbatim: the ancestor is a reference table, so that its copy holds rare values too.
     """
 
     name: str
     path: tuple[int, ...]
     column: str
     type: str
+    verbatim: bool = False
 
 
 class SequencePlan(Strict):

@@ -260,14 +260,16 @@ def _context(fks: tuple[ForeignKeyPlan, ...], spec: Table, plans: Mapping[str, T
         parent, name = plans[fk.references], "+".join(fk.columns)
         wanted = spec.parent_context_cols if fk.role == "driving" else None
         columns += [
-            ContextColumn(name=f"{name}:{c.name}", path=(fk.position,), column=c.name, type=c.type)
+            ContextColumn(
+                name=f"{name}:{c.name}", path=(fk.position,), column=c.name, type=c.type, verbatim=parent.reference
+            )
             for c in _shown(spec, parent, fk.role == "driving")
         ]
         if wanted is None:
             columns.append(ContextColumn(name=f"{name}:{DEGREE}", path=(fk.position,), column=DEGREE, type="bigint"))
         if fk.role == "driving" and wanted is None:
             columns += [
-                ContextColumn(name=f"{name}:{c.name}", path=(fk.position, *c.path), column=c.column, type=c.type)
+                c.model_copy(update={"name": f"{name}:{c.name}", "path": (fk.position, *c.path)})
                 for c in parent.context
                 if c.path[0] == getattr(parent.driving, "position", None) and c.column != DEGREE
             ]
