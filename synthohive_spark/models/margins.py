@@ -4,7 +4,8 @@ Rows drawn one by one miss the shares by chance, which in a table of some hundre
 and by what the model gets wrong for the parents that it is given. Where all rows of a table are drawn at once, or a
 fair part of them, neither needs to be: the logits of each column are shifted until their mean over these rows is the
 real share (as after training, but for the parents at hand), and the uniform numbers are spread evenly over rows of like
-probabilities (systematic sampling, Madow 1949, by the additive recurrence of the golden ratio).
+probabilities (systematic sampling, Madow 1949, by the additive recurrence of the golden ratio). Of some starts of these
+numbers the one is kept that meets the shares best (rejective sampling, Hajek 1964).
 """
 
 from __future__ import annotations
@@ -20,12 +21,17 @@ GOLDEN = 0.6180339887498949
 # Below 1 by more than float32 rounds, so that a draw never lands behind the last possible code.
 TOP = 1.0 - 2.0**-20
 FLOOR, NEAR = 1e-7, 1e-3
+STARTS, CLOSE = 8, 1.0  # draws are made again from another start while a code comes so many rows too often
 MOST_SHIFT = 2.0  # more would give rows what their other columns speak against
 
 
 def inverse_cdf(logits: Tensor, uniform: Tensor) -> Tensor:
     """Returns the (n,) codes that (n,) uniform numbers pick under (n, codes) logits."""
-    mass = logits.softmax(dim=1).cumsum(dim=1)
+    return _pick(logits.softmax(dim=1).cumsum(dim=1), uniform)
+
+
+def _pick(mass: Tensor, uniform: Tensor) -> Tensor:
+    """Returns the (n,) codes that (n,) uniform numbers pick under (n, codes) cumulative probabilities."""
     point = uniform.clamp_max(TOP)[:, None] * mass[:, -1:]
     return torch.searchsorted(mass, point, right=True)[:, 0]
 
@@ -45,8 +51,18 @@ def draw_evenly(logits: Tensor, shares: Tensor | None, rng: torch.Generator, mos
     if shares is not None:
         shift = block_bias(logits, shares, FLOOR, max(NEAR, 0.5 / max(1, len(logits))))
         logits = logits + shift.clamp(-most, most)
+    chance = logits.softmax(dim=1)
     scale = torch.arange(logits.shape[1], dtype=torch.float64, device=logits.device)
-    return inverse_cdf(logits, spread(logits.softmax(dim=1).double() @ scale, rng).to(logits.dtype))
+    uniform, mass, wanted = spread(chance.double() @ scale, rng), chance.cumsum(dim=1), chance.sum(dim=0)
+    kept, least = torch.zeros(len(logits), dtype=torch.int64, device=logits.device), math.inf
+    for start in torch.rand(STARTS, generator=rng, device=logits.device, dtype=torch.float64):
+        drawn = _pick(mass, ((uniform + start) % 1.0).to(logits.dtype))
+        off = float((torch.bincount(drawn, minlength=len(wanted)) - wanted).abs().max())
+        if off < least:
+            kept, least = drawn, off
+        if off <= CLOSE:
+            break
+    return kept
 
 
 def spread(expected: Tensor, rng: torch.Generator) -> Tensor:
