@@ -241,6 +241,7 @@ def _as_published(
     """Context as synthetic parents will show it: there a text that few parents hold is the rare token.
 
     It may be frequent among the parents' children all the same; a model that learnt it would not know the token.
+    Those who hold a text of a further ancestor are counted as the parents below it.
     """
     shown = dict[str, Any]()
     for column in columns:

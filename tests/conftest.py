@@ -27,7 +27,7 @@ LEAN = {
     "spark.sql.shuffle.partitions": "2",
     "spark.default.parallelism": "2",
     "spark.databricks.delta.snapshotPartitions": "1",
-    "spark.databricks.delta.delta.log.cacheSize": "40",  # a table holds some 4 MB as long as it is there
+    "spark.databricks.delta.delta.log.cacheSize": "40",  # each table in it holds a few MB
     "spark.buffer.pageSize": "1m",  # a task's thread keeps the page of each sort it ran, 16 MB by default
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
     # C1 alone has a code cache of 48 MB; when that is full, everything is interpreted

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,8 +21,6 @@ MAX_KNOTS = 513
 DISCRETE_SHARE = 0.2
 DISCRETE_COVER = 0.8
 CATEGORY_COVER = 0.5
-TAIL = 5  # the tail is known by so many times min_count numbers
-HALVES = (1.0, 0.5, 0.25, 0.125, 0.0625)
 _EXACT_FLOAT = 2**53
 
 
@@ -178,8 +175,8 @@ def build_scale(sample: Numbers, has_null: bool, limits: Limits) -> RankScale:
     Args:
         sample: (m,) non-null numbers, of the bottom-k sample.
         has_null: whether null is a state.
-        limits: what may be kept. No number is used verbatim unless ``min_count`` rows hold it; each knot is the mean of
-            min_count neighbours, and the ends follow from the numbers before the min_count - 1 most extreme ones.
+        limits: what may be kept. No number is used verbatim unless ``min_count`` rows hold it; the ends of the scale
+            are the min_count-th lowest and highest numbers, and each knot is the mean of min_count neighbours.
     """
     floating = sample.dtype.kind == "f"
 
@@ -223,36 +220,8 @@ def _quantiles(
     centre = np.rint(np.linspace(0, ordered.size - 1, knots)).astype(np.int64)
     around = np.clip(centre[:, None] + np.arange(min_count) - min_count // 2, 0, ordered.size - 1)
     levels = _window_means(ordered[around], values.dtype)
-    levels[0], levels[-1] = _ends(np.repeat(values, counts), min_count)
+    levels[0], levels[-1] = low, high
     return levels, np.empty(0)
-
-
-def _ends(ordered: Numbers, min_count: int) -> tuple[Any, Any]:
-    """Returns the least and the greatest of the (n,) sorted numbers that the scale reaches.
-
-    The most extreme numbers, which too few rows hold, are not looked at: from the min_count-th one outwards the tail is
-    taken for exponential (its spacings: Renyi 1953), with the scale of the numbers before it. Where that would reach
-    past all numbers, as on a scale with a natural end, it goes half as far, or a quarter, and so on.
-    """
-    inner = min(TAIL * min_count, max(min_count + 1, ordered.size // 4))
-    low, high = ordered[min_count - 1 : inner].tolist(), ordered[-min_count : -inner - 1 : -1].tolist()
-    least, greatest = ordered[[0, -1]].tolist()
-    return low[0] - _reach(low, least, min_count), high[0] + _reach(high, greatest, min_count)
-
-
-def _reach(inwards: list[Any], most: Any, min_count: int) -> Any:
-    """Returns how far beyond the min_count-th extreme number a scale goes.
-
-    Args:
-        inwards: that number and those before it.
-        most: the most extreme number, which the scale stays below.
-        min_count: rows that must hold a value.
-    """
-    gaps = [abs(b - a) for a, b in pairwise(inwards)]
-    scale = sum((min_count + place) * gap for place, gap in enumerate(gaps)) / len(gaps)
-    expected, most_distant = scale * sum(1.0 / rank for rank in range(1, min_count)), abs(most - inwards[0])
-    within = next((part for part in HALVES if expected * part < most_distant), 0.0)
-    return expected * within if isinstance(most, float) else int(expected * within)
 
 
 def _window_means(windows: Numbers, dtype: np.dtype[Any]) -> Numbers:

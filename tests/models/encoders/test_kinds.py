@@ -80,22 +80,21 @@ def test_continuous_floats_come_back_within_their_bin(values: list[float]) -> No
     decoded, encoded, spec = round_trip(pd.Series(values))
     assert encoded.ranks is not None
     knots = np.asarray(spec.specs[0].to_json()["scale"]["levels"])
-    rounding = 0.5 * 10.0 ** -spec.specs[0].to_json()["decimals"]
-    assert decoded.between(ordered[0], ordered[-1]).all()
+    assert decoded.between(ordered[2], ordered[-3]).all()
     clipped = np.clip(values, knots[0], knots[-1])
     place = np.clip(np.searchsorted(knots, clipped, side="right") - 1, 0, len(knots) - 2)
-    assert (decoded.to_numpy() >= knots[place] - 1e-6 * np.abs(knots[place]) - 1e-9 - rounding).all()
-    assert (decoded.to_numpy() <= knots[place + 1] + 1e-6 * np.abs(knots[place + 1]) + 1e-9 + rounding).all()
+    assert (decoded.to_numpy() >= knots[place] - 1e-6 * np.abs(knots[place]) - 1e-9).all()
+    assert (decoded.to_numpy() <= knots[place + 1] + 1e-6 * np.abs(knots[place + 1]) + 1e-9).all()
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=60, max_size=120, unique=True))
 @FAST
-def test_wide_integers_stay_between_the_lowest_and_the_highest_and_equal_neither(values: list[int]) -> None:
+def test_wide_integers_stay_between_the_third_lowest_and_highest(values: list[int]) -> None:
     decoded, _, _ = round_trip(pd.Series(values, dtype="int64"))
     ordered = sorted(values)
     assert decoded.dtype == np.dtype("int64")
-    assert ordered[0] < int(decoded.min())
-    assert int(decoded.max()) < ordered[-1]
+    assert ordered[2] <= int(decoded.min())
+    assert int(decoded.max()) <= ordered[-3]
 
 
 @given(
