@@ -21,6 +21,7 @@ from synthohive_spark.strict import Strict, nearest, problems
 
 Scalar = str | int | float | bool | None
 INTEGRAL = ("tinyint", "smallint", "int", "integer", "bigint", "long", "short", "byte")
+TEXT = ("string", "varchar", "char")  # what the names of text types begin with
 
 
 class ForeignKey(Strict):
@@ -272,7 +273,7 @@ def key_type(name: str) -> str:
     base = name.lower().split("(")[0].strip()
     if base in INTEGRAL:
         return "integer"
-    return "string" if base in ("char", "varchar", "string") else name.lower().replace(" ", "")
+    return "string" if base in TEXT else name.lower().replace(" ", "")
 
 
 def _parse(raw: Mapping[str, Any]) -> dict[str, Table]:

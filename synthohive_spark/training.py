@@ -25,7 +25,7 @@ from tqdm import tqdm
 from synthohive_spark.errors import ConfigError, SynthoHiveError, TrainingError, WriteError
 from synthohive_spark.lake.io import first_line
 from synthohive_spark.logs import get_logger
-from synthohive_spark.metadata import Metadata, Table
+from synthohive_spark.metadata import TEXT, Metadata, Table
 from synthohive_spark.models.artifact import pack
 from synthohive_spark.models.base import ConditionalGenerativeModel
 from synthohive_spark.models.encoders import RARE_TOKEN
@@ -246,7 +246,7 @@ def _as_published(
     shown = dict[str, Any]()
     for column in columns:
         known = parents.get(column.path[0])
-        if known is None or column.verbatim or not column.type.startswith(("string", "varchar", "char")):
+        if known is None or column.verbatim or not column.type.startswith(TEXT):
             continue
         text = context[column.name]
         holders = pd.DataFrame({"text": text, "parent": known}).dropna().drop_duplicates()["text"].value_counts()

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synthohive_spark.derive.law import Reach
-from synthohive_spark.metadata import INTEGRAL
+from synthohive_spark.metadata import INTEGRAL, TEXT
 
 Family = Literal["integer", "decimal", "double", "date", "time", "plain time", "other"]
 Vector: TypeAlias = "npt.NDArray[np.float64]"
@@ -42,7 +42,7 @@ def family_of(spark_type: str) -> Family | None:
         "timestamp_ntz": "plain time",
         "boolean": "other",
     }
-    return "other" if spark_type.startswith(("string", "char", "varchar")) else known.get(spark_type)
+    return "other" if spark_type.startswith(TEXT) else known.get(spark_type)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from synthohive_spark.lake.location import quote
-from synthohive_spark.metadata import INTEGRAL, Table
+from synthohive_spark.metadata import INTEGRAL, TEXT, Table
 from synthohive_spark.randomness import Ints
 from synthohive_spark.relational.keyformat import KeyFormat, Mask, counted
 from synthohive_spark.relational.plan import ShapePlan
@@ -117,7 +117,7 @@ def shape_plans(
         min_subjects: a value of fewer rows is rare.
         text_share: a string column is text where more of its rows than this hold rare values.
     """
-    strings = [c for c in candidates if types[c].startswith(("string", "varchar", "char")) and c not in spec.pii]
+    strings = [c for c in candidates if types[c].startswith(TEXT) and c not in spec.pii]
     personal = [c for c in candidates if c in spec.pii]
     wanted = list(personal)
     counts = frame.agg(
@@ -138,7 +138,7 @@ def shape_plans(
 
 
 def _shape(frame: DataFrame, column: str, spark_type: str, rows: int, nulls: float, min_subjects: int) -> ShapePlan:
-    if spark_type.startswith(("string", "varchar", "char")):
+    if spark_type.startswith(TEXT):
         known = round(rows * (1 - nulls))
         masks = key_masks(frame, column, known, min_subjects) if known else (Mask(tokens=("lower",), share=1.0),)
         return ShapePlan(null_share=nulls, format=KeyFormat(kind="string", masks=masks))
