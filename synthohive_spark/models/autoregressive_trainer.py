@@ -251,7 +251,7 @@ class AutoregressiveTrainer:
     def _fixed(self, factors: list[float]) -> ColumnHeads:
         """Trains on all rows for as many rounds as there are factors on the learning rate."""
         run = self._run(torch.arange(len(self.sample.codes), device=self.sample.codes.device), 0)
-        started = time.monotonic()
+        started, self._worked = time.monotonic(), time.thread_time()  # else a late search would leave one round here
         for number in self._bar(len(factors)):
             rate = self.schedule.learning_rate * factors[number] * self.schedule.cooling(number, len(factors))
             loss = run.train(self.schedule.round_steps, self.schedule.batch, rate)

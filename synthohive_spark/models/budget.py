@@ -20,8 +20,8 @@ MOST_HEAD_STEPS = 8000
 FEWEST_HEAD_STEPS = 20
 SECONDS_PER_HEAD = 0.00045
 SECONDS_PER_LOOKUP = 6e-8
-# Wide, since a slow machine is no reason for another model.
-SAFETY_FACTOR, LEAST_SAFETY = 5.0, 30.0
+# Wide, since a slow machine is no reason for another model; one that was held up counts the pause as work.
+SAFETY_FACTOR, LEAST_SAFETY = 5.0, 300.0
 
 
 def step_seconds(batch: int, generator_parameters: int, critic_parameters: int) -> float:

@@ -321,9 +321,24 @@ def test_divergence_is_reported() -> None:
 
 def test_the_clock_stops_a_training_that_costs_far_more_than_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(10**6))
-    monkeypatch.setattr("synthohive_spark.models.autoregressive_trainer.time.thread_time", lambda: 3 * next(clock))
+    monkeypatch.setattr("synthohive_spark.models.autoregressive_trainer.time.thread_time", lambda: 300 * next(clock))
     model = AutoregressiveModel(max_seconds=1).fit(*planted(1000), seed=1)
     assert model.metrics["clock_stop"] is True
+
+
+def test_a_late_search_leaves_the_rounds_that_it_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter([0.0] * 6 + [1e6] * 10**4)  # at the start and after each of five rounds, then far too late
+    monkeypatch.setattr("synthohive_spark.models.autoregressive_trainer.time.thread_time", lambda: next(looks))
+    metrics = AutoregressiveModel(max_seconds=4).fit(*planted(188), seed=1).metrics
+    assert metrics["clock_stop"] is True
+    assert metrics["steps"] == metrics["history"][5]["step"]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_model_trained_on_a_gpu_loads_on_the_cpu(tmp_path: Path) -> None:
+    data, context = planted(300)
+    AutoregressiveModel(epochs=3, device="cuda").fit(data, context, seed=1).save(tmp_path)
+    assert len(AutoregressiveModel.load(tmp_path).sample(300, context, seed=1)) == 300
 
 
 def test_epochs_are_taken_and_logged() -> None:

@@ -37,7 +37,7 @@ def test_epochs_override() -> None:
 
 
 def test_the_clock_stops_only_far_behind() -> None:
-    assert (safety_stop(10), safety_stop(1)) == (50, 30)
+    assert (safety_stop(100), safety_stop(1)) == (500, 300)
     assert safety_stop(None) == math.inf
 
 

@@ -147,7 +147,7 @@ def test_ten_random_databases(spark: SparkSession, tmp_path_factory: pytest.Temp
 @pytest.mark.slow
 @pytest.mark.timeout(5400)
 def test_two_hundred_random_databases(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> None:
-    @settings(QUICK, max_examples=20, derandomize=False)
+    @settings(QUICK, max_examples=21, derandomize=False)  # the least of all comes first and shows nothing
     @given(several([st.integers(2, 8)] * 10))
     def holds(database: Database) -> None:
         hold(spark, tmp_path_factory.mktemp("random"), database)
