@@ -98,7 +98,19 @@ class Run:
         """Check the source, plan and train every table that has no model of this run yet."""
         bind(phase="train")
         settings = self._settings()
-        source = check_source(self.source(self.pinned))
+        pinned = self.source(self.pinned)
+        with pinned.held():
+            self._train(check_source(pinned), settings)
+        self.workspace.record(
+            self.id,
+            "training_complete",
+            metadata_hash=self.metadata_hash,
+            model=self.config.train.model,
+            source_versions=dict(pinned.versions),
+            driver=peak_memory(),
+        )
+
+    def _train(self, source: SourceLake, settings: TrainSettings) -> None:
         if not self.events:
             self.workspace.record(
                 self.id,
@@ -126,14 +138,6 @@ class Run:
         for plan in waiting.values():
             if not learns(plan):
                 self.workspace.keep_model(self.id, plan, None, about)
-        self.workspace.record(
-            self.id,
-            "training_complete",
-            metadata_hash=self.metadata_hash,
-            model=self.config.train.model,
-            source_versions=dict(source.versions),
-            driver=peak_memory(),
-        )
 
     def _settings(self) -> TrainSettings:
         train = self.config.train

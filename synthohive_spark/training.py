@@ -38,6 +38,7 @@ from synthohive_spark.relational.plan import ContextColumn, TablePlan
 from synthohive_spark.relational.values import as_model
 from synthohive_spark.sampling import ORDER, training_frame
 from synthohive_spark.strict import nearest
+from synthohive_spark.worker import forget_archives
 
 log = get_logger(__name__)
 RESULT = "model binary, matching string, metrics string"
@@ -103,6 +104,7 @@ class Trainer:
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The whole sample of the table in, one row (model, matching, metrics) out."""
+        forget_archives()
         parts = [b for b in batches if b.num_rows]
         if not parts:
             raise TrainingError(f"{self.plan.table}: the sample is empty; raise train.sample_rows")

@@ -23,6 +23,7 @@ from synthohive_spark.derive.arithmetic import (
 from synthohive_spark.derive.calendar import YEARS, between, parts
 from synthohive_spark.derive.law import RANK, Law
 from synthohive_spark.derive.sample import EVIDENCE, EXACT, ROWS, Column, Sample, Vector, evidence, judge, read
+from synthohive_spark.worker import forget_archives
 
 MOST = 256  # candidates that go on to the whole table
 LIKELY = 3  # zones of one time that go on to the whole table
@@ -45,6 +46,7 @@ class Searcher:
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The whole sample in, one row per candidate out."""
+        forget_archives()
         table = read(batches)
         found: list[Law] = []
         if table is not None:

@@ -23,6 +23,7 @@ from synthohive_spark.evaluation import bins
 from synthohive_spark.evaluation.kinds import Field, as_number
 from synthohive_spark.evaluation.profile import Doubles
 from synthohive_spark.evaluation.scores import Histogram, PairScore
+from synthohive_spark.worker import forget_archives
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -108,6 +109,7 @@ def tally(real: DataFrame, synthetic: DataFrame, fields: Sequence[Field], grids:
 
 def _count(grids: tuple[Grid, ...], batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """One task: counts and sums of its rows, sent once at its end."""
+    forget_archives()
     counts = [np.zeros((2, 2 * len(g.edges) + 1)) for g in grids]
     paired = min(len(grids), PAIR_COLUMNS)
     sums = np.zeros((2, _SUMS, paired, paired))

@@ -86,17 +86,22 @@ class DeltaIO:
         """
         ref, wanted = _ref(place), schema or frame.schema
         with _failing_as(f"{ref.sql} could not be written"):
-            present = self.version(ref)
+            present, empty = self.version(ref), True
             if present is None:
                 self.spark.sql(_ddl("CREATE TABLE", ref, wanted, properties or {}))
             elif not _same(self.spark.sql(f"SELECT * FROM {ref.sql}").schema, wanted):
                 self.spark.sql(_ddl("REPLACE TABLE", ref, wanted, properties or {}))
-            elif properties:
-                self.spark.sql(f"ALTER TABLE {ref.sql} SET TBLPROPERTIES ({_properties(properties)})")
+            else:
+                empty = False
+                if properties:
+                    self.spark.sql(f"ALTER TABLE {ref.sql} SET TBLPROPERTIES ({_properties(properties)})")
             writer = frame.writeTo(ref.sql)
             if user_metadata is not None:
                 writer = writer.option("userMetadata", user_metadata)
-            writer.overwrite(F.lit(True))
+            if empty:  # an overwrite would look for files to remove, which takes longer than a small write
+                writer.append()
+            else:
+                writer.overwrite(F.lit(True))
             commits = self.spark.sql(f"DESCRIBE HISTORY {ref.sql} LIMIT {RECENT}").collect()
         before = -1 if present is None else present
         wrote = [c for c in commits if c["operation"] == "WRITE" and c["version"] > before]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import reduce
 
@@ -18,6 +19,7 @@ from synthohive_spark.metadata import ForeignKey, Metadata
 from synthohive_spark.parallel import side_by_side
 
 log = get_logger(__name__)
+HELD_CELLS = 500_000  # rows by columns, a few MB in memory; what a cluster cannot hold goes to its disks
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,32 @@ class SourceLake:
     versions: Mapping[str, int]
     rows: Mapping[str, int]
     _raw: dict[str, DataFrame] = field(default_factory=dict, repr=False)  # Delta builds a snapshot for each read
+    _counts: dict[str, int] = field(default_factory=dict, repr=False)
 
     def raw(self, table: str) -> DataFrame:
         """A table as it lies in the lake, at its pinned version."""
         if table not in self._raw:
             self._raw[table] = self.io.read_dataset(self.refs[table], self.versions[table])
         return self._raw[table]
+
+    def count(self, table: str) -> int:
+        """Rows of a table as it lies in the lake; Delta knows them without reading any."""
+        if table not in self._counts:
+            self._counts[table] = self.raw(table).count()
+        return self._counts[table]
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep small tables in memory for the block: each is asked many questions, and Delta lists files for each."""
+        counts = side_by_side(self.count, self.metadata.tables)
+        small = [self.raw(t) for t, rows in counts.items() if rows * len(self.schema(t)) <= HELD_CELLS]
+        for frame in small:
+            frame.persist()
+        try:
+            yield
+        finally:
+            for frame in small:
+                frame.unpersist()
 
     def schema(self, table: str) -> StructType:
         """The table's schema: names, types, nullability, comments."""
@@ -130,7 +152,7 @@ def check_source(source: SourceLake) -> SourceLake:
 
 def _check_table(source: SourceLake, table: str) -> tuple[list[str], int]:
     spec, raw = source.metadata.tables[table], source.raw(table)
-    total = raw.count()
+    total = source.count(table)
     if not total:
         return [f"{table}: the table is empty; a model needs rows (leave it out of the metadata, or fill it)"], 0
     problems = []

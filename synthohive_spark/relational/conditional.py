@@ -15,6 +15,7 @@ from synthohive_spark.lake.location import quote
 from synthohive_spark.relational.laws import key_set
 from synthohive_spark.relational.linkage import Leaves
 from synthohive_spark.relational.values import TIMES, as_model
+from synthohive_spark.worker import forget_archives
 
 SAMPLE = 50_000  # parents that the law is learnt from
 BUCKETS = 2**30
@@ -34,6 +35,7 @@ class Learner:
 
     def __call__(self, frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         """The sample in, one row out; none where attributes say nothing."""
+        forget_archives()
         parts = [f for f in frames if len(f)]
         if not parts:
             return

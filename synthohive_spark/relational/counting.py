@@ -16,6 +16,7 @@ from pyspark.sql.pandas.functions import pandas_udf
 from synthohive_spark.randomness import Ints, scatter, scattered_below
 from synthohive_spark.relational.linkage import LinkageModel
 from synthohive_spark.relational.plan import NullPattern
+from synthohive_spark.worker import forget_archives
 
 if TYPE_CHECKING:
     Series: TypeAlias = pd.Series[Any]
@@ -60,6 +61,7 @@ class Counter:
         law, parents, seed, total, strata = dict(self.law), self.parents, self.seed, self.total, self.strata
 
         def count(batches: Iterator[Series]) -> Iterator[Series]:
+            forget_archives()
             model = LinkageModel.from_dict(law)
             for ranks in batches:
                 rank = ranks.to_numpy(np.int64)

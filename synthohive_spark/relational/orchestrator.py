@@ -151,8 +151,7 @@ class StagedOrchestrator:
         )
         settings.check()
         self.metadata.validate_schema()
-        source = check_source(pin_source(self.io, self.metadata, {t: TableRef.parse(p) for t, p in paths.items()}))
-        plans = plan_tables(source, min_subjects, linkage)
+        pinned = pin_source(self.io, self.metadata, {t: TableRef.parse(p) for t, p in paths.items()})
         artifacts: dict[str, Artifact] = {}
 
         def keep(table: str, frame: DataFrame) -> None:
@@ -162,7 +161,10 @@ class StagedOrchestrator:
             model = rows[0]["model"]
             artifacts[table] = Artifact(None if model is None else bytes(model), rows[0]["matching"])
 
-        train_tables(plans, source.frame, settings, keep)
+        with pinned.held():
+            source = check_source(pinned)
+            plans = plan_tables(source, min_subjects, linkage)
+            train_tables(plans, source.frame, settings, keep)
         self.trained = Trained(plans, artifacts, source.frame, _lineage(source, self.model_cls, seed))
 
     def generate(

@@ -26,6 +26,7 @@ from synthohive_spark.randomness import Ints, seed_of
 from synthohive_spark.relational.plan import TablePlan
 from synthohive_spark.relational.slots import UNIT
 from synthohive_spark.relational.values import TIMES, as_model, as_spark
+from synthohive_spark.worker import forget_archives
 
 if TYPE_CHECKING:
     from synthohive_spark.relational.unit import UnitGenerator
@@ -121,6 +122,7 @@ class Redraw:
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Each row once if it is lawful, else its new candidates one after the other."""
+        forget_archives()
         for unit in units(batches):
             chosen, without = choice(unit, self.laws)
             plain = unit.select(unit.column_names[: -self.laws])
@@ -171,6 +173,7 @@ class Choose:
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Rows without traces and marks."""
+        forget_archives()
         for unit in units(batches):
             chosen, without = choice(unit, len(self.expressions))
             names = unit.column_names[: unit.column_names.index(hidden(UNIT[0]))]

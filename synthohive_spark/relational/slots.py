@@ -24,6 +24,7 @@ from synthohive_spark.relational.counting import Counter, Patterns, running
 from synthohive_spark.relational.linkage import LinkageModel
 from synthohive_spark.relational.plan import ForeignKeyPlan
 from synthohive_spark.relational.strata import count_strata, stratum
+from synthohive_spark.worker import forget_archives
 
 if TYPE_CHECKING:
     from synthohive_spark.relational.skeleton import Skeleton
@@ -69,6 +70,7 @@ class Dealer:
 
     def __call__(self, frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         """For each unit a head with its offset, and one row per parent that it gets: its place and its copies."""
+        forget_archives()
         for units in frames:
             yield pd.concat([_head(units), *(s for row in units.itertuples() for s in self.shares(row))])
 

@@ -37,6 +37,7 @@ from synthohive_spark.relational.values import (
     pick,
     take,
 )
+from synthohive_spark.worker import forget_archives
 
 _Parents = tuple[dict[str, Values], dict[str, Values], dict[str, Values], Mask]
 CHUNK = 10_000  # rows that the model sees at once; fixed, because the shape of a batch can change a float
@@ -67,6 +68,7 @@ class UnitGenerator:
 
     def __call__(self, frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         """Rows of the table, one frame per unit. Input rows of a unit come together, sorted by UNIT."""
+        forget_archives()
         for unit in _units(frames):
             yield self.generate(unit)
 

@@ -165,6 +165,18 @@ def test_a_table_that_only_has_orphans(pin: Pin) -> None:
     assert problem == "orders: no row is left once orphans are dropped; check its foreign keys"
 
 
+def test_small_tables_are_held_for_a_block(pin: Pin, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = pin(metadata("null"), users=USERS, orders=ORDERS)
+    small = {t: source.raw(t) for t in source.metadata.tables}
+    with source.held():
+        assert all(frame.storageLevel.useMemory for frame in small.values())
+        assert check_source(source).rows == {"users": 3, "orders": 6}
+    assert not any(frame.storageLevel.useMemory for frame in small.values())
+    monkeypatch.setattr("synthohive_spark.lake.source.HELD_CELLS", 0)
+    with source.held():
+        assert not any(frame.storageLevel.useMemory for frame in small.values())
+
+
 def test_types_are_checked_before_a_row_is_read(pin: Pin) -> None:
     schema = Metadata.load(json.loads(metadata("error").to_json()))
     with pytest.raises(SchemaValidationError, match=r"orders\.user_id is string, users\.id is bigint"):
