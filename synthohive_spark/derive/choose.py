@@ -32,12 +32,12 @@ def choose(laws: Iterable[Law], given: Collection[str], taken: Mapping[str, Coll
     distinct values of each relation: a sum rather than its parts.
 
     Args:
-        laws: verified ones.
+        laws: verified ones; those that only order times are passed over.
         given: ids of columns that are known before anything is modelled: keys, and what ancestors say.
         taken: {id of a column that is derived already, by declaration: ids that its expression may name}.
     """
     found = list(laws)
-    values = _one_zone([law for law in found if law.kind != "null_when"])
+    values = _one_zone([law for law in found if law.kind in RANK])
     after = {target: set(inputs) for target, inputs in taken.items()}
     known, chosen = set(given), dict[str, Law]()
     waiting = sorted(values, key=_preference)

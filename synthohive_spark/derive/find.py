@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from synthohive_spark.derive.choose import choose, names_in
 from synthohive_spark.derive.law import Law
+from synthohive_spark.derive.order import nearest
 from synthohive_spark.derive.sample import ROWS, family_of
 from synthohive_spark.derive.search import Searcher
 from synthohive_spark.derive.verify import candidates, sampled, verified
@@ -17,7 +18,7 @@ from synthohive_spark.lake.location import quote
 from synthohive_spark.logs import get_logger
 from synthohive_spark.metadata import Table
 from synthohive_spark.relational.context import Reader, add_context
-from synthohive_spark.relational.plan import DEGREE, TablePlan
+from synthohive_spark.relational.plan import DEGREE, After, TablePlan
 
 log = get_logger(__name__)
 
@@ -31,12 +32,14 @@ class Found:
         whole: columns that follow on every row, so that no model need know them.
         copied: {column: name of the context column that it equals}.
         absent: {column: those of which any makes it null}.
+        after: {time: those of the row and of its context that it is never before}, bases first.
     """
 
     derived: dict[str, str]
     whole: frozenset[str]
     copied: dict[str, str]
     absent: dict[str, tuple[str, ...]]
+    after: dict[str, After]
 
 
 def find(plan: TablePlan, spec: Table, frame: DataFrame, read: Reader, plans: Mapping[str, TablePlan]) -> Found:
@@ -108,11 +111,29 @@ class _Search:
         for column, text in derived.items():
             if column not in self.declared:
                 log.info("law_found", table=self.plan.table, column=column, expression=text)
+        after = self._after(laws, set(derived) - set(only_null) | set(copied))
+        for column, bases in after.items():
+            log.info("law_found", table=self.plan.table, column=column, expression=f"never before {bases.text}")
         for column, source in copied.items():
             log.info("law_found", table=self.plan.table, column=column, expression=f"the parent's {source}")
         whole = {self.names[t] for t, law in choice.values.items() if law.reach == "whole" and t in sql}
         absent = {self.names[t]: tuple(self.names[i] for i in law.inputs) for t, law in choice.nulls.items()}
-        return Found(derived, frozenset(whole), copied, absent)
+        return Found(derived, frozenset(whole), copied, absent, after)
+
+    def _after(self, laws: list[Law], decided: Collection[str]) -> dict[str, After]:
+        """Order among the times that the model draws, with those of the row's key and of its ancestors."""
+        drawn = {t for t in self.targets if self.names[t] not in decided}
+        given = {self.ids[c] for c in self.plan.named("sequence", "grid") if c in self.ids}
+        order = nearest(laws, drawn | given | set(self.seen), drawn)
+        steps = {law.target: law.step for law in laws if law.kind == "after"}
+        return {
+            self.names[target]: After(
+                own=tuple(self.names[b] for b in bases if b in self.names),
+                seen=tuple(self.plan.context[int(b[1:])].name for b in bases if b in self.seen),
+                step=steps[target],
+            )
+            for target, bases in order.items()
+        }
 
     def _sql(self, law: Law, null: Law | None = None) -> str:
         """The law's SQL; where the column is also null with others, that comes first."""

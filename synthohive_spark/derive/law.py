@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-Kind = Literal["copy", "part", "affine", "digits", "sum", "radix", "clock", "product", "ratio", "null_when"]
+Kind = Literal["copy", "part", "affine", "digits", "sum", "radix", "clock", "product", "ratio", "null_when", "after"]
 Reach = Literal["whole", "fill", "part"]
 RANK = {k: i for i, k in enumerate(("copy", "part", "affine", "digits", "sum", "radix", "clock", "product", "ratio"))}
 NARROW = ("tinyint", "smallint", "int", "decimal")  # a result that does not fit becomes null instead of an error
@@ -26,6 +26,7 @@ class Law:
             ``part`` is as ``fill`` and leaves nulls of the model null.
         zone: the time zone that a part of a time is taken in.
         distinct: distinct values of the target in the sample.
+        step: of a time, microseconds of the coarsest grid (days, hours ...) that it lies on; 0 for dates.
     """
 
     kind: Kind
@@ -35,6 +36,7 @@ class Law:
     reach: Reach = "whole"
     zone: str = ""
     distinct: int = 0
+    step: int = 0
 
     def expression(self, names: Mapping[str, str], types: Mapping[str, str]) -> str:
         """Spark SQL of the target.
@@ -45,6 +47,8 @@ class Law:
         """
         made = self.sql.format(*(names[i] for i in self.inputs))
         own = names[self.target]
+        if self.kind == "after":
+            return f"if({own} < {made}, null, if({made} is null, null, {own}))"
         if self.kind == "null_when":
             return f"if({made}, null, {own})"
         fraction = types[self.target] == "bigint" and (" / " in made or made.startswith("round("))

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from synthohive_spark.evaluation.scores import ConstraintCheck, DerivedColumn
 from synthohive_spark.lake.location import quote
 from synthohive_spark.metadata import Constraint, Table
-from synthohive_spark.relational.plan import TablePlan
+from synthohive_spark.relational.plan import After, TablePlan
 
 VALUES_SHOWN = 6
 
@@ -20,8 +20,15 @@ def derived_columns(table: Table, name: str, plans: Mapping[str, TablePlan]) -> 
     plan = plans.get(name)
     if plan is None or plan.reference:
         return ()
-    laws = {**plan.derived, **{c: _ancestor(plan, seen, plans) for c, seen in plan.copied.items()}}
+    after = {c: f"never before {_bases(plan, law, plans)}" for c, law in plan.after.items()}
+    copied = {c: _ancestor(plan, seen, plans) for c, seen in plan.copied.items()}
+    laws = {**after, **plan.derived, **copied}
+    laws |= {c: f"{after[c]}; {plan.derived[c]}" for c in after if c in plan.derived}
     return tuple(DerivedColumn(c.name, laws[c.name], c.name in table.declared) for c in plan.columns if c.name in laws)
+
+
+def _bases(plan: TablePlan, law: After, plans: Mapping[str, TablePlan]) -> str:
+    return " or ".join([*map(quote, law.own), *(_ancestor(plan, seen, plans) for seen in law.seen)])
 
 
 def _ancestor(plan: TablePlan, seen: str, plans: Mapping[str, TablePlan]) -> str:

@@ -13,6 +13,7 @@ from synthohive_spark.models.layout import Layout, Packed
 
 ROUNDS = 60
 DAMPING = 0.8
+TINY = 1e-300
 SHORTER, LONGER = 0.4, 1.25
 RANK_KNOTS = 257
 
@@ -45,9 +46,12 @@ def block_bias(logits: Tensor, wanted: Tensor, floor: float, near: float) -> Ten
         floor: the least share that is told from 0.
         near: the distance of a share at which it is as wanted.
     """
+    weights, wanted = (logits - logits.amax(dim=1, keepdim=True)).double().exp(), wanted.double()
     part, stride, before = torch.zeros_like(wanted), torch.full_like(wanted, DAMPING), torch.zeros_like(wanted)
     for _ in range(ROUNDS):
-        found = (logits + part).softmax(dim=1).mean(dim=0)
+        tilt = (part - part.amax()).exp()
+        whole = (weights @ tilt).clamp_min(TINY)  # (n,): a softmax without another exponential of each logit
+        found = tilt * (whole.reciprocal() @ weights) / max(1, len(logits))
         if (found - wanted).abs().max() < near:
             break
         gap = (wanted.clamp_min(floor) / found.clamp_min(floor * 1e-3)).log()
@@ -55,7 +59,7 @@ def block_bias(logits: Tensor, wanted: Tensor, floor: float, near: float) -> Ten
         stride = (stride * torch.where(gap * before < 0, SHORTER, LONGER)).clamp(DAMPING / 8, DAMPING * 8)
         part += stride * gap
         before = gap
-    return part - part.mean()
+    return (part - part.mean()).to(logits.dtype)
 
 
 @torch.no_grad()

@@ -26,7 +26,7 @@ from synthohive_spark.models.ctgan_trainer import CTGANTrainer, TrainSettings, a
 from synthohive_spark.models.encoders import TableSpec, decode_table, encode_table
 from synthohive_spark.models.layout import Layout, Packed
 from synthohive_spark.models.margins import MOST_SHIFT, code_shares, draw_evenly, even_ranks, inverse_cdf
-from synthohive_spark.models.networks import Generator, open_gates
+from synthohive_spark.models.networks import FoldedGenerator, Generator, open_gates
 from synthohive_spark.models.seeds import fresh_seed, numpy_rng, torch_rng
 from synthohive_spark.models.storage import read_model, write_model
 from synthohive_spark.models.table_model import (
@@ -42,7 +42,7 @@ from synthohive_spark.models.table_model import (
 )
 
 NAME = "ctgan"
-SAMPLE_BATCH = 2000  # what fits the caches
+SAMPLE_BATCH = 1000  # what fits the caches
 MOST_MODES = 10
 
 
@@ -233,11 +233,12 @@ class CTGAN(TableModel):
             return decode_table(fitted.columns, filler.unpack(packed), num_rows)
         parts: list[Packed] = []
         raws: list[Tensor] = []
+        generator = FoldedGenerator(fitted.generator, conditions.scalars.shape[1], conditions.width)
         with torch_threads(self.settings.threads), torch.no_grad():
             for batch, first in enumerate(range(0, num_rows, SAMPLE_BATCH)):
                 index = torch.arange(first, min(first + SAMPLE_BATCH, num_rows))
-                rng = torch_rng(next(fitted.generator.parameters()).device, seed, 2, batch)
-                raws.append(_generate(fitted, fitted.generator, conditions.rows(index), rng))
+                rng = torch_rng(generator.bias.device, seed, 2, batch)
+                raws.append(_generate(fitted, generator, conditions.rows(index), rng))
                 if not even:
                     parts.append(self._draw(fitted, layout, raws.pop(), rng))
             if even:
@@ -325,14 +326,12 @@ class CTGAN(TableModel):
         )
 
 
-def _generate(fitted: _Fitted, generator: Generator, context: Packed, rng: torch.Generator) -> Tensor:
+def _generate(fitted: _Fitted, generator: FoldedGenerator, context: Packed, rng: torch.Generator) -> Tensor:
     """Returns the (n, W) output of the generator for n rows of context."""
-    device = next(generator.parameters()).device
-    dense = context.to(device).dense()  # (n, K)
-    places = draw_conditions(fitted.conditions.to(device), len(dense), rng)
-    noise = torch.randn(len(dense), generator.noise, generator=rng, device=device)
-    raw: Tensor = generator(noise, dense, places)
-    return raw
+    device = generator.bias.device
+    places = draw_conditions(fitted.conditions.to(device), len(context), rng)
+    noise = torch.randn(len(context), generator.noise, generator=rng, device=device)
+    return generator(noise, context.to(device), places)
 
 
 def _draw_evenly(fitted: _Fitted, layout: Layout, raw: Tensor, rng: torch.Generator) -> Packed:

@@ -126,6 +126,10 @@ class Packed:
         """Returns the rows on a device."""
         return Packed(self.codes.to(device), self.scalars.to(device), self.block_sizes)
 
+    def places(self) -> Tensor:
+        """Returns the (n, B) place of each block's state among the C one-hot places."""
+        return self.codes + _places(self.block_sizes, self.codes.device)
+
     def dense(self) -> Tensor:
         """Returns the (n, S + C) float32 form."""
         if not self.block_sizes:
@@ -133,11 +137,11 @@ class Packed:
         count = self.scalars.shape[1]
         dense = self.scalars.new_zeros(len(self), self.width)
         dense[:, :count] = self.scalars
-        return dense.scatter_(1, self.codes + _places(self.block_sizes, count, self.codes.device), 1.0)
+        dense[:, count:].scatter_(1, self.places(), 1.0)
+        return dense
 
 
 @lru_cache(maxsize=64)
-def _places(sizes: tuple[int, ...], first: int, device: torch.device) -> Tensor:
-    """Returns the (B,) place of the first state of each block, the first block's being ``first``."""
-    ends = torch.cumsum(torch.tensor(sizes), 0)
-    return (ends - torch.tensor(sizes) + first).to(device)
+def _places(sizes: tuple[int, ...], device: torch.device) -> Tensor:
+    """Returns the (B,) place of the first state of each block."""
+    return (torch.cumsum(torch.tensor(sizes), 0) - torch.tensor(sizes)).to(device)

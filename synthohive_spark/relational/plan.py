@@ -137,6 +137,25 @@ class ShapePlan(Strict):
     high: float = 0.0
 
 
+class After(Strict):
+    """What a time is never before: the model learns how long after the last of them it lies.
+
+    Attributes:
+        own: times of the same row.
+        seen: names of times in its context.
+        step: microseconds of the grid that it lies on; 0 for dates.
+    """
+
+    own: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()
+    step: int = 0
+
+    @property
+    def text(self) -> str:
+        """The names, for people."""
+        return " or ".join((*self.own, *self.seen))
+
+
 class TablePlan(Strict):
     """A table, ready to be sampled, trained and generated.
 
@@ -152,6 +171,7 @@ class TablePlan(Strict):
             with another role than ``derived`` have a value before: the law holds for some rows, or makes nulls.
         copied: {column: the context column that it equals}.
         absent: {column: those of which any makes it null}; ``derived`` sees to it, so the model need not learn it.
+        after: {time: what it is never before}, bases first.
         bounds: the constraints that people declared.
         tiebreak: the modelled key column that is drawn again where a primary key would repeat.
     """
@@ -176,6 +196,7 @@ class TablePlan(Strict):
     derived: dict[str, str] = {}
     copied: dict[str, str] = {}
     absent: dict[str, tuple[str, ...]] = {}
+    after: dict[str, After] = {}
     bounds: tuple[Constraint, ...] = ()
     reference: bool = False
 

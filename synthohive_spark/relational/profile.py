@@ -127,6 +127,7 @@ class _Profiler:
                 "derived": laws.derived,
                 "copied": laws.copied,
                 "absent": laws.absent,
+                "after": laws.after,
             }
         )
 

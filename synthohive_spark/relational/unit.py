@@ -21,6 +21,7 @@ from synthohive_spark.randomness import Ints, seed_of
 from synthohive_spark.relational.counting import Patterns
 from synthohive_spark.relational.deal import NOBODY, codes, deal_distinct, deal_tied
 from synthohive_spark.relational.distinct import Mask, distinct, grid_values, sequence_values
+from synthohive_spark.relational.elapsed import placed
 from synthohive_spark.relational.matching import DRIVER, Matcher, label_name, unpack
 from synthohive_spark.relational.plan import DEGREE, ForeignKeyPlan, TablePlan
 from synthohive_spark.relational.redraw import ROW, hidden
@@ -288,6 +289,7 @@ class UnitGenerator:
                     + (f", without the columns {missing}" if missing else "")
                 )
         drawn = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0].reset_index(drop=True)
+        drawn = placed(drawn, context, self.plan.after)
         return {c: drawn[c] for c in wanted}
 
     def _tied(self, columns: dict[str, Values], context: pd.DataFrame | None, rows: UnitRows) -> Values:

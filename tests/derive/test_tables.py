@@ -18,7 +18,7 @@ from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.lake.location import TableRef
 from synthohive_spark.lake.source import check_source, pin_source
 from synthohive_spark.metadata import Metadata
-from synthohive_spark.relational.plan import TablePlan
+from synthohive_spark.relational.plan import After, TablePlan
 from synthohive_spark.relational.profile import plan_tables
 from tests.lakes import fitted, write_lake
 
@@ -54,6 +54,7 @@ LAWS = {
         "twice = price * 2",
         "gross = round(total + tip, 2)",
         "paid = date_add(booked, cast(wait as int))",
+        "sent >= booked",
     ],
 }
 
@@ -109,6 +110,12 @@ def planted() -> dict[str, pd.DataFrame]:
         }
     )
     visit["gross"] = (visit["total"] + visit["tip"]).round(2)
+    hour["logged"] = hour["at"] + pd.to_timedelta(RNG.integers(0, 3 * 3600, HOURS), "s")
+    visit["noted"] = hour["logged"].to_numpy()[which] + pd.to_timedelta(
+        RNG.exponential(40_000, VISITS).astype(int), "s"
+    )
+    sent = [d + dt.timedelta(int(w)) for d, w in zip(booked, RNG.choice([0, 7, 14], VISITS), strict=True)]
+    visit["sent"] = [None if u else d for u, d in zip(RNG.random(VISITS) < 0.25, sent, strict=True)]
     visit.loc[gone, ["real", "late"]] = pd.NA
     visit.loc[gone | ~stayed, "stay"] = pd.NA
     return {"shop": shop, "hour": hour, "visit": visit}
@@ -169,6 +176,21 @@ def test_the_parents_columns_are_copied(lake: dict[str, Any]) -> None:
     visit = made["visit"].join(made["shop"].selectExpr("shop_id as shop", "city as theirs"), "shop", "left")
     assert broken(visit, "city <=> theirs") == 0
     assert 0.2 < visit.where("city is null").count() / visit.count() < 0.4
+
+
+def test_what_is_never_before_another_time_is_learnt_as_how_long_after(lake: dict[str, Any]) -> None:
+    assert plan(lake, "visit").after == {
+        "noted": After(seen=("at:logged",), step=1_000_000),
+        "sent": After(own=("booked",)),
+    }
+    real, made = lake["real"], lake["frames"]
+    for tables in (real, made):
+        visit = tables["visit"].join(tables["hour"].select("at", "logged"), "at")
+        assert broken(visit, "noted >= logged") == 0
+    days = {r["days"] for r in made["visit"].selectExpr("datediff(sent, booked) days").distinct().collect()}
+    assert days == {0, 7, 14, None}
+    unsent = made["visit"].where("sent is null").count() / made["visit"].count()
+    assert 0.2 < unsent < 0.3
 
 
 def test_a_near_dependence_stays_the_models(lake: dict[str, Any]) -> None:

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthohive_spark.models.layout import Layout
-from synthohive_spark.models.networks import Critic, Generator, open_gates, soft_rows
+from synthohive_spark.models.layout import Layout, Packed
+from synthohive_spark.models.networks import Critic, FoldedGenerator, Generator, open_gates, soft_rows
 
 LAYOUT = Layout((3, 2, 1), (0, 2), (0, 1), (3, 2), (1, -1))
 
@@ -57,6 +57,25 @@ def test_looking_up_a_condition_is_multiplying_its_one_hot_form() -> None:
     hidden = critic.layers[0](torch.cat([rows.reshape(2, -1), context.reshape(2, -1)], 1)) + shift
     wanted = critic.layers[1](torch.nn.functional.leaky_relu(hidden, 0.2))
     assert torch.allclose(critic(rows, context, places, rng()), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize(("sizes", "scalars", "conditions"), [((4, 3), 2, 0), ((), 2, 3), ((5,), 0, 3), ((), 0, 0)])
+def test_a_folded_generator_gives_what_the_network_gives(sizes: tuple[int, ...], scalars: int, conditions: int) -> None:
+    rows = 50
+    codes = torch.stack([torch.randint(size, (rows,), generator=rng(4)) for size in sizes], 1) if sizes else None
+    codes = torch.zeros(rows, 0) if codes is None else codes
+    context = Packed(codes.to(torch.int32), torch.randn(rows, scalars, generator=rng(5)), sizes)
+    generator = Generator(6, context.width, (16, 8), 5, rng(), conditions)
+    noise = torch.randn(rows, 6, generator=rng(1))
+    places = torch.randint(conditions, (rows,), generator=rng(2)) if conditions else None
+    generator.settle_norms(noise, context.dense(), places)
+    with torch.no_grad():
+        for block in generator.blocks:
+            block.norm.weight.uniform_(0.5, 2.0, generator=rng(6))
+            block.norm.bias.uniform_(-1.0, 1.0, generator=rng(7))
+        wanted = generator(noise, context.dense(), places)
+    folded = FoldedGenerator(generator, scalars, context.width)
+    assert torch.allclose(folded(noise, context, places), wanted, atol=1e-5)
 
 
 def test_dropout_keeps_the_mean_score_and_leaves_units_out() -> None:

@@ -140,7 +140,16 @@ def _reduce_column(name: str, partials: Sequence[ColumnPartial], limits: Limits)
 
 def encode_table(spec: TableSpec, frame: pd.DataFrame, rng: np.random.Generator | None) -> list[Encoded]:
     """Returns the encoded columns of n rows, in the order of the spec."""
+    if rng is None:
+        return [_encode_distinct(column, plain(frame[name])) for name, column in spec.columns]
     return [KINDS[column.kind].encode(column, plain(frame[name]), rng) for name, column in spec.columns]
+
+
+def _encode_distinct(spec: ColumnSpec, values: pd.Series[Any]) -> Encoded:
+    """Encodes each value once: in a context most of them recur, since siblings share their parents."""
+    place, distinct = pd.factorize(values, use_na_sentinel=False)
+    encoded: Encoded = KINDS[spec.kind].encode(spec, pd.Series(distinct), None)
+    return Encoded(encoded.codes[place], None if encoded.ranks is None else encoded.ranks[place])
 
 
 def decode_table(spec: TableSpec, encoded: Sequence[Encoded], rows: int) -> pd.DataFrame:

@@ -22,6 +22,7 @@ from synthohive_spark.models.encoders import (
     encode_table,
     reduce_table,
 )
+from synthohive_spark.models.encoders.table import KINDS
 
 from ..frames import every_kind
 
@@ -116,3 +117,15 @@ def test_statistics_of_seven_partitions_are_those_of_one_for_every_kind() -> Non
     assert reduce_table(parts, Limits()).to_json() == whole.to_json()
     for (name, spec), share in zip(whole.columns, frame.isna().mean(), strict=True):
         assert spec.null_share == pytest.approx(share, abs=1e-9), name
+
+
+def test_encoding_distinct_values_once_is_encoding_every_row() -> None:
+    frame = every_kind(400)
+    spec = reduce_table([analyze_table(frame)], Limits())
+    frame.loc[7, ["text", "large", "float"]] = ["new", 5 * 10**12, np.inf]  # what the specs have not seen
+    again = pd.concat([frame, frame.iloc[::-1]], ignore_index=True)
+    for (name, column), encoded in zip(spec.columns, encode_table(spec, again, None), strict=True):
+        whole = KINDS[column.kind].encode(column, again[name], None)
+        assert (encoded.codes == whole.codes).all(), name
+        assert (encoded.ranks is None) == (whole.ranks is None)
+        assert encoded.ranks is None or (encoded.ranks == whole.ranks).all(), name
