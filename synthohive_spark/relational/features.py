@@ -46,7 +46,7 @@ class Features:
     @property
     def width(self) -> int:
         """Columns of the matrix."""
-        return sum(2 if c["kind"] == "number" else 1 + len(c["texts"]) for c in self.columns.values())
+        return sum(self.widths)
 
     def matrix(self, frame: pd.DataFrame) -> Floats:
         """The features, shape (rows, width)."""
@@ -62,6 +62,11 @@ class Features:
             else:
                 parts.append(_one_hot(values.astype(object), column["texts"]))
         return np.column_stack(parts) if parts else np.zeros((len(frame), 0))
+
+    @property
+    def widths(self) -> list[int]:
+        """How many columns of the matrix come from each column of a frame."""
+        return [2 if c["kind"] == "number" else 1 + len(c["texts"]) for c in self.columns.values()]
 
     def sql(self, references: Mapping[str, str], types: Mapping[str, str]) -> list[str]:
         """Spark SQL of each column of the matrix.

@@ -39,7 +39,7 @@ class Labels:
     """Labels of parents that the source knows and a synthetic parent lacks: drawn by what the parent is.
 
     Attributes:
-        features, tree: of the parent's own attributes, and its leaf.
+        features, tree: of those of the parent's own attributes that the tree looks at, and its leaf.
         shares: share of each label in each leaf, shape (leaves, labels).
     """
 
@@ -64,7 +64,7 @@ class Labels:
         tree = Tree.of(fitted.fit(x, labels))
         shares = np.zeros((tree.leaves, int(labels.max()) + 1))
         np.add.at(shares, (tree.apply(x), labels), 1.0)
-        return cls(features, tree, shares / np.maximum(shares.sum(axis=1, keepdims=True), 1.0))
+        return cls(*tree.narrowed(features), shares / np.maximum(shares.sum(axis=1, keepdims=True), 1.0))
 
     def draw(self, own: pd.DataFrame, place: Ints, parents: int) -> Ints:
         """The label of each parent, a function of its attributes and its place among ``parents``; shape (n,)."""
@@ -90,7 +90,7 @@ class Matcher:
     """What is known of one dealt key: how rows group, which clusters its parents fall into, how these meet.
 
     Attributes:
-        rows, row_tree: features of a row's other parents, and its group.
+        rows, row_tree: features of a row's other parents, those that the tree looks at, and its group.
         parents: clusters of the dealt parents.
         joint: how often each group of rows meets each cluster, shape (groups, clusters).
         drivers: clusters of the driving parents; None where attributes have to do.
@@ -252,7 +252,7 @@ def _learn_one(
     joint = np.zeros((row_leaf.leaves, k))
     np.add.at(joint, (row_leaf.apply(x), of_parent[code]), 1.0)
     parents = Labels.learn(own.iloc[first], of_parent, own_features, seed)
-    return Matcher(row_features, row_leaf, parents, joint, drivers), of_parent[code]
+    return Matcher(*row_leaf.narrowed(row_features), parents, joint, drivers), of_parent[code]
 
 
 def pack(matchers: Mapping[int, Matcher]) -> str:

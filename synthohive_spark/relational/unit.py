@@ -22,7 +22,7 @@ from synthohive_spark.relational.counting import Patterns
 from synthohive_spark.relational.deal import NOBODY, codes, deal_distinct, deal_tied
 from synthohive_spark.relational.distinct import Mask, distinct, grid_values, sequence_values
 from synthohive_spark.relational.elapsed import placed
-from synthohive_spark.relational.matching import DRIVER, Matcher, label_name, unpack
+from synthohive_spark.relational.matching import DRIVER, Labels, Matcher, label_name, unpack
 from synthohive_spark.relational.plan import DEGREE, ForeignKeyPlan, TablePlan
 from synthohive_spark.relational.redraw import ROW, hidden
 from synthohive_spark.relational.selfref import parent_positions
@@ -163,7 +163,7 @@ class UnitGenerator:
                 columns[c] = take(rows.families[f"d{i}"], rows.owner, rows.lone)
             for i, seen in enumerate(self.plan.context):
                 if seen.path[0] == driving.position:
-                    context[seen.name] = as_model(take(rows.families[f"c{i}"], rows.owner), seen.type)
+                    context[seen.name] = take(as_model(rows.families[f"c{i}"], seen.type), rows.owner)
         matchers = cached_matchers(self.artifact.matching)
         for i, fk in enumerate(self.plan.dealt):
             parents = self._shares(i, fk, unit)
@@ -198,15 +198,15 @@ class UnitGenerator:
 
     def _clusters(self, fk: ForeignKeyPlan, parents: pd.DataFrame, matcher: Matcher) -> Ints:
         """The cluster of each parent."""
-        own = self._attributes(parents, fk, "degree")
+        own = self._attributes(parents, fk, "degree", matcher.parents)
         return matcher.parents.draw(own, parents["who"].to_numpy(np.int64), self.sizes[fk.references])
 
-    def _attributes(self, parents: pd.DataFrame, fk: ForeignKeyPlan, degree: str) -> pd.DataFrame:
-        """What the model sees of the parents behind a key, by its names; ``degree`` holds their numbers of children."""
+    def _attributes(self, parents: pd.DataFrame, fk: ForeignKeyPlan, degree: str, labels: Labels) -> pd.DataFrame:
+        """What labels need of the parents behind a key, by the model's names; ``degree`` holds their children."""
         shown = {
             c.name: as_model(parents[degree if c.column == DEGREE else f"c{n}"], c.type)
             for n, c in enumerate(self.plan.context)
-            if c.path[0] == fk.position
+            if c.path[0] == fk.position and c.name in labels.features.columns
         }
         return pd.DataFrame(shown, index=parents.index)
 
@@ -215,7 +215,7 @@ class UnitGenerator:
         driving = self.plan.driving
         if driving is None or matcher.drivers is None:
             return pd.Series([None] * rows.count, dtype=object)
-        own = self._attributes(rows.families, driving, "total")
+        own = self._attributes(rows.families, driving, "total", matcher.drivers)
         place = np.maximum(rows.families["rank"].to_numpy(np.int64), 0)
         label = matcher.drivers.draw(own, place, self.sizes[driving.references]).astype(str).astype(object)
         return take(pd.Series(label, dtype=object), rows.owner, rows.lone)
@@ -250,8 +250,9 @@ class UnitGenerator:
         elif matcher is None or cluster is None:
             dealt = rows.rng.permutation(len(slots)).astype(np.int64)
         else:
-            shown = {**context, DRIVER: self._driver_clusters(rows, matcher)}
-            seen = pd.DataFrame({n: shown[n].iloc[wanted] for n in matcher.rows.columns})
+            needed = matcher.rows.columns
+            shown = {**context, DRIVER: self._driver_clusters(rows, matcher)} if DRIVER in needed else context
+            seen = pd.DataFrame({n: shown[n].array[wanted] for n in needed}, index=range(len(wanted)))
             dealt = matcher.deal(matcher.groups(seen), cluster[slots], rows.rng)
         return np.where(dealt >= 0, slots[dealt], NOBODY)
 
