@@ -12,6 +12,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).parents[1]
+# Two workers of pytest with a thread per core each, beside Spark, wait for each other: a small model takes minutes.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # The same examples on every run; `pytest --hypothesis-profile=default` looks for new ones, as `make test-all` does.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("repeatable")

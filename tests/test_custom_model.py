@@ -68,6 +68,7 @@ def test_it_runs_through_the_pipeline_and_the_report_lists_what_was_derived_and_
     assert [(d["column"], d["source"], d["declared"]) for d in tables["orders"]["derived"]] == [
         ("region", "`users`.`region`", False),
         ("hour", "`clock` div 100", False),
+        ("shipped", "never before `placed`", False),
         ("total", "price * quantity", True),
     ]
     assert [(c["rule"], c["broken"]) for c in tables["orders"]["constraints"]] == [
