@@ -11,7 +11,7 @@ from synthohive_spark.derive.law import Law
 from synthohive_spark.derive.sample import EVIDENCE, FEW, ROWS, Column, Sample, Vector
 
 FAMILIES = ("date", "time", "plain time")
-RECURRING = 1e-3
+RECURRING = 1e-3  # by which two rows must more often have one end than one length
 GRIDS = (86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000, 1_000, 1)  # microseconds
 
 
