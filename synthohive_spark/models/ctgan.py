@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,13 @@ class _Fitted:
     rank_knots: Tensor
     conditions: Tensor
     states: Tensor
+
+    @cached_property
+    def folded(self) -> FoldedGenerator:
+        """The generator, for drawing many rows."""
+        context = Layout.of(self.context)
+        assert self.generator is not None
+        return FoldedGenerator(self.generator, context.scalars, context.width)
 
 
 class CTGAN(TableModel):
@@ -233,12 +241,11 @@ class CTGAN(TableModel):
             return decode_table(fitted.columns, filler.unpack(packed), num_rows)
         parts: list[Packed] = []
         raws: list[Tensor] = []
-        generator = FoldedGenerator(fitted.generator, conditions.scalars.shape[1], conditions.width)
         with torch_threads(self.settings.threads), torch.no_grad():
             for batch, first in enumerate(range(0, num_rows, SAMPLE_BATCH)):
                 index = torch.arange(first, min(first + SAMPLE_BATCH, num_rows))
-                rng = torch_rng(generator.bias.device, seed, 2, batch)
-                raws.append(_generate(fitted, generator, conditions.rows(index), rng))
+                rng = torch_rng(fitted.folded.bias.device, seed, 2, batch)
+                raws.append(_generate(fitted, conditions.rows(index), rng))
                 if not even:
                     parts.append(self._draw(fitted, layout, raws.pop(), rng))
             if even:
@@ -326,8 +333,9 @@ class CTGAN(TableModel):
         )
 
 
-def _generate(fitted: _Fitted, generator: FoldedGenerator, context: Packed, rng: torch.Generator) -> Tensor:
+def _generate(fitted: _Fitted, context: Packed, rng: torch.Generator) -> Tensor:
     """Returns the (n, W) output of the generator for n rows of context."""
+    generator = fitted.folded
     device = generator.bias.device
     places = draw_conditions(fitted.conditions.to(device), len(context), rng)
     noise = torch.randn(len(context), generator.noise, generator=rng, device=device)

@@ -16,7 +16,7 @@ from synthohive_spark.randomness import Ints, mix, seed_of
 from synthohive_spark.relational.plan import SequencePlan
 from synthohive_spark.relational.values import Values
 
-REDRAWS = 3  # times the model is asked again before neighbours are taken
+REDRAWS = 3  # values that the model is asked for again before neighbours are taken
 STEPS = 1_000_000  # neighbours that are tried
 Mask = npt.NDArray[np.bool_]
 
@@ -61,7 +61,7 @@ def grid_values(grid: Sequence[SequencePlan], index: Ints, total: int) -> dict[s
 
 
 def distinct(
-    group: Ints, value: Values, redraw: Callable[[Mask, int], Values] | None, cut: int, slices: int, place: str
+    group: Ints, value: Values, redraw: Callable[[Ints], Values] | None, cut: int, slices: int, place: str
 ) -> Values:
     """Values that do not repeat inside a group.
 
@@ -71,7 +71,7 @@ def distinct(
     Args:
         group: code of the rest of the key, shape (rows,).
         value: the key column, shape (rows,).
-        redraw: gives new values for some rows on an attempt; None where the column is not modelled.
+        redraw: gives new values for rows, by their places, which may recur; None where the column is not modelled.
         cut: this unit's slice.
         slices: slices in the unit's block.
         place: table and column, for the message.
@@ -79,18 +79,27 @@ def distinct(
     Raises:
         GenerationError: no unused value is left.
     """
-    for attempt in range(REDRAWS if redraw else 0):
-        wrong = _wrong(group, value, cut, slices)
-        if not wrong.any() or redraw is None:
-            break
-        value = value.copy()
-        value[wrong] = redraw(wrong, attempt).to_numpy()
     wrong = _wrong(group, value, cut, slices)
-    return _neighbours(group, value, wrong, cut, slices, place) if wrong.any() else value
+    if not wrong.any():
+        return value
+    if redraw is not None:
+        asked = np.flatnonzero(wrong)
+        drawn = redraw(np.tile(asked, REDRAWS)).array  # at once: a call costs more than some rows
+        value = value.copy()
+        for attempt in range(REDRAWS):
+            left = wrong[asked]
+            value[wrong] = drawn[attempt * len(asked) + np.flatnonzero(left)]
+            order = np.r_[np.flatnonzero(~wrong), asked[left]]  # what was right stays
+            wrong[order] = _wrong(group[order], value.iloc[order], cut, slices)
+            if not wrong.any():
+                return value
+    return _neighbours(group, value, wrong, cut, slices, place)
 
 
 def _wrong(group: Ints, value: Values, cut: int, slices: int) -> Mask:
-    wrong: Mask = pd.DataFrame({"g": group, "v": value}).duplicated().to_numpy() | value.isna().to_numpy()
+    """Rows whose value is null, belongs to another slice, or came before in their group."""
+    repeated = pd.DataFrame({"g": group, "v": value.array}).duplicated().to_numpy()
+    wrong: Mask = repeated | value.isna().to_numpy()
     if slices > 1:
         wrong = wrong | np.array([seed_of(v) % slices != cut for v in value], bool)
     return wrong

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from synthohive_spark.lake.location import text_literal
+from synthohive_spark.randomness import Ints
 
 TEXTS = 32  # texts of a column that have a feature of their own
 Floats = npt.NDArray[np.float64]
@@ -67,6 +68,22 @@ class Features:
     def widths(self) -> list[int]:
         """How many columns of the matrix come from each column of a frame."""
         return [2 if c["kind"] == "number" else 1 + len(c["texts"]) for c in self.columns.values()]
+
+    def narrowed(self, used: Ints) -> tuple[Features, Ints]:
+        """The columns and texts whose features are used, by their places in the matrix, and the new place of each."""
+        columns: dict[str, dict[str, Any]] = {}
+        new: dict[int, int] = {}
+        wanted, place, width = set(used.tolist()), 0, 0
+        for (name, column), own in zip(self.columns.items(), self.widths, strict=True):
+            mine = [i for i in range(own) if place + i in wanted]
+            if mine:
+                texts = column.get("texts")
+                kept = list(range(own)) if texts is None else [0, *(i for i in mine if i)]
+                columns[name] = column if texts is None else {**column, "texts": [texts[i - 1] for i in kept[1:]]}
+                new |= {place + i: width + n for n, i in enumerate(kept)}
+                width += len(kept)
+            place += own
+        return Features(columns), np.array([new[i] for i in used.tolist()], np.int64)
 
     def sql(self, references: Mapping[str, str], types: Mapping[str, str]) -> list[str]:
         """Spark SQL of each column of the matrix.

@@ -27,7 +27,7 @@ from synthohive_spark.relational.plan import ForeignKeyPlan, TablePlan
 from synthohive_spark.relational.slots import UNIT, Slots
 from synthohive_spark.relational.strata import count_strata, stratum
 
-UNIT_ROWS = 4_096  # rows that a block holds on average
+UNIT_ROWS = 16_384  # rows that a block holds on average: enough to make the cost of each column per call small
 UNIT_FAMILIES = 64  # families that a block holds at least, so that other parents can be matched to them
 FAMILY_SLICE = 10_000  # rows after which a family is cut
 

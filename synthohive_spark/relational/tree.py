@@ -50,16 +50,12 @@ class Tree:
         return self.leaf[node]
 
     def narrowed(self, features: Features) -> tuple[Features, Tree]:
-        """The columns that the tree looks at, and the tree over their features alone: it finds the same leaves."""
-        widths, inner = features.widths, self.left >= 0
-        owner = np.searchsorted(np.cumsum(widths), self.feature[inner], side="right")
-        kept = np.isin(np.arange(len(widths)), owner)
-        gone = np.cumsum(np.where(kept, 0, widths))  # features of dropped columns up to each column
+        """What the tree looks at, and the tree over these features alone: it finds the same leaves."""
+        inner = self.left >= 0
+        kept, places = features.narrowed(self.feature[inner])
         feature = self.feature.copy()
-        if len(owner):
-            feature[inner] -= gone[owner]
-        columns = {name: c for keep, (name, c) in zip(kept, features.columns.items(), strict=True) if keep}
-        return Features(columns), Tree(feature, self.threshold, self.left, self.right, self.leaf)
+        feature[inner] = places
+        return kept, Tree(feature, self.threshold, self.left, self.right, self.leaf)
 
     def sql(self, features: Sequence[str]) -> str:
         """Spark SQL of the leaf, from that of each feature."""

@@ -175,14 +175,14 @@ class UnitGenerator:
             keep[wanted] &= dealt[wanted] >= 0
             for n, c in enumerate(fk.columns):
                 if c not in columns:
-                    columns[c] = pick(parents, f"f{fk.position}_{n}", dealt)
+                    columns[c] = pick(parents[f"f{fk.position}_{n}"], dealt)
             for n, seen in enumerate(self.plan.context):
                 if seen.path[0] == fk.position:
                     place = "degree" if seen.column == DEGREE else f"c{n}"
-                    context[seen.name] = as_model(pick(parents, place, dealt), seen.type)
+                    context[seen.name] = pick(as_model(parents[place], seen.type), dealt)
             if fk.position in matchers:
-                label = pd.DataFrame({"label": [] if cluster is None else cluster.astype(str)}, dtype=object)
-                labels[label_name(fk.columns)] = pick(label, "label", dealt).astype(object)
+                label = pd.Series([] if cluster is None else cluster.astype(str), dtype=object)
+                labels[label_name(fk.columns)] = pick(label, dealt)
         return columns, {c.name: context[c.name] for c in self.plan.context}, labels, keep
 
     def _shares(self, index: int, fk: ForeignKeyPlan, unit: pd.DataFrame) -> pd.DataFrame:
@@ -300,9 +300,9 @@ class UnitGenerator:
         rest = [c for c in self.plan.primary_key if c != name]
         group = codes(pd.DataFrame({c: columns[c].reset_index(drop=True) for c in rest}))[0]
 
-        def redraw(wrong: Mask, attempt: int) -> Values:
-            again = context[wrong].reset_index(drop=True) if context is not None else None
-            return self._modelled(again, int(wrong.sum()), seed_of(rows.seed, "again", attempt))[name]
+        def redraw(places: Ints) -> Values:
+            again = context.iloc[places].reset_index(drop=True) if context is not None else None
+            return self._modelled(again, len(places), seed_of(rows.seed, "again"))[name]
 
         modelled = name in self.plan.named("model") and self.artifact.model is not None
         place = f"{self.plan.table}.{name}"

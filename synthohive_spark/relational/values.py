@@ -88,12 +88,14 @@ def take(column: Values, owner: Ints, null: npt.NDArray[np.bool_] | None = None)
     return column.iloc[owner].reset_index(drop=True)
 
 
-def pick(slots: pd.DataFrame, column: str, dealt: Ints) -> Values:
-    """The slot's value for each row that was dealt one; null elsewhere."""
-    if not len(slots):
+def pick(parents: Values, dealt: Ints) -> Values:
+    """The parent's value, by its row in ``parents``, for each row that was dealt one; null elsewhere (-1)."""
+    if not len(parents):
         return pd.Series([None] * len(dealt), dtype=object)
-    values = slots[column].iloc[np.maximum(dealt, 0)].reset_index(drop=True)
-    return values.astype(object).mask(dealt < 0, None) if (dealt < 0).any() else values
+    if (dealt < 0).any() and parents.dtype.kind in "iu":
+        parents = parents.astype("Int64")
+    picked = pd.Series(pd.api.extensions.take(parents.array, dealt, allow_fill=True), dtype=parents.dtype)
+    return picked.where(dealt >= 0, None) if parents.dtype == object else picked
 
 
 def bounded(values: Values, law: Constraint, rng: np.random.Generator) -> Values:

@@ -78,14 +78,14 @@ def test_values_that_do_not_repeat_are_left_alone() -> None:
 def test_the_model_is_asked_again_before_neighbours_are_taken() -> None:
     asked = []
 
-    def redraw(wrong: np.ndarray, attempt: int) -> pd.Series:
-        asked.append((wrong.sum(), attempt))
-        return pd.Series([100 + attempt] * int(wrong.sum()))
+    def redraw(places: np.ndarray) -> pd.Series:
+        asked.append(places.tolist())
+        return pd.Series([6, 100, 101, 6, 7, 8])  # 6 and 101 would repeat what right rows have
 
-    made = distinct(np.zeros(4, np.int64), pd.Series([5, 5, 5, 6]), redraw, 0, 1, "t.c")
+    made = distinct(np.zeros(5, np.int64), pd.Series([5, 5, 5, 6, 101]), redraw, 0, 1, "t.c")
+    assert asked == [[1, 2] * 3]
+    assert made.tolist() == [5, 7, 100, 6, 101]
     assert made.is_unique
-    assert asked == [(2, 0), (1, 1)]
-    assert made.tolist() == [5, 100, 101, 6]
 
 
 def test_text_takes_other_seen_values_and_ends_where_there_are_none() -> None:

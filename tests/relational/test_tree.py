@@ -23,18 +23,19 @@ FRAME = pd.DataFrame(
 
 
 @pytest.mark.parametrize(
-    ("labels", "looked_at"),
+    ("labels", "looked_at", "texts"),
     [
-        ((FRAME["colour"] == "blue") & (FRAME["size"] > 0.5), ["colour", "size"]),
-        (FRAME["size"].isna(), ["size"]),
-        (pd.Series(np.zeros(N, bool)), []),
+        ((FRAME["colour"] == "blue") & (FRAME["size"] > 0.5), ["colour", "size"], ["blue"]),
+        (FRAME["size"].isna(), ["size"], []),
+        (pd.Series(np.zeros(N, bool)), [], []),
     ],
 )
-def test_a_narrowed_tree_finds_the_same_leaves(labels: pd.Series, looked_at: list[str]) -> None:
+def test_a_narrowed_tree_finds_the_same_leaves(labels: pd.Series, looked_at: list[str], texts: list[str]) -> None:
     features = Features.fit(FRAME, 3)
     whole = Tree.of(DecisionTreeClassifier(max_leaf_nodes=3, random_state=0).fit(features.matrix(FRAME), labels))
     own, tree = whole.narrowed(features)
     assert list(own.columns) == looked_at
+    assert [t for c in own.columns.values() for t in c.get("texts", [])] == texts
     others = FRAME.iloc[::-1].reset_index(drop=True)
     assert (tree.apply(own.matrix(others[looked_at])) == whole.apply(features.matrix(others))).all()
     assert tree.leaves == whole.leaves

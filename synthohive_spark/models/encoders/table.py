@@ -148,7 +148,7 @@ def encode_table(spec: TableSpec, frame: pd.DataFrame, rng: np.random.Generator 
 def _encode_distinct(spec: ColumnSpec, values: pd.Series[Any]) -> Encoded:
     """Encodes each value once: in a context most of them recur, since siblings share their parents."""
     place, distinct = pd.factorize(values, use_na_sentinel=False)
-    encoded: Encoded = KINDS[spec.kind].encode(spec, pd.Series(distinct), None)
+    encoded: Encoded = KINDS[spec.kind].encode(spec, pd.Series(distinct, dtype=distinct.dtype), None)
     return Encoded(encoded.codes[place], None if encoded.ranks is None else encoded.ranks[place])
 
 
