@@ -56,7 +56,6 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     builder = builder.config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse")))
     with pytest.MonkeyPatch.context() as environment:  # the workers find the tests' own model; no other process does
         environment.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
-        environment.setenv("OMP_NUM_THREADS", "1")
         session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     yield session

@@ -8,14 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from synthohive_spark.lake.location import text_literal
-from synthohive_spark.randomness import Ints
+from synthohive_spark.randomness import Floats, Ints
 
 TEXTS = 32  # texts of a column that have a feature of their own
-Floats = npt.NDArray[np.float64]
 
 
 class Features:

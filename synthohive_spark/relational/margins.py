@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from synthohive_spark.randomness import Ints
+from synthohive_spark.randomness import Floats, Ints
 
 SMOOTH = 1e-3  # share of a uniform table in the fitted one, so that no margin is impossible
 ROUNDS = 50
-Floats = npt.NDArray[np.float64]
 
 
 def fit_margins(joint: Floats, rows: Ints, columns: Ints) -> Ints:

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from synthohive_spark.randomness import Ints, scatter
+from synthohive_spark.randomness import Floats, Ints, scatter
 from synthohive_spark.relational.features import Features
 from synthohive_spark.relational.margins import fit_margins
 from synthohive_spark.relational.plan import TablePlan
@@ -32,7 +32,6 @@ LABEL = "~"  # the name under which context holds the cluster of a dealt parent
 DRIVER = "~driver"  # the name under which rows see the cluster of their driving parent
 DRIVERS, DRIVER_ROWS = 256, 8  # driving parents that are clustered: so many at most, with so many rows on average
 AXES = 16  # dimensions in which they are clustered
-Floats = npt.NDArray[np.float64]
 
 
 class Labels:

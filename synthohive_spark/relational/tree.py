@@ -6,12 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from synthohive_spark.randomness import Ints
+from synthohive_spark.randomness import Floats, Ints
 from synthohive_spark.relational.features import Features
-
-Floats = npt.NDArray[np.float64]
 
 
 class Tree:
