@@ -33,10 +33,11 @@ from synthohive_spark.relational.plan import (
     SequencePlan,
     TablePlan,
 )
-from synthohive_spark.relational.roles import key_roles, unsupported
+from synthohive_spark.relational.roles import foreseen, key_roles, unsupported
 from synthohive_spark.relational.ties import tie_of
 
 log = get_logger(__name__)
+FORESEEN = "a cycle of tables needs the rows of this table before its parents are made"
 TEXT_SHARE = 0.5  # a string column is text where more of its rows hold rare values
 
 
@@ -141,6 +142,9 @@ class _Profiler:
         for i, fk in enumerate(spec.foreign_keys):
             if driving is not None and roles[i] in ("drawn", "bound"):
                 tie = tie_of(self.source, self.name, driving, fk, hard=roles[i] == "bound")
+                if tie and self.name in foreseen(self.source.metadata.tables, self.source.rows):
+                    log.warning("agreement_not_kept", table=self.name, keys=[driving.columns, fk.columns], why=FORESEEN)
+                    continue
                 first = next(iter(ties.values()), tie)
                 if tie and [p for p, _ in tie] == [p for p, _ in first]:
                     ties[i] = tie

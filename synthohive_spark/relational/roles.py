@@ -55,10 +55,23 @@ def implies(wider: ForeignKey, fk: ForeignKey, parent: Table) -> bool:
     )
 
 
+def foreseen(tables: Mapping[str, Table], rows: Mapping[str, int]) -> set[str]:
+    """Tables whose rows must be known before any is made: those that late keys refer to, and those that drive them."""
+    found: set[str] = set()
+    for child, i in graph.late_keys(tables):
+        table = tables[child].foreign_keys[i].references
+        while table not in found:
+            found.add(table)
+            driving = graph.driving_key(table, tables, rows)
+            table = driving.references if driving is not None else table
+    return found
+
+
 def unsupported(name: str, tables: Mapping[str, Table], rows: Mapping[str, int]) -> list[str]:
     """What of a table's keys cannot be generated, one line each with its remedy."""
     spec, problems = tables[name], []
     roles = key_roles(name, tables, rows)
+    early = foreseen(tables, rows)
     foreign = {c for fk in spec.foreign_keys for c in fk.columns}
     free = [c for c in spec.primary_key if c not in foreign]
     surrogate = len(spec.primary_key) == 1 and bool(free)
@@ -76,6 +89,11 @@ def unsupported(name: str, tables: Mapping[str, Table], rows: Mapping[str, int])
         if roles[i] == "bound" and not set(fk.columns) & taken <= set(driving.columns if driving else ()):
             problems.append(
                 f"{place}: shares columns with a key that is not the driving one; declare that key 'driving'"
+            )
+        if roles[i] == "bound" and name in early:
+            problems.append(
+                f"{place}: shares columns with the driving key, but a cycle of tables needs the rows of {name} before "
+                "its parents are made; leave the key out"
             )
         if roles[i] == "late" and not _made_from_position(tables[fk.references], fk):
             problems.append(
