@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ def test_the_classic_form_learns(monkeypatch: pytest.MonkeyPatch) -> None:
     # The condition really conditions: asked for the rare state, nine rows of ten have it.
     asked = torch.zeros_like(fitted.conditions)
     asked[fitted.columns.specs[0].to_json()["tokens"].index("c")] = 1.0
-    monkeypatch.setattr(model, "_fitted", type(fitted)(**{**vars(fitted), "conditions": asked}))
+    monkeypatch.setattr(model, "_fitted", replace(fitted, conditions=asked))
     assert (model.sample(500, seed=2)["kind"] == "c").mean() > 0.9
     assert (rows["kind"] == "c").mean() < 0.2
 
