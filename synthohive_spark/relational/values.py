@@ -90,8 +90,6 @@ def take(column: Values, owner: Ints, null: npt.NDArray[np.bool_] | None = None)
 
 def pick(parents: Values, dealt: Ints) -> Values:
     """The parent's value, by its row in ``parents``, for each row that was dealt one; null elsewhere (-1)."""
-    if not len(parents):
-        return pd.Series([None] * len(dealt), dtype=object)
     if (dealt < 0).any() and parents.dtype.kind in "iu":
         parents = parents.astype("Int64")
     picked = pd.Series(pd.api.extensions.take(parents.array, dealt, allow_fill=True), dtype=parents.dtype)

@@ -11,7 +11,7 @@ import pytest
 
 from synthohive_spark.metadata import Constraint
 from synthohive_spark.relational.keyformat import counted
-from synthohive_spark.relational.values import as_micros, as_model, as_spark, bounded
+from synthohive_spark.relational.values import as_micros, as_model, as_spark, bounded, pick
 
 TIME = dt.datetime(2013, 7, 1, 12, 30, 0, 5)
 DATE = dt.date(2013, 7, 1)
@@ -105,3 +105,17 @@ def test_counted_values() -> None:
     assert counted("date", np.array([0, 15_887])).tolist() == [dt.date(1970, 1, 1), dt.date(2013, 7, 1)]
     assert counted("timestamp", np.array([MICROS]))[0] == pd.Timestamp(TIME)
     assert counted("integer", np.array([-3])).tolist() == [-3]
+
+
+@pytest.mark.parametrize("dtype", ["int64", "Int64", "float64", "boolean", "datetime64[us]", "object", "str"])
+def test_rows_without_a_parent_get_nulls_of_the_column_s_own_type(dtype: str) -> None:
+    known = pd.Series(pd.array([1, 0], "int64")).astype(dtype if dtype != "object" else "str").astype(dtype)
+    wanted = "Int64" if dtype == "int64" else dtype
+    some = pick(known, np.array([1, -1, 0]))
+    assert some.dtype == wanted
+    assert some.isna().tolist() == [False, True, False]
+    assert some.dropna().tolist() == known.iloc[[1, 0]].tolist()
+    none = pick(known.iloc[:0], np.array([-1, -1]))
+    assert none.dtype == wanted
+    assert none.isna().all()
+    assert pick(known, np.array([0, 1])).dtype == dtype
