@@ -20,7 +20,7 @@ RNG = np.random.default_rng(4)
 
 
 def test_units_that_stand_for_their_table_are_told_so(spark: SparkSession, tmp_path: Path) -> None:
-    rows = 9_000  # more than one unit
+    rows = 40_000  # more than two units
     metadata = Metadata()
     for name in ("few", "many"):
         metadata.add_table(name, pk="id")
