@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,11 +23,16 @@ import pandas as pd
 from synthohive_spark.randomness import Floats, Ints, scatter
 from synthohive_spark.relational.features import Features
 from synthohive_spark.relational.margins import fit_margins
-from synthohive_spark.relational.plan import TablePlan
+from synthohive_spark.relational.plan import DEGREE, TablePlan
 from synthohive_spark.relational.tree import Tree
 
+if TYPE_CHECKING:
+    from sklearn.tree import DecisionTreeClassifier
+
 CLUSTERS = 32  # clusters of parents; the best of ClavaDDPM's own ablation is 20, more only dilutes small tables
-LEAVES = 64
+LEAVES, LEAF_SHARE = 64, 0.001  # of a tree: leaves at most, share of the parents in each at least
+FEW = 1000  # parents of whom it is asked whether attributes say anything of their clusters
+FOLDS = 5
 LABEL = "~"  # the name under which context holds the cluster of a dealt parent
 DRIVER = "~driver"  # the name under which rows see the cluster of their driving parent
 DRIVERS, DRIVER_ROWS = 256, 8  # driving parents that are clustered: so many at most, with so many rows on average
@@ -49,6 +54,9 @@ class Labels:
     def learn(cls, own: pd.DataFrame, labels: Ints, features: Features, seed: int) -> Labels:
         """Learn the shares.
 
+        Where few parents have labels that their attributes do not tell (16 carriers, of whom only the number of flights
+        is known), the degree alone decides: so each label has as many rows as in the source.
+
         Args:
             own: attributes of each parent, shape (n, k).
             labels: label of each, shape (n,).
@@ -57,9 +65,14 @@ class Labels:
         """
         from sklearn.tree import DecisionTreeClassifier
 
-        x = features.matrix(own) if features.width else np.zeros((len(own), 1))
-        few = max(20, len(own) // 100)
+        few = max(3, round(LEAF_SHARE * len(own)))
         fitted = DecisionTreeClassifier(max_leaf_nodes=LEAVES, min_samples_leaf=few, random_state=seed % 2**31)
+        x = features.matrix(own) if features.width else np.zeros((len(own), 1))
+        degree = [c for c in own.columns if str(c).endswith(f":{DEGREE}")]
+        told = len(own) > FEW or (list(own.columns) != degree and _told(fitted, x, labels))
+        if degree and not told:
+            features = Features.fit(own[degree], 1)
+            fitted, x = fitted.set_params(min_samples_leaf=1), features.matrix(own[degree])
         tree = Tree.of(fitted.fit(x, labels))
         shares = np.zeros((tree.leaves, int(labels.max()) + 1))
         np.add.at(shares, (tree.apply(x), labels), 1.0)
@@ -190,6 +203,16 @@ def learn(
 def label_name(columns: tuple[str, ...]) -> str:
     """The context column that holds the cluster of the parent behind a key."""
     return f"{'+'.join(columns)}:{LABEL}"
+
+
+def _told(tree: DecisionTreeClassifier, x: Floats, labels: Ints) -> bool:
+    """Whether a tree finds the labels of parents that it has not seen more often than the commonest label would."""
+    from sklearn.model_selection import KFold, cross_val_score
+
+    if len(labels) < FOLDS:
+        return False
+    hits = cross_val_score(tree, x, labels, cv=KFold(FOLDS, shuffle=True, random_state=0))
+    return bool(hits.mean() > np.bincount(labels).max() / len(labels))
 
 
 def _drivers(
