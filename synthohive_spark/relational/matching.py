@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from sklearn.tree import DecisionTreeClassifier
 
 CLUSTERS = 32  # clusters of parents; the best of ClavaDDPM's own ablation is 20, more only dilutes small tables
-LEAVES, LEAF_SHARE = 64, 0.001  # of a tree: leaves at most, share of the parents in each at least
+LEAVES = 64
+LEAF_PARENTS, LEAF_SHARE = 3, 0.001  # parents in a leaf at least, also as a share of all of them
 FEW = 1000  # parents of whom it is asked whether attributes say anything of their clusters
 FOLDS = 5
 LABEL = "~"  # the name under which context holds the cluster of a dealt parent
@@ -51,28 +52,28 @@ class Labels:
         self.features, self.tree, self.shares = features, tree, shares
 
     @classmethod
-    def learn(cls, own: pd.DataFrame, labels: Ints, features: Features, seed: int) -> Labels:
+    def learn(cls, own: pd.DataFrame, labels: Ints, features: Features, min_subjects: int, seed: int) -> Labels:
         """Learn the shares.
 
         Where few parents have labels that their attributes do not tell (16 carriers, of whom only the number of flights
-        is known), the degree alone decides: so each label has as many rows as in the source.
+        is known), the degree alone decides: so each label has about as many rows as in the source.
 
         Args:
             own: attributes of each parent, shape (n, k).
             labels: label of each, shape (n,).
             features: of such attributes.
+            min_subjects: parents that a leaf must hold.
             seed: the training seed.
         """
         from sklearn.tree import DecisionTreeClassifier
 
-        few = max(3, round(LEAF_SHARE * len(own)))
+        few = max(LEAF_PARENTS, min_subjects, round(LEAF_SHARE * len(own)))
         fitted = DecisionTreeClassifier(max_leaf_nodes=LEAVES, min_samples_leaf=few, random_state=seed % 2**31)
         x = features.matrix(own) if features.width else np.zeros((len(own), 1))
         degree = [c for c in own.columns if str(c).endswith(f":{DEGREE}")]
-        told = len(own) > FEW or (list(own.columns) != degree and _told(fitted, x, labels))
-        if degree and not told:
-            features = Features.fit(own[degree], 1)
-            fitted, x = fitted.set_params(min_samples_leaf=1), features.matrix(own[degree])
+        if degree and len(own) <= FEW and not _told(fitted, x, labels):
+            features = Features.fit(own[degree], min_subjects)
+            x = features.matrix(own)
         tree = Tree.of(fitted.fit(x, labels))
         shares = np.zeros((tree.leaves, int(labels.max()) + 1))
         np.add.at(shares, (tree.apply(x), labels), 1.0)
@@ -239,7 +240,7 @@ def _drivers(
     with threadpool_limits(1):
         fitted = KMeans(k, n_init=3, random_state=seed % 2**31).fit(place, sample_weight=counts.astype(np.float64))
     of_driver = fitted.labels_.astype(np.int64)
-    labels = Labels.learn(above.iloc[first], of_driver, Features.fit(above, min_subjects), seed)
+    labels = Labels.learn(above.iloc[first], of_driver, Features.fit(above, min_subjects), min_subjects, seed)
     return labels, of_driver[code].astype(str).astype(object)
 
 
@@ -273,7 +274,7 @@ def _learn_one(
     row_leaf = Tree.of(row_tree)
     joint = np.zeros((row_leaf.leaves, k))
     np.add.at(joint, (row_leaf.apply(x), of_parent[code]), 1.0)
-    parents = Labels.learn(own.iloc[first], of_parent, own_features, seed)
+    parents = Labels.learn(own.iloc[first], of_parent, own_features, min_subjects, seed)
     return Matcher(*row_leaf.narrowed(row_features), parents, joint, drivers), of_parent[code]
 
 
