@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,17 +23,11 @@ import pandas as pd
 from synthohive_spark.randomness import Floats, Ints, scatter
 from synthohive_spark.relational.features import Features
 from synthohive_spark.relational.margins import fit_margins
-from synthohive_spark.relational.plan import DEGREE, TablePlan
+from synthohive_spark.relational.plan import TablePlan
 from synthohive_spark.relational.tree import Tree
-
-if TYPE_CHECKING:
-    from sklearn.tree import DecisionTreeClassifier
 
 CLUSTERS = 32  # clusters of parents; the best of ClavaDDPM's own ablation is 20, more only dilutes small tables
 LEAVES = 64
-LEAF_PARENTS, LEAF_SHARE = 3, 0.001  # parents in a leaf at least, also as a share of all of them
-FEW = 1000  # parents of whom it is asked whether attributes say anything of their clusters
-FOLDS = 5
 LABEL = "~"  # the name under which context holds the cluster of a dealt parent
 DRIVER = "~driver"  # the name under which rows see the cluster of their driving parent
 DRIVERS, DRIVER_ROWS = 256, 8  # driving parents that are clustered: so many at most, with so many rows on average
@@ -52,28 +46,20 @@ class Labels:
         self.features, self.tree, self.shares = features, tree, shares
 
     @classmethod
-    def learn(cls, own: pd.DataFrame, labels: Ints, features: Features, min_subjects: int, seed: int) -> Labels:
+    def learn(cls, own: pd.DataFrame, labels: Ints, features: Features, seed: int) -> Labels:
         """Learn the shares.
-
-        Where few parents have labels that their attributes do not tell (16 carriers, of whom only the number of flights
-        is known), the degree alone decides: so each label has about as many rows as in the source.
 
         Args:
             own: attributes of each parent, shape (n, k).
             labels: label of each, shape (n,).
             features: of such attributes.
-            min_subjects: parents that a leaf must hold.
             seed: the training seed.
         """
         from sklearn.tree import DecisionTreeClassifier
 
-        few = max(LEAF_PARENTS, min_subjects, round(LEAF_SHARE * len(own)))
-        fitted = DecisionTreeClassifier(max_leaf_nodes=LEAVES, min_samples_leaf=few, random_state=seed % 2**31)
         x = features.matrix(own) if features.width else np.zeros((len(own), 1))
-        degree = [c for c in own.columns if str(c).endswith(f":{DEGREE}")]
-        if degree and len(own) <= FEW and not _told(fitted, x, labels):
-            features = Features.fit(own[degree], min_subjects)
-            x = features.matrix(own)
+        few = max(20, len(own) // 100)
+        fitted = DecisionTreeClassifier(max_leaf_nodes=LEAVES, min_samples_leaf=few, random_state=seed % 2**31)
         tree = Tree.of(fitted.fit(x, labels))
         shares = np.zeros((tree.leaves, int(labels.max()) + 1))
         np.add.at(shares, (tree.apply(x), labels), 1.0)
@@ -206,16 +192,6 @@ def label_name(columns: tuple[str, ...]) -> str:
     return f"{'+'.join(columns)}:{LABEL}"
 
 
-def _told(tree: DecisionTreeClassifier, x: Floats, labels: Ints) -> bool:
-    """Whether a tree finds the labels of parents that it has not seen more often than the commonest label would."""
-    from sklearn.model_selection import KFold, cross_val_score
-
-    if len(labels) < FOLDS:
-        return False
-    hits = cross_val_score(tree, x, labels, cv=KFold(FOLDS, shuffle=True, random_state=0))
-    return bool(hits.mean() > np.bincount(labels).max() / len(labels))
-
-
 def _drivers(
     above: pd.DataFrame, driver: Ints, parent: Ints, min_subjects: int, seed: int
 ) -> tuple[Labels | None, npt.NDArray[np.object_] | None]:
@@ -240,7 +216,7 @@ def _drivers(
     with threadpool_limits(1):
         fitted = KMeans(k, n_init=3, random_state=seed % 2**31).fit(place, sample_weight=counts.astype(np.float64))
     of_driver = fitted.labels_.astype(np.int64)
-    labels = Labels.learn(above.iloc[first], of_driver, Features.fit(above, min_subjects), min_subjects, seed)
+    labels = Labels.learn(above.iloc[first], of_driver, Features.fit(above, min_subjects), seed)
     return labels, of_driver[code].astype(str).astype(object)
 
 
@@ -274,7 +250,7 @@ def _learn_one(
     row_leaf = Tree.of(row_tree)
     joint = np.zeros((row_leaf.leaves, k))
     np.add.at(joint, (row_leaf.apply(x), of_parent[code]), 1.0)
-    parents = Labels.learn(own.iloc[first], of_parent, own_features, min_subjects, seed)
+    parents = Labels.learn(own.iloc[first], of_parent, own_features, seed)
     return Matcher(*row_leaf.narrowed(row_features), parents, joint, drivers), of_parent[code]
 
 
