@@ -42,7 +42,7 @@ def sequence_values(plan: SequencePlan, families: pd.DataFrame, owner: Ints, at:
         high = (at + 1) * size[owner] // total[owner]
         jitter = (mix(luck[owner] + at, seed) >> np.uint64(1)).astype(np.int64)
         index = low + jitter % np.maximum(high - low, 1)
-    return plan.format.values(index, int(size.max(initial=1)))
+    return plan.format.values(plan.steps(index), int(size.max(initial=1)))
 
 
 def grid_values(grid: Sequence[SequencePlan], index: Ints, total: int) -> dict[str, Values]:

@@ -79,6 +79,11 @@ class LinkageModel:
         """Children per parent, on average."""
         return float((self.values * self.parents).sum() / self.parents.sum())
 
+    @property
+    def busy(self) -> float:
+        """Share of the parents that have children."""
+        return float(self.parents[self.values > 0].sum() / self.parents.sum())
+
     def total(self, num_parents: int) -> int:
         """Children of ``num_parents`` parents: what ``sample`` over all of them sums to."""
         return int(self._lorenz(np.array([num_parents]), num_parents)[0]) if num_parents else 0

@@ -22,10 +22,12 @@ import pandas as pd
 
 from synthohive_spark.randomness import Floats, Ints, scatter
 from synthohive_spark.relational.features import Features
+from synthohive_spark.relational.linkage import LinkageModel
 from synthohive_spark.relational.margins import fit_margins
-from synthohive_spark.relational.plan import TablePlan
+from synthohive_spark.relational.plan import DEGREE, TablePlan
 from synthohive_spark.relational.tree import Tree
 
+FEW = 3  # parents that share a stretch of degrees at least, if ``min_subjects`` asks for no more
 CLUSTERS = 32  # clusters of parents; the best of ClavaDDPM's own ablation is 20, more only dilutes small tables
 LEAVES = 64
 LABEL = "~"  # the name under which context holds the cluster of a dealt parent
@@ -44,6 +46,11 @@ class Labels:
 
     def __init__(self, features: Features, tree: Tree, shares: Floats) -> None:
         self.features, self.tree, self.shares = features, tree, shares
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Attributes that it looks at."""
+        return tuple(self.features.columns)
 
     @classmethod
     def learn(cls, own: pd.DataFrame, labels: Ints, features: Features, seed: int) -> Labels:
@@ -68,11 +75,11 @@ class Labels:
     def draw(self, own: pd.DataFrame, place: Ints, parents: int) -> Ints:
         """The label of each parent, a function of its attributes and its place among ``parents``; shape (n,)."""
         x = self.features.matrix(own) if self.features.width else np.zeros((len(own), 1))
-        leaf = self.tree.apply(x)
-        even = (scatter(place, parents) + 0.5) / parents
-        found: Ints = (even[:, None] >= np.cumsum(self.shares, axis=1)[leaf]).sum(axis=1).astype(np.int64)
-        last: Ints = np.minimum(found, self.shares.shape[1] - 1)
-        return last
+        return _evenly(self.shares[self.tree.apply(x)], place, parents)
+
+    def shown(self, degree: Ints, place: Ints, parents: int) -> Ints:
+        """What rows see of the number of each parent's children: the number itself; shape (n,)."""
+        return degree
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
@@ -83,6 +90,96 @@ class Labels:
         """The inverse of ``to_dict``."""
         shares = np.asarray(state["shares"], np.float64)
         return cls(Features.from_dict(state["features"]), Tree.from_dict(state["tree"]), shares)
+
+
+class RankedLabels:
+    """Labels of parents of whom nothing is known but how many children they have: drawn by their rank.
+
+    Places on a law of children ascend with these, so a place says whose labels a parent shares: those of source parents
+    of about its rank. Labels are even within each stretch of ranks; so about as many rows meet each as in the source,
+    although the busiest of few parents have most of the rows. Rows see of such a parent its label and the mean of its
+    stretch: the number itself would tell one source parent from the others, and another one than the label does.
+
+    Attributes:
+        busy: share of all parents that have children.
+        ends: where stretches of ranks end, the busiest first, as shares of those with children; shape (stretches,).
+        means: children of the parents of each stretch, on average; shape (stretches,).
+        shares: share of each label in each stretch, shape (stretches, labels).
+    """
+
+    needed: tuple[str, ...] = ()
+
+    def __init__(self, busy: float, ends: Floats, means: Ints, shares: Floats) -> None:
+        self.busy, self.ends, self.means, self.shares = busy, ends, means, shares
+
+    @classmethod
+    def learn(cls, degree: Ints, labels: Ints, busy: float, min_subjects: int) -> tuple[RankedLabels, Ints]:
+        """Learn the shares; and what rows see of the number of each parent's children, shape (n,).
+
+        Args:
+            degree: children of each parent that has any, shape (n,).
+            labels: label of each, shape (n,).
+            busy: share of all parents that have children.
+            min_subjects: parents that a stretch must hold.
+        """
+        order = np.argsort(-degree, kind="stable")
+        few, rows = max(FEW, min_subjects), np.cumsum(degree[order])
+        ends = [0]
+        while len(order) - ends[-1] >= 2 * few:
+            before = rows[ends[-1] - 1] if ends[-1] else 0
+            enough = int(np.searchsorted(rows, before + rows[-1] / LEAVES)) + 1
+            end = max(ends[-1] + few, enough)
+            if len(order) - end < few:
+                break
+            ends.append(end)
+        ends = [*ends[1:], len(order)]
+        stretch = np.searchsorted(ends, np.arange(len(order)), side="right")
+        means = np.rint(np.bincount(stretch, weights=degree[order]) / np.bincount(stretch)).astype(np.int64)
+        shares = np.zeros((len(ends), int(labels.max()) + 1))
+        np.add.at(shares, (stretch, labels[order]), 1.0)
+        shown = np.empty_like(order)
+        shown[order] = means[stretch]
+        return cls(busy, np.array(ends) / len(order), means, shares / shares.sum(axis=1, keepdims=True)), shown
+
+    def draw(self, own: pd.DataFrame, place: Ints, parents: int) -> Ints:
+        """The label of each parent, a function of its place among ``parents``; shape (n,)."""
+        stretch, ends = self._stretch(place, parents)
+        rank, first = parents - 1 - place, np.r_[0, ends[:-1]]
+        labels = np.zeros(len(place), np.int64)
+        for i in np.unique(stretch).tolist():
+            here, size = stretch == i, max(1, int(ends[i] - first[i]))
+            labels[here] = _evenly(self.shares[[i] * int(here.sum())], (rank[here] - first[i]) % size, size)
+        return labels
+
+    def shown(self, degree: Ints, place: Ints, parents: int) -> Ints:
+        """What rows see of the number of each parent's children: the mean of its stretch in the source; shape (n,)."""
+        return self.means[self._stretch(place, parents)[0]]
+
+    def _stretch(self, place: Ints, parents: int) -> tuple[Ints, Ints]:
+        """The stretch of each place, and where stretches end."""
+        ends = np.rint(self.ends * max(1, round(self.busy * parents))).astype(np.int64)
+        found = np.searchsorted(ends, parents - 1 - place, side="right")
+        last: Ints = np.minimum(found, len(ends) - 1)
+        return last, ends
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        lists = {"ends": self.ends.tolist(), "means": self.means.tolist(), "shares": self.shares.tolist()}
+        return {"busy": self.busy, **lists}
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> RankedLabels:
+        """The inverse of ``to_dict``."""
+        ends, shares = np.asarray(state["ends"], np.float64), np.asarray(state["shares"], np.float64)
+        return cls(state["busy"], ends, np.asarray(state["means"], np.int64), shares)
+
+
+def _evenly(shares: Floats, place: Ints, places: int) -> Ints:
+    """A label of each row under its own (n, labels) shares, even over the places; shape (n,)."""
+    even = (scatter(place, places) + 0.5) / places
+    found: Ints = (even[:, None] >= np.cumsum(shares, axis=1)).sum(axis=1).astype(np.int64)
+    last: Ints = np.minimum(found, shares.shape[1] - 1)
+    return last
 
 
 class Matcher:
@@ -96,7 +193,12 @@ class Matcher:
     """
 
     def __init__(
-        self, rows: Features, row_tree: Tree, parents: Labels, joint: Floats, drivers: Labels | None = None
+        self,
+        rows: Features,
+        row_tree: Tree,
+        parents: Labels | RankedLabels,
+        joint: Floats,
+        drivers: Labels | None = None,
     ) -> None:
         self.rows, self.row_tree, self.parents, self.joint, self.drivers = rows, row_tree, parents, joint, drivers
 
@@ -137,10 +239,11 @@ class Matcher:
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> Matcher:
         """The inverse of ``to_dict``."""
+        kind = Labels if "tree" in state["parents"] else RankedLabels
         return cls(
             Features.from_dict(state["rows"]),
             Tree.from_dict(state["row_tree"]),
-            Labels.from_dict(state["parents"]),
+            kind.from_dict(state["parents"]),
             np.asarray(state["joint"], np.float64),
             Labels.from_dict(state["drivers"]) if state["drivers"] is not None else None,
         )
@@ -175,13 +278,16 @@ def learn(
                 known_driver = parents[driving][known]
                 drivers, label = _drivers(context.loc[known, above], known_driver, parent, min_subjects, seed)
                 rows = rows if label is None else rows.assign(**{DRIVER: label})
-            found = _learn_one(rows, context.loc[known, own], parent, drivers, min_subjects, seed)
+            ranked = all(c.column == DEGREE for c in plan.context if c.path[0] == fk.position)
+            busy = LinkageModel.from_dict(fk.law).busy if ranked else None
+            found = _learn_one(rows, context.loc[known, own], parent, drivers, busy, min_subjects, seed)
             if found is not None:
-                matchers[fk.position], cluster = found
+                matchers[fk.position], clusters, degrees = found
                 name = label_name(fk.columns)
-                column = np.full(len(context), None, dtype=object)
-                column[known] = [str(c) for c in cluster]
-                context = context.assign(**{name: column})
+                context = context.assign(**{name: None})
+                context.loc[known, name] = [str(c) for c in clusters]
+                if degrees is not None:
+                    context.loc[known, own[0]] = degrees
                 own = [*own, name]
         seen = [*seen, *own]
     return matchers, context
@@ -221,8 +327,25 @@ def _drivers(
 
 
 def _learn_one(
-    rows: pd.DataFrame, own: pd.DataFrame, parent: Ints, drivers: Labels | None, min_subjects: int, seed: int
-) -> tuple[Matcher, Ints] | None:
+    rows: pd.DataFrame,
+    own: pd.DataFrame,
+    parent: Ints,
+    drivers: Labels | None,
+    busy: float | None,
+    min_subjects: int,
+    seed: int,
+) -> tuple[Matcher, Ints, Ints | None] | None:
+    """A matcher, the cluster of each row's parent, and what the row sees of its degree if that is not the number.
+
+    Args:
+        rows: what is known of each row, shape (n, k).
+        own: attributes of its parent.
+        parent: identity of its parent, shape (n,).
+        drivers: clusters of the driving parents.
+        busy: share of all parents that have children, where only their number is known of a parent.
+        min_subjects: rows that must hold a text before a feature may name it.
+        seed: the training seed.
+    """
     from sklearn.cluster import KMeans
     from sklearn.tree import DecisionTreeClassifier
     from threadpoolctl import threadpool_limits
@@ -250,8 +373,11 @@ def _learn_one(
     row_leaf = Tree.of(row_tree)
     joint = np.zeros((row_leaf.leaves, k))
     np.add.at(joint, (row_leaf.apply(x), of_parent[code]), 1.0)
-    parents = Labels.learn(own.iloc[first], of_parent, own_features, seed)
-    return Matcher(*row_leaf.narrowed(row_features), parents, joint, drivers), of_parent[code]
+    if busy is None:
+        tree = Labels.learn(own.iloc[first], of_parent, own_features, seed)
+        return Matcher(*row_leaf.narrowed(row_features), tree, joint, drivers), of_parent[code], None
+    ranked, shown = RankedLabels.learn(own.iloc[first, 0].to_numpy(np.int64), of_parent, busy, min_subjects)
+    return Matcher(*row_leaf.narrowed(row_features), ranked, joint, drivers), of_parent[code], shown[code]
 
 
 def pack(matchers: Mapping[int, Matcher]) -> str:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import numpy as np
+
 from synthohive_spark.metadata import Constraint
+from synthohive_spark.randomness import Ints
 from synthohive_spark.relational.keyformat import KeyFormat
 from synthohive_spark.strict import Strict
 
@@ -112,6 +115,8 @@ class SequencePlan(Strict):
         size: values in the domain.
         consecutive: the family's values follow each other; else they are spread over the domain.
         starts: positions in the domain where families begin, as quantiles.
+        calendar: where families share gaps (a shop is closed on Sundays): the steps from the start that are values of
+            the domain, as runs (first, length). () where all are.
     """
 
     column: str
@@ -119,6 +124,17 @@ class SequencePlan(Strict):
     size: int
     consecutive: bool
     starts: tuple[int, ...] = (0,)
+    calendar: tuple[tuple[int, int], ...] = ()
+
+    def steps(self, index: Ints) -> Ints:
+        """Steps from the start to the values at positions of the domain, shape (n,); behind its end all are values."""
+        if not self.calendar:
+            return index
+        first, length = np.array(self.calendar, np.int64).T
+        ends = np.cumsum(length)
+        run = np.minimum(np.searchsorted(ends, index, side="right"), len(ends) - 1)
+        found: Ints = first[run] + index - (ends - length)[run]
+        return found
 
 
 class ShapePlan(Strict):

@@ -21,7 +21,7 @@ from synthohive_spark.relational.conditional import Learner, conditional_law
 from synthohive_spark.relational.keyformat import KeyFormat
 from synthohive_spark.relational.keyprofile import grid_column, key_format, kind_of, sequence, widest
 from synthohive_spark.relational.laws import children_law, forest, null_patterns
-from synthohive_spark.relational.linkage import Leaves, Method
+from synthohive_spark.relational.linkage import Leaves, LinkageModel, Method
 from synthohive_spark.relational.plan import (
     DEGREE,
     ColumnPlan,
@@ -38,6 +38,8 @@ from synthohive_spark.relational.ties import tie_of
 
 log = get_logger(__name__)
 FORESEEN = "a cycle of tables needs the rows of this table before its parents are made"
+STRANGERS = "few rows of the ancestor's table have children, and others would have them in the copy"
+FEW_SUBJECTS, FEW_SHARE = 256, 0.5  # ancestors below both teach who they are, not what their attributes mean
 TEXT_SHARE = 0.5  # a string column is text where more of its rows hold rare values
 
 
@@ -96,7 +98,7 @@ class _Profiler:
             primary_key=spec.primary_key,
             columns=_columns(types, roles),
             foreign_keys=fks,
-            context=_context(fks, spec, self.plans),
+            context=_context(fks, spec, self.plans, self.source.metadata.tables),
             unit_columns=_unit_columns(fks, spec, keys.tiebreak),
             surrogate=keys.surrogate,
             sequence=keys.sequence,
@@ -116,6 +118,7 @@ class _Profiler:
     ) -> TablePlan:
         """The plan with what decides the columns that no key decides: laws, shapes, else the model."""
         laws = find(plan, self.spec, frame, self.source.frame, self.plans)
+        named = {*laws.copied.values(), *(seen for law in laws.after.values() for seen in law.seen)}
         roles.update(dict.fromkeys(laws.whole, "derived"))
         roles.update(dict.fromkeys(laws.copied, "copied"))
         learnt = [c for c, r in roles.items() if r == "model"]
@@ -124,6 +127,7 @@ class _Profiler:
         return plan.model_copy(
             update={
                 "columns": _columns(types, roles),
+                "context": self._learnable(plan, named),
                 "shapes": shapes,
                 "derived": laws.derived,
                 "copied": laws.copied,
@@ -131,6 +135,24 @@ class _Profiler:
                 "after": laws.after,
             }
         )
+
+    def _learnable(self, plan: TablePlan, needed: set[str]) -> tuple[ContextColumn, ...]:
+        """The context without attributes of few ancestors out of many, which would only teach who these are.
+
+        Synthetic ancestors are others, whose attributes the model has never seen. What a law or a person names stays.
+        """
+        driving = next((fk.position for fk in plan.foreign_keys if fk.role == "driving"), None)
+        if self.spec.parent_context_cols is not None:
+            needed = needed | {c.name for c in plan.context if c.path[0] == driving}
+        kept = tuple(
+            c
+            for c in plan.context
+            if c.column == DEGREE or c.name in needed or not _of_strangers(c.path, plan, self.plans)
+        )
+        left = [c.name for c in plan.context if c not in kept]
+        if left:
+            log.info("context_left_out", table=self.name, columns=left, why=STRANGERS)
+        return kept
 
     def _roles(self) -> dict[int, KeyRole]:
         return key_roles(self.name, self.source.metadata.tables, self.source.rows)
@@ -216,10 +238,11 @@ class _Profiler:
         if not free:
             return _Keys({})
         if len(spec.primary_key) == 1:
-            made = key_format(frame, free[0], types[free[0]], self.source.rows[self.name], self.min_subjects)
-            return _Keys({free[0]: "surrogate"}, surrogate=made)
+            key = key_format(frame, free[0], types[free[0]], self.source.rows[self.name], self.min_subjects)
+            return _Keys({free[0]: "surrogate"}, surrogate=key)
         if {*driving, free[0]} == set(spec.primary_key) and kind_of(types[free[0]]) != "string":
-            return _Keys({free[0]: "sequence"}, sequence=sequence(frame, driving, free[0], types[free[0]]))
+            made = sequence(frame, driving, free[0], types[free[0]], self.min_subjects)
+            return _Keys({free[0]: "sequence"}, sequence=made)
         if len(free) == len(spec.primary_key):
             columns = tuple(grid_column(frame, c, types[c], self.min_subjects) for c in free)
             return _Keys(dict.fromkeys(free, "grid"), grid=columns)
@@ -256,8 +279,21 @@ def _shown(spec: Table, parent: TablePlan, driving: bool) -> list[ColumnPlan]:
     return [c for c in parent.columns if c.name in meaning and (wanted is None or c.name in wanted)]
 
 
-def _context(fks: tuple[ForeignKeyPlan, ...], spec: Table, plans: Mapping[str, TablePlan]) -> tuple[ContextColumn, ...]:
-    """What the model sees of the ancestors: the driving parent with its own context, and each dealt parent's row."""
+def _of_strangers(path: tuple[int, ...], plan: TablePlan, plans: Mapping[str, TablePlan]) -> bool:
+    """Whether a path of keys leads through parents of whom few have children, for no reason that was found."""
+    for position in path:
+        fk = next(k for k in plan.foreign_keys if k.position == position)
+        law = LinkageModel.from_dict(fk.law)
+        if law.leaves is None and law.busy < min(FEW_SUBJECTS / law.parents.sum(), FEW_SHARE):
+            return True
+        plan = plans[fk.references]
+    return False
+
+
+def _context(
+    fks: tuple[ForeignKeyPlan, ...], spec: Table, plans: Mapping[str, TablePlan], tables: Mapping[str, Table]
+) -> tuple[ContextColumn, ...]:
+    """What the ancestors are known by: the driving parent with its own context, and each dealt parent's row."""
     columns: list[ContextColumn] = []
     for fk in fks:
         if fk.role not in ("driving", "drawn", "bound"):
@@ -273,9 +309,10 @@ def _context(fks: tuple[ForeignKeyPlan, ...], spec: Table, plans: Mapping[str, T
         if wanted is None:
             columns.append(ContextColumn(name=f"{name}:{DEGREE}", path=(fk.position,), column=DEGREE, type="bigint"))
         if fk.role == "driving" and wanted is None:
+            above = _context(parent.foreign_keys, tables[fk.references], plans, tables)
             columns += [
                 c.model_copy(update={"name": f"{name}:{c.name}", "path": (fk.position, *c.path)})
-                for c in parent.context
+                for c in above
                 if c.path[0] == getattr(parent.driving, "position", None) and c.column != DEGREE
             ]
     return tuple(columns)

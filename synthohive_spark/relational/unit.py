@@ -22,7 +22,7 @@ from synthohive_spark.relational.counting import Patterns
 from synthohive_spark.relational.deal import NOBODY, codes, deal_distinct, deal_tied
 from synthohive_spark.relational.distinct import Mask, distinct, grid_values, sequence_values
 from synthohive_spark.relational.elapsed import placed
-from synthohive_spark.relational.matching import DRIVER, Labels, Matcher, label_name, unpack
+from synthohive_spark.relational.matching import DRIVER, Labels, Matcher, RankedLabels, label_name, unpack
 from synthohive_spark.relational.plan import DEGREE, ForeignKeyPlan, TablePlan
 from synthohive_spark.relational.redraw import ROW, hidden
 from synthohive_spark.relational.selfref import parent_positions
@@ -170,6 +170,7 @@ class UnitGenerator:
             wanted = np.flatnonzero(self.patterns.set_rows(i, rows.index, bool(rows.lone.any())))
             matcher = matchers.get(fk.position) if len(parents) else None
             cluster = self._clusters(fk, parents, matcher) if matcher is not None else None
+            degree = self._degrees(fk, parents, matcher)
             dealt = np.full(rows.count, NOBODY, np.int64)
             dealt[wanted] = self._deal(i, parents, wanted, rows, columns, {**context, **labels}, matcher, cluster)
             keep[wanted] &= dealt[wanted] >= 0
@@ -178,8 +179,8 @@ class UnitGenerator:
                     columns[c] = pick(parents[f"f{fk.position}_{n}"], dealt)
             for n, seen in enumerate(self.plan.context):
                 if seen.path[0] == fk.position:
-                    place = "degree" if seen.column == DEGREE else f"c{n}"
-                    context[seen.name] = pick(as_model(parents[place], seen.type), dealt)
+                    own = degree if seen.column == DEGREE else parents[f"c{n}"]
+                    context[seen.name] = pick(as_model(own, seen.type), dealt)
             if fk.position in matchers:
                 label = pd.Series([] if cluster is None else cluster.astype(str), dtype=object)
                 labels[label_name(fk.columns)] = pick(label, dealt)
@@ -201,12 +202,21 @@ class UnitGenerator:
         own = self._attributes(parents, fk, "degree", matcher.parents)
         return matcher.parents.draw(own, parents["who"].to_numpy(np.int64), self.sizes[fk.references])
 
-    def _attributes(self, parents: pd.DataFrame, fk: ForeignKeyPlan, degree: str, labels: Labels) -> pd.DataFrame:
+    def _degrees(self, fk: ForeignKeyPlan, parents: pd.DataFrame, matcher: Matcher | None) -> Values:
+        """What rows see of the number of each parent's children."""
+        if matcher is None:
+            return parents["degree"]
+        known, who = parents["degree"].to_numpy(np.int64), parents["who"].to_numpy(np.int64)
+        return pd.Series(matcher.parents.shown(known, who, self.sizes[fk.references]))
+
+    def _attributes(
+        self, parents: pd.DataFrame, fk: ForeignKeyPlan, degree: str, labels: Labels | RankedLabels
+    ) -> pd.DataFrame:
         """What labels need of the parents behind a key, by the model's names; ``degree`` holds their children."""
         shown = {
             c.name: as_model(parents[degree if c.column == DEGREE else f"c{n}"], c.type)
             for n, c in enumerate(self.plan.context)
-            if c.path[0] == fk.position and c.name in labels.features.columns
+            if c.path[0] == fk.position and c.name in labels.needed
         }
         return pd.DataFrame(shown, index=parents.index)
 
