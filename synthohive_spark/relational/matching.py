@@ -2,9 +2,10 @@
 
 The parents behind a dealt key are clustered by the rows that refer to them (their other parents' attributes, on
 average). A tree over a parent's own attributes and degree says how likely each cluster is, so that a synthetic parent
-gets a cluster that fits what it is; another tree groups rows by their other parents. How often groups of rows meet
-clusters is kept as a table of counts; dealing fits that table to the rows and slots at hand by iterative proportional
-fitting (Deming and Stephan, 1940). Degrees are untouched: slots are only dealt in another order.
+gets a cluster that fits what it is; where its degree is all that is known, its rank does so. Another tree groups rows
+by their other parents. How often groups meet clusters is kept as a table of counts; dealing fits that table to the
+rows and slots at hand by iterative proportional fitting (Deming and Stephan, 1940). Degrees are untouched: slots are
+only dealt in another order.
 Where few driving parents have many rows each, their attributes may say too little (each has a name of its own): then
 they too are clustered, by whom their rows refer to, and the cluster is a feature of the row.
 Clusters of parents follow ClavaDDPM's idea of a latent shared by parent and child (Pang et al., arXiv 2405.17724).

@@ -141,9 +141,8 @@ class _Profiler:
 
         Synthetic ancestors are others, whose attributes the model has never seen. What a law or a person names stays.
         """
-        driving = next((fk.position for fk in plan.foreign_keys if fk.role == "driving"), None)
-        if self.spec.parent_context_cols is not None:
-            needed = needed | {c.name for c in plan.context if c.path[0] == driving}
+        if plan.driving is not None and self.spec.parent_context_cols is not None:
+            needed = needed | {c.name for c in plan.context if c.path[0] == plan.driving.position}
         kept = tuple(
             c
             for c in plan.context
@@ -283,10 +282,9 @@ def _of_strangers(path: tuple[int, ...], plan: TablePlan, plans: Mapping[str, Ta
     """Whether a path of keys leads through parents of whom few have children, for no reason that was found."""
     for position in path:
         fk = next(k for k in plan.foreign_keys if k.position == position)
-        law = LinkageModel.from_dict(fk.law)
-        if law.leaves is None and law.busy < min(FEW_SUBJECTS / law.parents.sum(), FEW_SHARE):
+        law, plan = LinkageModel.from_dict(fk.law), plans[fk.references]
+        if law.leaves is None and law.busy * plan.rows < min(FEW_SUBJECTS, FEW_SHARE * plan.rows):
             return True
-        plan = plans[fk.references]
     return False
 
 
