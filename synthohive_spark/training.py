@@ -34,7 +34,6 @@ from synthohive_spark.randomness import Ints, seed_of
 from synthohive_spark.relational.context import Reader
 from synthohive_spark.relational.elapsed import elapsed
 from synthohive_spark.relational.matching import learn
-from synthohive_spark.relational.matching import pack as pack_matchers
 from synthohive_spark.relational.plan import ContextColumn, TablePlan
 from synthohive_spark.relational.values import as_model
 from synthohive_spark.sampling import ORDER, training_frame
@@ -118,11 +117,11 @@ class Trainer:
         named = {fk.position: f"p{fk.position}" for fk in self.plan.foreign_keys}
         parents = {i: _identity(sample, name) for i, name in named.items() if name in sample.column_names}
         context = _as_published(context, self.plan.context, parents, self.settings.min_subjects)
-        matchers, context = learn(self.plan, context, parents, self.settings.min_subjects, seed)
+        matching, context = learn(self.plan, context, parents, self.settings.min_subjects, seed)
         model, metrics = self._fit(data, context, seed) if len(data.columns) else (None, {})
         seconds = round(time.monotonic() - started, 3)
         metrics |= {"sample_rows": sample.num_rows, "train_seconds": seconds, "placement": place}
-        row = {"model": [model], "matching": [pack_matchers(matchers)], "metrics": [json.dumps(metrics, default=str)]}
+        row = {"model": [model], "matching": [matching.pack()], "metrics": [json.dumps(metrics, default=str)]}
         kinds = [("model", pa.binary()), ("matching", pa.string()), ("metrics", pa.string())]
         yield pa.RecordBatch.from_pydict(row, schema=pa.schema(kinds))
 

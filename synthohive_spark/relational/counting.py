@@ -92,21 +92,24 @@ class Patterns:
     first_free: int
     total: int
 
-    def set_rows(self, key: int, index: Ints, alone: bool) -> npt.NDArray[np.bool_]:
-        """Whether the ``key``-th dealt key is set.
+    def which(self, index: Ints, alone: bool) -> Ints:
+        """The pattern of each row, by its place in ``owned`` or ``free``, shape (n,).
 
         Args:
-            key: which of the dealt keys.
             index: positions of rows, all with a driving parent or all without, shape (n,).
             alone: they are without.
         """
         patterns, first = (self.free, self.first_free) if alone else (self.owned, 0)
         rows = self.total - self.first_free if alone else self.first_free
         if not patterns:
-            return np.ones(len(index), bool)
-        found = np.searchsorted(_ends(patterns, rows), scatter(index - first, rows), side="right")
-        flags: npt.NDArray[np.bool_] = np.array([p.set_keys[key] for p in patterns])
-        return flags[found]
+            return np.zeros(len(index), np.int64)
+        return np.searchsorted(_ends(patterns, rows), scatter(index - first, rows), side="right")
+
+    def are_set(self, key: int, which: Ints, alone: bool) -> npt.NDArray[np.bool_]:
+        """Whether rows of these patterns have the ``key``-th dealt key set, shape (n,)."""
+        patterns = self.free if alone else self.owned
+        flags: npt.NDArray[np.bool_] = np.array([p.set_keys[key] for p in patterns] or [True])
+        return flags[which]
 
     def set_before(self, key: int, rows: int) -> int:
         """How many of the first ``rows`` rows have the ``key``-th dealt key set."""

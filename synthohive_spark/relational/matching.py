@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ CLUSTERS = 32  # clusters of parents; the best of ClavaDDPM's own ablation is 20
 LEAVES = 64
 LABEL = "~"  # the name under which context holds the cluster of a dealt parent
 DRIVER = "~driver"  # the name under which rows see the cluster of their driving parent
+NULL_ROWS = 20  # rows in a group at least, of those that tell which keys a row has
 DRIVERS, DRIVER_ROWS = 256, 8  # driving parents that are clustered: so many at most, with so many rows on average
 AXES = 16  # dimensions in which they are clustered
 
@@ -183,25 +185,37 @@ def _evenly(shares: Floats, place: Ints, places: int) -> Ints:
     return last
 
 
-class Matcher:
-    """What is known of one dealt key: how rows group, which clusters its parents fall into, how these meet.
+class Meeting:
+    """How rows group, and how often each group meets each of some classes.
 
     Attributes:
         rows, row_tree: features of a row's other parents, those that the tree looks at, and its group.
-        parents: clusters of the dealt parents.
-        joint: how often each group of rows meets each cluster, shape (groups, clusters).
-        drivers: clusters of the driving parents; None where attributes have to do.
+        joint: how often each group of rows meets each class, shape (groups, classes).
     """
 
-    def __init__(
-        self,
-        rows: Features,
-        row_tree: Tree,
-        parents: Labels | RankedLabels,
-        joint: Floats,
-        drivers: Labels | None = None,
-    ) -> None:
-        self.rows, self.row_tree, self.parents, self.joint, self.drivers = rows, row_tree, parents, joint, drivers
+    def __init__(self, rows: Features, row_tree: Tree, joint: Floats) -> None:
+        self.rows, self.row_tree, self.joint = rows, row_tree, joint
+
+    @classmethod
+    def learn(cls, rows: pd.DataFrame, met: Ints, classes: int, features: Features, few: int, seed: int) -> Meeting:
+        """Learn groups that tell the classes of rows.
+
+        Args:
+            rows: what is known of each row, shape (n, k).
+            met: class of each, shape (n,).
+            classes: how many there are.
+            features: of what is known.
+            few: rows that a group must hold.
+            seed: the training seed.
+        """
+        from sklearn.tree import DecisionTreeClassifier
+
+        x = features.matrix(rows)
+        fitted = DecisionTreeClassifier(max_leaf_nodes=LEAVES, min_samples_leaf=few, random_state=seed % 2**31)
+        tree = Tree.of(fitted.fit(x, met))
+        joint = np.zeros((tree.leaves, classes))
+        np.add.at(joint, (tree.apply(x), met), 1.0)
+        return cls(*tree.narrowed(features), joint)
 
     def groups(self, context: pd.DataFrame) -> Ints:
         """The group of each row, from the context of its other parents."""
@@ -229,30 +243,72 @@ class Matcher:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {
-            "rows": self.rows.to_dict(),
-            "row_tree": self.row_tree.to_dict(),
-            "parents": self.parents.to_dict(),
-            "joint": self.joint.tolist(),
-            "drivers": self.drivers.to_dict() if self.drivers is not None else None,
-        }
+        return {"rows": self.rows.to_dict(), "row_tree": self.row_tree.to_dict(), "joint": self.joint.tolist()}
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> Meeting:
+        """The inverse of ``to_dict``."""
+        joint = np.asarray(state["joint"], np.float64)
+        return cls(Features.from_dict(state["rows"]), Tree.from_dict(state["row_tree"]), joint)
+
+
+@dataclass(frozen=True)
+class Matcher:
+    """What is known of one dealt key: how rows group, which clusters its parents fall into, how these meet.
+
+    Attributes:
+        meeting: of rows and clusters.
+        parents: clusters of the dealt parents.
+        drivers: clusters of the driving parents; None where attributes have to do.
+    """
+
+    meeting: Meeting
+    parents: Labels | RankedLabels
+    drivers: Labels | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        drivers = self.drivers.to_dict() if self.drivers is not None else None
+        return {"meeting": self.meeting.to_dict(), "parents": self.parents.to_dict(), "drivers": drivers}
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> Matcher:
         """The inverse of ``to_dict``."""
         kind = Labels if "tree" in state["parents"] else RankedLabels
-        return cls(
-            Features.from_dict(state["rows"]),
-            Tree.from_dict(state["row_tree"]),
-            kind.from_dict(state["parents"]),
-            np.asarray(state["joint"], np.float64),
-            Labels.from_dict(state["drivers"]) if state["drivers"] is not None else None,
-        )
+        drivers = Labels.from_dict(state["drivers"]) if state["drivers"] is not None else None
+        return cls(Meeting.from_dict(state["meeting"]), kind.from_dict(state["parents"]), drivers)
+
+
+@dataclass(frozen=True)
+class Matching:
+    """What is known of who goes with whom.
+
+    Attributes:
+        matchers: of the drawn keys, by position.
+        nulls: of rows and null patterns (``TablePlan.patterns``); None where nothing tells which keys a row has.
+    """
+
+    matchers: dict[int, Matcher] = field(default_factory=dict)
+    nulls: Meeting | None = None
+
+    def pack(self) -> str:
+        """As JSON text."""
+        nulls = self.nulls.to_dict() if self.nulls is not None else None
+        return json.dumps({"matchers": {str(i): m.to_dict() for i, m in self.matchers.items()}, "nulls": nulls})
+
+    @classmethod
+    def unpack(cls, text: str) -> Matching:
+        """The inverse of ``pack``; nothing is known where there is no text."""
+        if not text:
+            return cls()
+        state = json.loads(text)
+        nulls = Meeting.from_dict(state["nulls"]) if state["nulls"] is not None else None
+        return cls({int(i): Matcher.from_dict(m) for i, m in state["matchers"].items()}, nulls)
 
 
 def learn(
     plan: TablePlan, context: pd.DataFrame, parents: Mapping[int, Ints], min_subjects: int, seed: int
-) -> tuple[dict[int, Matcher], pd.DataFrame]:
+) -> tuple[Matching, pd.DataFrame]:
     """Learn a matcher for each drawn key, one after the other: each sees the parents before it.
 
     Args:
@@ -264,13 +320,15 @@ def learn(
         seed: the training seed.
 
     Returns:
-        {position: matcher}, and the context with a cluster column per matcher.
+        What is known, and the context with a cluster column per matcher.
     """
-    matchers: dict[int, Matcher] = {}
+    matchers, nulls = dict[int, Matcher](), None
     driving = plan.driving.position if plan.driving is not None else None
     above = [c.name for c in plan.context if c.path[0] == driving]
     seen = list(above)
-    for fk in plan.dealt:
+    for i, fk in enumerate(plan.dealt):
+        if i == plan.first_null:
+            nulls = _learn_nulls(plan, context[seen], parents, min_subjects, seed)
         own = [c.name for c in plan.context if c.path[0] == fk.position]
         if fk.role == "drawn" and own and fk.position in parents:
             known = parents[fk.position] >= 0
@@ -291,12 +349,30 @@ def learn(
                     context.loc[known, own[0]] = degrees
                 own = [*own, name]
         seen = [*seen, *own]
-    return matchers, context
+    return Matching(matchers, nulls), context
 
 
 def label_name(columns: tuple[str, ...]) -> str:
     """The context column that holds the cluster of the parent behind a key."""
     return f"{'+'.join(columns)}:{LABEL}"
+
+
+def _learn_nulls(
+    plan: TablePlan, seen: pd.DataFrame, parents: Mapping[int, Ints], min_subjects: int, seed: int
+) -> Meeting | None:
+    """Which keys rows with a driving parent have, by the parents that were dealt before."""
+    owned = parents[plan.driving.position] >= 0 if plan.driving is not None else np.ones(len(seen), bool)
+    there = np.column_stack([parents[fk.position] >= 0 for fk in plan.dealt])
+    pattern = np.full(len(seen), -1, np.int64)
+    for i, known in enumerate(plan.patterns):
+        pattern[(there == np.array(known.set_keys)).all(axis=1) & owned] = i
+    rows = seen[pattern >= 0]
+    features = Features.fit(rows, min_subjects)
+    if not len(rows) or not features.width:
+        return None
+    few = max(NULL_ROWS, len(rows) // 500)
+    found = Meeting.learn(rows, pattern[pattern >= 0], len(plan.patterns), features, few, seed)
+    return found if found.row_tree.leaves > 1 else None
 
 
 def _drivers(
@@ -348,7 +424,6 @@ def _learn_one(
         seed: the training seed.
     """
     from sklearn.cluster import KMeans
-    from sklearn.tree import DecisionTreeClassifier
     from threadpoolctl import threadpool_limits
 
     row_features, own_features = Features.fit(rows, min_subjects), Features.fit(own, min_subjects)
@@ -367,25 +442,9 @@ def _learn_one(
     with threadpool_limits(1):
         fitted = KMeans(k, n_init=3, random_state=seed % 2**31).fit(means, sample_weight=counts.astype(np.float64))
     of_parent = fitted.labels_.astype(np.int64)
-    leaf_rows = max(2, len(rows) // 500)
-    row_tree = DecisionTreeClassifier(max_leaf_nodes=LEAVES, min_samples_leaf=leaf_rows, random_state=seed % 2**31).fit(
-        x, of_parent[code]
-    )
-    row_leaf = Tree.of(row_tree)
-    joint = np.zeros((row_leaf.leaves, k))
-    np.add.at(joint, (row_leaf.apply(x), of_parent[code]), 1.0)
+    meeting = Meeting.learn(rows, of_parent[code], k, row_features, max(2, len(rows) // 500), seed)
     if busy is None:
         tree = Labels.learn(own.iloc[first], of_parent, own_features, seed)
-        return Matcher(*row_leaf.narrowed(row_features), tree, joint, drivers), of_parent[code], None
+        return Matcher(meeting, tree, drivers), of_parent[code], None
     ranked, shown = RankedLabels.learn(own.iloc[first, 0].to_numpy(np.int64), of_parent, busy, min_subjects)
-    return Matcher(*row_leaf.narrowed(row_features), ranked, joint, drivers), of_parent[code], shown[code]
-
-
-def pack(matchers: Mapping[int, Matcher]) -> str:
-    """Matchers as JSON text."""
-    return json.dumps({str(i): m.to_dict() for i, m in matchers.items()})
-
-
-def unpack(text: str) -> dict[int, Matcher]:
-    """The inverse of ``pack``."""
-    return {int(i): Matcher.from_dict(state) for i, state in json.loads(text or "{}").items()}
+    return Matcher(meeting, ranked, drivers), of_parent[code], shown[code]

@@ -242,6 +242,12 @@ class TablePlan(Strict):
         return sorted(keys, key=lambda fk: (-len(fk.columns), fk.position))
 
     @property
+    def first_null(self) -> int | None:
+        """The first of ``dealt`` that some rows with a driving parent have and others do not."""
+        mixed = [len({p.set_keys[i] for p in self.patterns}) > 1 for i in range(len(self.dealt))]
+        return mixed.index(True) if True in mixed else None
+
+    @property
     def tie(self) -> tuple[str, ...]:
         """Columns of the driving parent that keep a unit together: those that bound keys agree on, else its key."""
         bound = [fk for fk in self.dealt if fk.role == "bound"]

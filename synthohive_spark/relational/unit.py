@@ -22,7 +22,7 @@ from synthohive_spark.relational.counting import Patterns
 from synthohive_spark.relational.deal import NOBODY, codes, deal_distinct, deal_tied
 from synthohive_spark.relational.distinct import Mask, distinct, grid_values, sequence_values
 from synthohive_spark.relational.elapsed import placed
-from synthohive_spark.relational.matching import DRIVER, Labels, Matcher, RankedLabels, label_name, unpack
+from synthohive_spark.relational.matching import DRIVER, Labels, Matcher, Matching, RankedLabels, label_name
 from synthohive_spark.relational.plan import DEGREE, ForeignKeyPlan, TablePlan
 from synthohive_spark.relational.redraw import ROW, hidden
 from synthohive_spark.relational.selfref import parent_positions
@@ -116,7 +116,7 @@ class UnitGenerator:
 
     def context_types(self) -> dict[str, str]:
         """Names and Spark types of the columns that the model sees, in its order."""
-        types, matchers = self.plan.types(), cached_matchers(self.artifact.matching)
+        types, matchers = self.plan.types(), cached_matching(self.artifact.matching).matchers
         own = [self.plan.sequence, *reversed(self.plan.grid)]
         return {
             **{c.name: c.type for c in self.plan.context},
@@ -164,11 +164,15 @@ class UnitGenerator:
             for i, seen in enumerate(self.plan.context):
                 if seen.path[0] == driving.position:
                     context[seen.name] = take(as_model(rows.families[f"c{i}"], seen.type), rows.owner)
-        matchers = cached_matchers(self.artifact.matching)
+        known, alone = cached_matching(self.artifact.matching), bool(rows.lone.any())
+        pattern = self.patterns.which(rows.index, alone)
         for i, fk in enumerate(self.plan.dealt):
+            if i == self.plan.first_null and known.nulls is not None and not alone:
+                groups = known.nulls.groups(pd.DataFrame({**context, **labels}, index=range(rows.count)))
+                pattern = pattern[known.nulls.deal(groups, pattern, rows.rng)]
             parents = self._shares(i, fk, unit)
-            wanted = np.flatnonzero(self.patterns.set_rows(i, rows.index, bool(rows.lone.any())))
-            matcher = matchers.get(fk.position) if len(parents) else None
+            wanted = np.flatnonzero(self.patterns.are_set(i, pattern, alone))
+            matcher = known.matchers.get(fk.position) if len(parents) else None
             cluster = self._clusters(fk, parents, matcher) if matcher is not None else None
             degree = self._degrees(fk, parents, matcher)
             dealt = np.full(rows.count, NOBODY, np.int64)
@@ -181,7 +185,7 @@ class UnitGenerator:
                 if seen.path[0] == fk.position:
                     own = degree if seen.column == DEGREE else parents[f"c{n}"]
                     context[seen.name] = pick(as_model(own, seen.type), dealt)
-            if fk.position in matchers:
+            if fk.position in known.matchers:
                 label = pd.Series([] if cluster is None else cluster.astype(str), dtype=object)
                 labels[label_name(fk.columns)] = pick(label, dealt)
         return columns, {c.name: context[c.name] for c in self.plan.context}, labels, keep
@@ -260,10 +264,10 @@ class UnitGenerator:
         elif matcher is None or cluster is None:
             dealt = rows.rng.permutation(len(slots)).astype(np.int64)
         else:
-            needed = matcher.rows.columns
+            needed = matcher.meeting.rows.columns
             shown = {**context, DRIVER: self._driver_clusters(rows, matcher)} if DRIVER in needed else context
             seen = pd.DataFrame({n: shown[n].array[wanted] for n in needed}, index=range(len(wanted)))
-            dealt = matcher.deal(matcher.groups(seen), cluster[slots], rows.rng)
+            dealt = matcher.meeting.deal(matcher.meeting.groups(seen), cluster[slots], rows.rng)
         return np.where(dealt >= 0, slots[dealt], NOBODY)
 
     def _last_linked(self) -> int:
@@ -372,9 +376,9 @@ class UnitRows:
 
 
 @functools.lru_cache(maxsize=4)
-def cached_matchers(text: str) -> dict[int, Matcher]:
-    """Matchers, once per Python worker."""
-    return unpack(text)
+def cached_matching(text: str) -> Matching:
+    """What is known of who goes with whom, once per Python worker."""
+    return Matching.unpack(text)
 
 
 def _units(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:

@@ -35,9 +35,9 @@ def test_set_rows_are_counted_as_they_are_set(owned: int, free: int, parts: list
     whole = sum(weight for _, weight in parts)
     shares = [NullPattern(set_keys=(flag,), share=weight / whole) for flag, weight in parts]
     patterns = Patterns(shares, shares[::-1], owned, owned + free)
-    there = patterns.set_rows(0, np.arange(owned), False).tolist()
+    there = patterns.are_set(0, patterns.which(np.arange(owned), False), False).tolist()
     if free:
-        there += patterns.set_rows(0, np.arange(owned, owned + free), True).tolist()
+        there += patterns.are_set(0, patterns.which(np.arange(owned, owned + free), True), True).tolist()
     counted = [patterns.set_before(0, rows) for rows in range(owned + free + 1)]
     assert counted == [sum(there[:rows]) for rows in range(owned + free + 1)]
 
