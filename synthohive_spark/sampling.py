@@ -25,7 +25,8 @@ def training_frame(table: str, plans: Mapping[str, TablePlan], read: Reader, sam
     """The rows that a table's model learns from.
 
     Columns: ``__order`` (hash of the row's key, by which the training task sorts), ``m0``.. (modelled columns),
-    ``s0``.. (the table's own key columns, context too), ``p0``.. (identity of the parent behind the
+    ``s0``.. (the table's own key columns, context too), ``n0``.. (whether a column of ``TablePlan.near`` equals the
+    ancestor's), ``p0``.. (identity of the parent behind the
     driving and each dealt key, by position) and ``c0``.. (ancestors' columns), in the plan's order.
     """
     plan = plans[table]
@@ -39,13 +40,17 @@ def training_frame(table: str, plans: Mapping[str, TablePlan], read: Reader, sam
     columns = [F.xxhash64(F.lit(seed), *(F.col(quote(c)) for c in row_key)).alias(ORDER)]
     columns += [F.col(quote(c)).alias(f"m{i}") for i, c in enumerate(plan.named("model"))]
     columns += [F.col(quote(c)).alias(f"s{i}") for i, c in enumerate(plan.named("sequence", "grid"))]
+    columns += [F.col(quote(c)).alias(f"n{i}") for i, c in enumerate(plan.near)]
     for fk in plan.foreign_keys:
         columns += [F.col(quote(c)).alias(k) for c, k in zip(fk.columns, keys.get(fk.position, []), strict=False)]
     for fk in (k for k in plan.foreign_keys if k in plan.dealt or k.role == "driving"):
         known = key_set(fk.columns)
         columns.append(F.when(known, F.xxhash64(*(F.col(quote(c)) for c in fk.columns))).alias(f"p{fk.position}"))
     joined = add_context(frame.select(*columns), keys, plan, read, plans)
-    return joined.drop(*(k for names in keys.values() for k in names))
+    place = {c.name: f"c{i}" for i, c in enumerate(plan.context)}
+    same = {f"n{i}": F.col(f"n{i}").eqNullSafe(F.col(place[seen])) for i, seen in enumerate(plan.near.values())}
+    hidden = [place[c.name] for c in plan.context if c.hidden]
+    return joined.withColumns(same).drop(*(k for names in keys.values() for k in names), *hidden)
 
 
 def _sampled(table: str, plans: Mapping[str, TablePlan], read: Reader, sample_rows: int, seed: int) -> DataFrame:

@@ -34,7 +34,7 @@ from synthohive_spark.randomness import Ints, seed_of
 from synthohive_spark.relational.context import Reader
 from synthohive_spark.relational.elapsed import elapsed
 from synthohive_spark.relational.matching import learn
-from synthohive_spark.relational.plan import ContextColumn, TablePlan
+from synthohive_spark.relational.plan import ContextColumn, TablePlan, same_name
 from synthohive_spark.relational.values import as_model
 from synthohive_spark.sampling import ORDER, training_frame
 from synthohive_spark.strict import nearest
@@ -116,7 +116,7 @@ class Trainer:
         data = _filled(elapsed(data, context, self.plan.after), self.plan.absent, seed)
         named = {fk.position: f"p{fk.position}" for fk in self.plan.foreign_keys}
         parents = {i: _identity(sample, name) for i, name in named.items() if name in sample.column_names}
-        context = _as_published(context, self.plan.context, parents, self.settings.min_subjects)
+        context = _as_published(context, self.plan.shown, parents, self.settings.min_subjects)
         matching, context = learn(self.plan, context, parents, self.settings.min_subjects, seed)
         model, metrics = self._fit(data, context, seed) if len(data.columns) else (None, {})
         seconds = round(time.monotonic() - started, 3)
@@ -128,7 +128,9 @@ class Trainer:
     def _fit(self, data: pd.DataFrame, context: pd.DataFrame, seed: int) -> tuple[bytes, dict[str, Any]]:
         """The packed model and its metrics."""
         device = pick_device(self.settings.gpu)
-        shown = Metadata({self.plan.table: Table(columns={c: self.plan.types()[c] for c in data.columns})})
+        shown = Metadata(
+            {self.plan.table: Table(columns={c: self.plan.types().get(c, "boolean") for c in data.columns})}
+        )
         model = self.settings.model_cls(shown, **self.settings.constructor_options(device))
         seen = context if len(context.columns) else None
         model.fit(data, context=seen, table_name=self.plan.table, seed=seed)
@@ -138,7 +140,9 @@ class Trainer:
         """Data and context in the dtypes of ``as_model``, rows in the order of their key's hash."""
         types = self.plan.types()
         data = {c: _column(sample, f"m{i}", types[c]) for i, c in enumerate(self.plan.named("model"))}
-        context = {c.name: _column(sample, f"c{i}", c.type) for i, c in enumerate(self.plan.context)}
+        data |= {same_name(c): _column(sample, f"n{i}", "boolean") for i, c in enumerate(self.plan.near)}
+        seen = {c.name: f"c{i}" for i, c in enumerate(self.plan.context)}
+        context = {c.name: _column(sample, seen[c.name], c.type) for c in self.plan.shown}
         context |= {c: _column(sample, f"s{i}", types[c]) for i, c in enumerate(self.plan.named("sequence", "grid"))}
         rows = range(sample.num_rows)
         return pd.DataFrame(data, index=rows), pd.DataFrame(context, index=rows)
@@ -178,7 +182,7 @@ def pick_device(gpu: str) -> str:
 
 def learns(plan: TablePlan) -> bool:
     """Whether a table has something to learn: columns, or which of its parents go together."""
-    return not plan.reference and bool(plan.named("model") or plan.dealt)
+    return not plan.reference and bool(plan.named("model") or plan.near or plan.dealt)
 
 
 def train_tables(

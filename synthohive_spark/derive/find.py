@@ -33,6 +33,7 @@ class Found:
         copied: {column: name of the context column that it equals}.
         absent: {column: those of which any makes it null}.
         after: {time: those of the row and of its context that it is never before}, bases first.
+        near: {text: name of the context column that it equals on most rows}.
     """
 
     derived: dict[str, str]
@@ -40,6 +41,7 @@ class Found:
     copied: dict[str, str]
     absent: dict[str, tuple[str, ...]]
     after: dict[str, After]
+    near: dict[str, str]
 
 
 def find(plan: TablePlan, spec: Table, frame: DataFrame, read: Reader, plans: Mapping[str, TablePlan]) -> Found:
@@ -63,7 +65,7 @@ class _Search:
     def __init__(self, plan: TablePlan, spec: Table) -> None:
         self.plan = plan.model_copy(update={"context": tuple(c for c in plan.context if c.column != DEGREE)})
         self.declared = spec.declared
-        own = [c for c in plan.columns if family_of(c.type) is not None and c.name not in spec.pii]
+        own = [c for c in plan.columns if family_of(c.type) is not None]
         position = {c.name: i for i, c in enumerate(plan.columns)}
         self.ids = {c.name: f"v{position[c.name]}" for c in own}
         self.names = {i: n for n, i in self.ids.items()}
@@ -73,7 +75,8 @@ class _Search:
         self.targets = {self.ids[c.name] for c in own if c.role == "model" and c.name not in closed}
         times = {c.name for c in own if family_of(c.type) in ("date", "time", "plain time")}
         numbered = {c.name for c in own if c.role in ("surrogate", "foreign")}
-        self.inputs = {self.ids[c.name] for c in own if c.name in times or c.name not in numbered}
+        self.personal = {self.ids[c.name] for c in own if c.name in spec.pii}
+        self.inputs = {self.ids[c.name] for c in own if c.name in times or c.name not in numbered} - self.personal
         wanted = {family_of(self.types[t]) for t in self.targets}
         self.seen = {f"c{i}": c.type for i, c in enumerate(self.plan.context) if family_of(c.type) in wanted - {None}}
 
@@ -84,12 +87,19 @@ class _Search:
         searcher = Searcher(types, frozenset(self.targets), frozenset(self.inputs))
         wide = self._with_context(sampled(frame, key, self.plan.rows), read, plans) if self.seen else None
         sample = wide if wide is not None else self._own(sampled(frame, key, self.plan.rows))
-        possible = candidates(sample, searcher)
+        found = candidates(sample, searcher)
+        mostly = [law for law in found if law.kind == "near"]  # nothing to verify: the model learns how often
+        possible = [law for law in found if law not in mostly and self._lawful(law)]
         needs_context = any(i.startswith("c") for law in possible for i in law.inputs)
         whole = self._with_context(frame, read, plans) if needs_context else self._own(frame)
         kept = verified(whole, possible, types)
         log.debug("laws_verified", table=self.plan.table, candidates=len(possible), verified=len(kept))
-        return kept
+        return kept + mostly
+
+    def _lawful(self, law: Law) -> bool:
+        """Whether a law leaves personal data alone: it may say that such a column repeats an ancestor's."""
+        repeats = law.kind == "copy" and law.inputs[0] in self.seen
+        return repeats or self.personal.isdisjoint((law.target, *law.inputs))
 
     def found(self, laws: list[Law]) -> Found:
         """Chosen and declared laws as the plan holds them."""
@@ -116,15 +126,24 @@ class _Search:
             log.info("law_found", table=self.plan.table, column=column, expression=f"never before {bases.text}")
         for column, source in copied.items():
             log.info("law_found", table=self.plan.table, column=column, expression=f"the parent's {source}")
+        near = self._near(laws, set(derived) | set(copied))
+        for column, source in near.items():
+            log.info("law_found", table=self.plan.table, column=column, expression=f"mostly the parent's {source}")
         whole = {self.names[t] for t, law in choice.values.items() if law.reach == "whole" and t in sql}
         absent = {self.names[t]: tuple(self.names[i] for i in law.inputs) for t, law in choice.nulls.items()}
-        return Found(derived, frozenset(whole), copied, absent, after)
+        return Found(derived, frozenset(whole), copied, absent, after, near)
+
+    def _near(self, laws: list[Law], decided: Collection[str]) -> dict[str, str]:
+        """Texts that nothing else decides and that mostly equal an ancestor's."""
+        found = {self.names[law.target]: law.inputs[0] for law in laws if law.kind == "near"}
+        return {c: self.plan.context[int(i[1:])].name for c, i in found.items() if c not in decided}
 
     def _after(self, laws: list[Law], decided: Collection[str]) -> dict[str, After]:
         """Order among the times that the model draws, with those of the row's key and of its ancestors."""
         drawn = {t for t in self.targets if self.names[t] not in decided}
         given = {self.ids[c] for c in self.plan.named("sequence", "grid") if c in self.ids}
-        order = nearest(laws, drawn | given | set(self.seen), drawn)
+        shown = {i for i in self.seen if not self.plan.context[int(i[1:])].hidden}
+        order = nearest(laws, drawn | given | shown, drawn)
         steps = {law.target: law.step for law in laws if law.kind == "after"}
         return {
             self.names[target]: After(

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-Kind = Literal["copy", "part", "affine", "digits", "sum", "radix", "clock", "product", "ratio", "null_when", "after"]
+Kind = Literal[
+    "copy", "part", "affine", "digits", "sum", "radix", "clock", "product", "ratio", "null_when", "after", "near"
+]
 Reach = Literal["whole", "fill", "part"]
 RANK = {k: i for i, k in enumerate(("copy", "part", "affine", "digits", "sum", "radix", "clock", "product", "ratio"))}
 NARROW = ("tinyint", "smallint", "int", "decimal")  # a result that does not fit becomes null instead of an error
@@ -17,7 +19,8 @@ class Law:
     """One law of a table.
 
     Attributes:
-        kind: its form; simpler forms come first in ``RANK``.
+        kind: its form; simpler forms come first in ``RANK``. Those that are not in it give no value: they say when the
+            target is null, what it is never before, or what it mostly equals.
         target: id of the column that follows from the others; ids are ``v0``.. for a table's own columns by position,
             ``c0``.. for what it sees of its ancestors.
         inputs: ids of the others.

@@ -324,12 +324,12 @@ def learn(
     """
     matchers, nulls = dict[int, Matcher](), None
     driving = plan.driving.position if plan.driving is not None else None
-    above = [c.name for c in plan.context if c.path[0] == driving]
+    above = [c.name for c in plan.shown if c.path[0] == driving]
     seen = list(above)
     for i, fk in enumerate(plan.dealt):
         if i == plan.first_null:
             nulls = _learn_nulls(plan, context[seen], parents, min_subjects, seed)
-        own = [c.name for c in plan.context if c.path[0] == fk.position]
+        own = [c.name for c in plan.shown if c.path[0] == fk.position]
         if fk.role == "drawn" and own and fk.position in parents:
             known = parents[fk.position] >= 0
             rows, parent, drivers = context.loc[known, seen], parents[fk.position][known], None
@@ -337,7 +337,7 @@ def learn(
                 known_driver = parents[driving][known]
                 drivers, label = _drivers(context.loc[known, above], known_driver, parent, min_subjects, seed)
                 rows = rows if label is None else rows.assign(**{DRIVER: label})
-            ranked = all(c.column == DEGREE for c in plan.context if c.path[0] == fk.position)
+            ranked = all(c.column == DEGREE for c in plan.shown if c.path[0] == fk.position)
             busy = LinkageModel.from_dict(fk.law).busy if ranked else None
             found = _learn_one(rows, context.loc[known, own], parent, drivers, busy, min_subjects, seed)
             if found is not None:

@@ -17,6 +17,7 @@ from synthohive_spark.strict import Strict
 
 Role = Literal["model", "surrogate", "sequence", "grid", "foreign", "shape", "derived", "copied"]
 KeyRole = Literal["driving", "drawn", "bound", "late", "implied", "self"]
+SAME = "="  # behind the name of a column: whether it equals the ancestor's
 DEGREE = "#"  # the name under which context holds a family's size, or a drawn parent's number of children
 
 
@@ -97,6 +98,7 @@ class ContextColumn(Strict):
         path: positions of the foreign keys to follow, from the table upwards.
         column: its name in the ancestor; ``DEGREE`` for the number of its children.
         verbatim: the ancestor is a reference table, so that its copy holds rare values too.
+        hidden: no model sees it: a text or a key that other columns equal.
     """
 
     name: str
@@ -104,6 +106,7 @@ class ContextColumn(Strict):
     column: str
     type: str
     verbatim: bool = False
+    hidden: bool = False
 
 
 class SequencePlan(Strict):
@@ -172,6 +175,11 @@ class After(Strict):
         return " or ".join((*self.own, *self.seen))
 
 
+def same_name(column: str) -> str:
+    """The name under which a model draws whether a column equals the one that ``TablePlan.near`` names."""
+    return f"{column}:{SAME}"
+
+
 class TablePlan(Strict):
     """A table, ready to be sampled, trained and generated.
 
@@ -188,6 +196,7 @@ class TablePlan(Strict):
         copied: {column: the context column that it equals}.
         absent: {column: those of which any makes it null}; ``derived`` sees to it, so the model need not learn it.
         after: {time: what it is never before}, bases first.
+        near: {text: the context column that it equals on most rows}; the model draws on which (``same_name``).
         bounds: the constraints that people declared.
         tiebreak: the modelled key column that is drawn again where a primary key would repeat.
     """
@@ -213,6 +222,7 @@ class TablePlan(Strict):
     copied: dict[str, str] = {}
     absent: dict[str, tuple[str, ...]] = {}
     after: dict[str, After] = {}
+    near: dict[str, str] = {}
     bounds: tuple[Constraint, ...] = ()
     reference: bool = False
 
@@ -220,9 +230,24 @@ class TablePlan(Strict):
         """Columns of these roles, in the table's order."""
         return [c.name for c in self.columns if c.role in roles]
 
+    @property
+    def protected(self) -> list[str]:
+        """Columns whose values mean nothing: shapes, and copies of what no model sees."""
+        hidden = {c.name for c in self.context if c.hidden}
+        return [*self.named("shape"), *(c for c, seen in self.copied.items() if seen in hidden)]
+
+    @property
+    def shown(self) -> list[ContextColumn]:
+        """What the model sees of the ancestors."""
+        return [c for c in self.context if not c.hidden]
+
     def types(self) -> dict[str, str]:
         """{column: Spark type}."""
         return {c.name: c.type for c in self.columns}
+
+    def nullable(self, column: str) -> bool:
+        """Whether a column may be null."""
+        return any(f["name"] == column and f["nullable"] for f in self.spark_schema["fields"])
 
     @property
     def expressions(self) -> list[str]:

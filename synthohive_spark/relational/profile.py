@@ -40,6 +40,11 @@ log = get_logger(__name__)
 FORESEEN = "a cycle of tables needs the rows of this table before its parents are made"
 STRANGERS = "few rows of the ancestor's table have children, and others would have them in the copy"
 FEW_SUBJECTS, FEW_SHARE = 256, 0.5  # ancestors below both teach who they are, not what their attributes mean
+COPIED_ONLY = (
+    "shape",
+    "foreign",
+    "surrogate",
+)  # roles of an ancestor's columns that a child may repeat, not learn from
 TEXT_SHARE = 0.5  # a string column is text where more of its rows hold rare values
 
 
@@ -118,11 +123,14 @@ class _Profiler:
     ) -> TablePlan:
         """The plan with what decides the columns that no key decides: laws, shapes, else the model."""
         laws = find(plan, self.spec, frame, self.source.frame, self.plans)
-        named = {*laws.copied.values(), *(seen for law in laws.after.values() for seen in law.seen)}
+        after = (seen for law in laws.after.values() for seen in law.seen)
+        named = {*laws.copied.values(), *laws.near.values(), *after}
         roles.update(dict.fromkeys(laws.whole, "derived"))
         roles.update(dict.fromkeys(laws.copied, "copied"))
         learnt = [c for c, r in roles.items() if r == "model"]
-        shapes = shape_plans(frame, self.spec, learnt, types, self.min_subjects, TEXT_SHARE)
+        hidden = {c.name for c in plan.context if c.hidden}
+        private = {*self.spec.pii, *(c for c, seen in laws.near.items() if seen in hidden)}
+        shapes = shape_plans(frame, private, learnt, types, self.min_subjects, TEXT_SHARE)
         roles.update(dict.fromkeys(shapes, "shape"))
         return plan.model_copy(
             update={
@@ -133,6 +141,7 @@ class _Profiler:
                 "copied": laws.copied,
                 "absent": laws.absent,
                 "after": laws.after,
+                "near": laws.near,
             }
         )
 
@@ -142,13 +151,14 @@ class _Profiler:
         Synthetic ancestors are others, whose attributes the model has never seen. What a law or a person names stays.
         """
         if plan.driving is not None and self.spec.parent_context_cols is not None:
-            needed = needed | {c.name for c in plan.context if c.path[0] == plan.driving.position}
+            needed = needed | {c.name for c in plan.shown if c.path[0] == plan.driving.position}
         kept = tuple(
             c
             for c in plan.context
-            if c.column == DEGREE or c.name in needed or not _of_strangers(c.path, plan, self.plans)
+            if c.name in needed
+            or (not c.hidden and (c.column == DEGREE or not _of_strangers(c.path, plan, self.plans)))
         )
-        left = [c.name for c in plan.context if c not in kept]
+        left = [c.name for c in plan.shown if c not in kept]
         if left:
             log.info("context_left_out", table=self.name, columns=left, why=STRANGERS)
         return kept
@@ -275,7 +285,8 @@ def _shown(spec: Table, parent: TablePlan, driving: bool) -> list[ColumnPlan]:
     """The columns of a parent that its child may see: all but keys without meaning and what is no value of its own."""
     wanted = spec.parent_context_cols if driving else None
     meaning = parent.named("model", "sequence", "grid", "derived", "copied")
-    return [c for c in parent.columns if c.name in meaning and (wanted is None or c.name in wanted)]
+    known = [c for c in parent.columns if c.name in meaning and c.name not in parent.protected]
+    return [c for c in known if wanted is None or c.name in wanted]
 
 
 def _of_strangers(path: tuple[int, ...], plan: TablePlan, plans: Mapping[str, TablePlan]) -> bool:
@@ -304,6 +315,11 @@ def _context(
             )
             for c in _shown(spec, parent, fk.role == "driving")
         ]
+        columns += [
+            ContextColumn(name=f"{name}:{c.name}", path=(fk.position,), column=c.name, type=c.type, hidden=True)
+            for c in parent.columns
+            if (c.role in COPIED_ONLY or c.name in parent.protected) and c.name not in fk.referenced_columns
+        ]
         if wanted is None:
             columns.append(ContextColumn(name=f"{name}:{DEGREE}", path=(fk.position,), column=DEGREE, type="bigint"))
         if fk.role == "driving" and wanted is None:
@@ -311,6 +327,6 @@ def _context(
             columns += [
                 c.model_copy(update={"name": f"{name}:{c.name}", "path": (fk.position, *c.path)})
                 for c in above
-                if c.path[0] == getattr(parent.driving, "position", None) and c.column != DEGREE
+                if c.path[0] == getattr(parent.driving, "position", None) and c.column != DEGREE and not c.hidden
             ]
     return tuple(columns)

@@ -23,7 +23,7 @@ from synthohive_spark.relational.deal import NOBODY, codes, deal_distinct, deal_
 from synthohive_spark.relational.distinct import Mask, distinct, grid_values, sequence_values
 from synthohive_spark.relational.elapsed import placed
 from synthohive_spark.relational.matching import DRIVER, Labels, Matcher, Matching, RankedLabels, label_name
-from synthohive_spark.relational.plan import DEGREE, ForeignKeyPlan, TablePlan
+from synthohive_spark.relational.plan import DEGREE, ForeignKeyPlan, TablePlan, same_name
 from synthohive_spark.relational.redraw import ROW, hidden
 from synthohive_spark.relational.selfref import parent_positions
 from synthohive_spark.relational.slots import HEAD, UNIT
@@ -83,8 +83,10 @@ class UnitGenerator:
             if name in self.plan.named("sequence", "grid"):
                 context[name] = as_model(carried(values), types[name])
         context.update(labels)
-        seen = pd.DataFrame(context, index=range(rows.count)) if context else None
+        shown = {name: context[name] for name in self.context_types()}
+        seen = pd.DataFrame(shown, index=range(rows.count)) if shown else None
         columns.update(self.values(seen, rows.count, rows.seed, rows.rng, self._fair(rows)))
+        columns.update({name: self._mostly(name, columns, context) for name in self.plan.near})
         columns.update({name: context[source] for name, source in self.plan.copied.items()})
         if self.plan.tiebreak is not None:
             columns[self.plan.tiebreak] = self._tied(columns, seen, rows)
@@ -114,12 +116,20 @@ class UnitGenerator:
                 made[law.column] = bounded(made[law.column], law, rng)
         return made
 
+    def _mostly(self, name: str, columns: Mapping[str, Values], context: Mapping[str, Values]) -> Values:
+        """A column that equals the ancestor's on the rows that the model chose; a null only where one is allowed."""
+        theirs = context[self.plan.near[name]].reset_index(drop=True)
+        same = columns[same_name(name)].fillna(False).to_numpy(bool)
+        if not self.plan.nullable(name):
+            same &= theirs.notna().to_numpy(bool)
+        return columns[name].reset_index(drop=True).astype(object).where(~same, theirs)
+
     def context_types(self) -> dict[str, str]:
         """Names and Spark types of the columns that the model sees, in its order."""
         types, matchers = self.plan.types(), cached_matching(self.artifact.matching).matchers
         own = [self.plan.sequence, *reversed(self.plan.grid)]
         return {
-            **{c.name: c.type for c in self.plan.context},
+            **{c.name: c.type for c in self.plan.shown},
             **{p.column: types[p.column] for p in own if p is not None},
             **{label_name(fk.columns): "string" for fk in self.plan.dealt if fk.position in matchers},
         }
@@ -287,7 +297,7 @@ class UnitGenerator:
         return bool(every) or (not apart and len(size) >= FAIR_FAMILIES and rows.slices == 1)
 
     def _modelled(self, context: pd.DataFrame | None, rows: int, seed: int, fair: bool = False) -> dict[str, Values]:
-        wanted = self.plan.named("model")
+        wanted = [*self.plan.named("model"), *map(same_name, self.plan.near)]
         if self.artifact.model is None or not wanted:
             return {}
         model = cached_model(self.model_cls, self.artifact.model)
