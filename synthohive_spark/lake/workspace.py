@@ -16,6 +16,7 @@ from synthohive_spark.errors import ConfigError, SerializationError, TrainingErr
 from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.lake.location import Location
 from synthohive_spark.models.artifact import Artifact
+from synthohive_spark.relational.matching import Matching
 from synthohive_spark.relational.plan import TablePlan
 
 
@@ -122,7 +123,8 @@ class Workspace:
         if model is None:
             nothing = [
                 F.lit(None).cast("binary").alias("model"),
-                *(F.lit("{}").alias(c) for c in ("matching", "metrics")),
+                F.lit("").alias("matching"),
+                F.lit("{}").alias("metrics"),
             ]
             model = self.spark.range(1).select(*nothing)
         text = plan.model_dump_json()
@@ -155,7 +157,9 @@ class Workspace:
             raise TrainingError(f"run {run_id!r} has no models in {self.place}; choose another with --run")
         try:
             plans = {r["table_name"]: TablePlan.model_validate_json(r["plan"]) for r in rows}
-        except ValueError as e:
+            for row in rows:
+                Matching.unpack(row["matching"])
+        except (ValueError, KeyError) as e:
             raise SerializationError(
                 f"a plan of run {run_id!r} was written by another version: {e}; train again"
             ) from e

@@ -298,7 +298,11 @@ class Matching:
 
     @classmethod
     def unpack(cls, text: str) -> Matching:
-        """The inverse of ``pack``; nothing is known where there is no text."""
+        """The inverse of ``pack``; nothing is known where there is no text.
+
+        Raises:
+            KeyError: the text is of another version.
+        """
         if not text:
             return cls()
         state = json.loads(text)
