@@ -35,6 +35,7 @@ from synthohive_spark.relational.context import Reader
 from synthohive_spark.relational.elapsed import elapsed
 from synthohive_spark.relational.matching import learn
 from synthohive_spark.relational.plan import ContextColumn, TablePlan, same_name
+from synthohive_spark.relational.relative import factors
 from synthohive_spark.relational.values import as_model
 from synthohive_spark.sampling import ORDER, training_frame
 from synthohive_spark.strict import nearest
@@ -113,7 +114,8 @@ class Trainer:
         sample = pa.Table.from_batches(parts)
         data, context = self.frames(sample)
         seed = seed_of(self.settings.seed, self.plan.table, "train") % 2**31
-        data = _filled(elapsed(data, context, self.plan.after), self.plan.absent, seed)
+        data = factors(elapsed(data, context, self.plan.after), context, self.plan.relative)
+        data = _filled(data, self.plan.absent, seed)
         named = {fk.position: f"p{fk.position}" for fk in self.plan.foreign_keys}
         parents = {i: _identity(sample, name) for i, name in named.items() if name in sample.column_names}
         context = _as_published(context, self.plan.shown, parents, self.settings.min_subjects)

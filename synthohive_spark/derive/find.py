@@ -18,9 +18,10 @@ from synthohive_spark.lake.location import quote
 from synthohive_spark.logs import get_logger
 from synthohive_spark.metadata import Table
 from synthohive_spark.relational.context import Reader, add_context
-from synthohive_spark.relational.plan import DEGREE, After, TablePlan
+from synthohive_spark.relational.plan import DEGREE, After, Relative, TablePlan
 
 log = get_logger(__name__)
+LEARNT = ("near", "relative")  # nothing to verify: the model learns how often, and by how much
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Found:
         absent: {column: those of which any makes it null}.
         after: {time: those of the row and of its context that it is never before}, bases first.
         near: {text: name of the context column that it equals on most rows}.
+        relative: {number: what it is a multiple of}.
     """
 
     derived: dict[str, str]
@@ -42,6 +44,7 @@ class Found:
     absent: dict[str, tuple[str, ...]]
     after: dict[str, After]
     near: dict[str, str]
+    relative: dict[str, Relative]
 
 
 def find(plan: TablePlan, spec: Table, frame: DataFrame, read: Reader, plans: Mapping[str, TablePlan]) -> Found:
@@ -88,7 +91,7 @@ class _Search:
         wide = self._with_context(sampled(frame, key, self.plan.rows), read, plans) if self.seen else None
         sample = wide if wide is not None else self._own(sampled(frame, key, self.plan.rows))
         found = candidates(sample, searcher)
-        mostly = [law for law in found if law.kind == "near"]  # nothing to verify: the model learns how often
+        mostly = [law for law in found if law.kind in LEARNT]
         possible = [law for law in found if law not in mostly and self._lawful(law)]
         needs_context = any(i.startswith("c") for law in possible for i in law.inputs)
         whole = self._with_context(frame, read, plans) if needs_context else self._own(frame)
@@ -129,14 +132,27 @@ class _Search:
         near = self._near(laws, set(derived) | set(copied))
         for column, source in near.items():
             log.info("law_found", table=self.plan.table, column=column, expression=f"mostly the parent's {source}")
+        relative = self._relative(laws, set(derived) | set(copied))
+        for column, base in relative.items():
+            log.info("law_found", table=self.plan.table, column=column, expression=f"times the parent's {base.seen}")
         whole = {self.names[t] for t, law in choice.values.items() if law.reach == "whole" and t in sql}
         absent = {self.names[t]: tuple(self.names[i] for i in law.inputs) for t, law in choice.nulls.items()}
-        return Found(derived, frozenset(whole), copied, absent, after, near)
+        return Found(derived, frozenset(whole), copied, absent, after, near, relative)
 
     def _near(self, laws: list[Law], decided: Collection[str]) -> dict[str, str]:
         """Texts that nothing else decides and that mostly equal an ancestor's."""
         found = {self.names[law.target]: law.inputs[0] for law in laws if law.kind == "near"}
         return {c: self.plan.context[int(i[1:])].name for c, i in found.items() if c not in decided}
+
+    def _relative(self, laws: list[Law], decided: Collection[str]) -> dict[str, Relative]:
+        """Numbers that nothing else decides and that are multiples of an ancestor's."""
+        multiples = [law for law in laws if law.kind == "relative" and self.names[law.target] not in decided]
+        bases = {self.names[law.target]: (self.plan.context[int(law.inputs[0][1:])], law.step) for law in multiples}
+        return {
+            column: Relative(seen=base.name, scale=scale if scale >= 0 else None)
+            for column, (base, scale) in bases.items()
+            if not base.hidden
+        }
 
     def _after(self, laws: list[Law], decided: Collection[str]) -> dict[str, After]:
         """Order among the times that the model draws, with those of the row's key and of its ancestors."""

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Kind = Literal[
-    "copy", "part", "affine", "digits", "sum", "radix", "clock", "product", "ratio", "null_when", "after", "near"
-]
+    "copy", "part", "affine", "digits", "sum", "radix", "clock", "product", "ratio",
+    "null_when", "after", "near", "relative",
+]  # fmt: skip
 Reach = Literal["whole", "fill", "part"]
 RANK = {k: i for i, k in enumerate(("copy", "part", "affine", "digits", "sum", "radix", "clock", "product", "ratio"))}
 NARROW = ("tinyint", "smallint", "int", "decimal")  # a result that does not fit becomes null instead of an error
@@ -20,7 +21,7 @@ class Law:
 
     Attributes:
         kind: its form; simpler forms come first in ``RANK``. Those that are not in it give no value: they say when the
-            target is null, what it is never before, or what it mostly equals.
+            target is null, what it is never before, what it mostly equals or is a multiple of.
         target: id of the column that follows from the others; ids are ``v0``.. for a table's own columns by position,
             ``c0``.. for what it sees of its ancestors.
         inputs: ids of the others.
@@ -30,6 +31,7 @@ class Law:
         zone: the time zone that a part of a time is taken in.
         distinct: distinct values of the target in the sample.
         step: of a time, microseconds of the coarsest grid (days, hours ...) that it lies on; 0 for dates.
+            Of a multiple, the decimals that it is rounded to; -1 for all.
     """
 
     kind: Kind

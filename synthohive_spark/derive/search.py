@@ -24,6 +24,7 @@ from synthohive_spark.derive.calendar import YEARS, between, parts
 from synthohive_spark.derive.law import RANK, Law
 from synthohive_spark.derive.near import near
 from synthohive_spark.derive.order import orders
+from synthohive_spark.derive.relative import relative
 from synthohive_spark.derive.sample import EVIDENCE, EXACT, ROWS, Column, Sample, Vector, evidence, judge, read
 from synthohive_spark.worker import forget_archives
 
@@ -71,7 +72,7 @@ def search(sample: Sample) -> list[Law]:
         lines = affine([t for t in targets if t.distinct > 1][:COLUMNS], inputs, sample.probe)
         laws += [law for target, line in lines if (law := _law(sample, target, line)) is not None]
     laws.sort(key=lambda law: (law.reach != "whole", RANK[law.kind], _number(law.target), law.sql))
-    return _likely_zones(laws)[:MOST] + nulls(sample)[:MOST] + orders(sample)[:MOST] + near(sample)[:MOST]
+    return _likely_zones(laws)[:MOST] + nulls(sample)[:MOST] + orders(sample)[:MOST] + near(sample) + relative(sample)
 
 
 def _likely_zones(laws: list[Law]) -> list[Law]:

@@ -23,7 +23,8 @@ def derived_columns(table: Table, name: str, plans: Mapping[str, TablePlan]) -> 
     after = {c: f"never before {_bases(plan, law, plans)}" for c, law in plan.after.items()}
     copied = {c: _ancestor(plan, seen, plans) for c, seen in plan.copied.items()}
     near = {c: f"{_ancestor(plan, seen, plans)} on most rows" for c, seen in plan.near.items()}
-    laws = {**near, **after, **plan.derived, **copied}
+    relative = {c: f"a factor times {_ancestor(plan, law.seen, plans)}" for c, law in plan.relative.items()}
+    laws = {**near, **relative, **after, **plan.derived, **copied}
     laws |= {c: f"{after[c]}; {plan.derived[c]}" for c in after if c in plan.derived}
     return tuple(DerivedColumn(c.name, laws[c.name], c.name in table.declared) for c in plan.columns if c.name in laws)
 

@@ -175,6 +175,18 @@ class After(Strict):
         return " or ".join((*self.own, *self.seen))
 
 
+class Relative(Strict):
+    """What a number is a multiple of: the model learns by how much.
+
+    Attributes:
+        seen: the name of an ancestor's number in the context.
+        scale: decimals that it is rounded to; None for no rounding.
+    """
+
+    seen: str
+    scale: int | None = None
+
+
 def same_name(column: str) -> str:
     """The name under which a model draws whether a column equals the one that ``TablePlan.near`` names."""
     return f"{column}:{SAME}"
@@ -196,6 +208,7 @@ class TablePlan(Strict):
         copied: {column: the context column that it equals}.
         absent: {column: those of which any makes it null}; ``derived`` sees to it, so the model need not learn it.
         after: {time: what it is never before}, bases first.
+        relative: {number: what it is a multiple of}.
         near: {text: the context column that it equals on most rows}; the model draws on which (``same_name``).
         bounds: the constraints that people declared.
         tiebreak: the modelled key column that is drawn again where a primary key would repeat.
@@ -222,6 +235,7 @@ class TablePlan(Strict):
     copied: dict[str, str] = {}
     absent: dict[str, tuple[str, ...]] = {}
     after: dict[str, After] = {}
+    relative: dict[str, Relative] = {}
     near: dict[str, str] = {}
     bounds: tuple[Constraint, ...] = ()
     reference: bool = False

@@ -124,7 +124,8 @@ class _Profiler:
         """The plan with what decides the columns that no key decides: laws, shapes, else the model."""
         laws = find(plan, self.spec, frame, self.source.frame, self.plans)
         after = (seen for law in laws.after.values() for seen in law.seen)
-        named = {*laws.copied.values(), *laws.near.values(), *after}
+        multiples = (law.seen for law in laws.relative.values())
+        named = {*laws.copied.values(), *laws.near.values(), *after, *multiples}
         roles.update(dict.fromkeys(laws.whole, "derived"))
         roles.update(dict.fromkeys(laws.copied, "copied"))
         learnt = [c for c, r in roles.items() if r == "model"]
@@ -141,6 +142,7 @@ class _Profiler:
                 "copied": laws.copied,
                 "absent": laws.absent,
                 "after": laws.after,
+                "relative": {c: law for c, law in laws.relative.items() if roles[c] == "model"},
                 "near": laws.near,
             }
         )

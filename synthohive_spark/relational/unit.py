@@ -25,6 +25,7 @@ from synthohive_spark.relational.elapsed import placed
 from synthohive_spark.relational.matching import DRIVER, Labels, Matcher, Matching, RankedLabels, label_name
 from synthohive_spark.relational.plan import DEGREE, ForeignKeyPlan, TablePlan, same_name
 from synthohive_spark.relational.redraw import ROW, hidden
+from synthohive_spark.relational.relative import multiplied
 from synthohive_spark.relational.selfref import parent_positions
 from synthohive_spark.relational.slots import HEAD, UNIT
 from synthohive_spark.relational.values import (
@@ -314,7 +315,7 @@ class UnitGenerator:
                     + (f", without the columns {missing}" if missing else "")
                 )
         drawn = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0].reset_index(drop=True)
-        drawn = placed(drawn, context, self.plan.after)
+        drawn = multiplied(placed(drawn, context, self.plan.after), context, self.plan.relative)
         return {c: drawn[c] for c in wanted}
 
     def _tied(self, columns: dict[str, Values], context: pd.DataFrame | None, rows: UnitRows) -> Values:
