@@ -50,7 +50,8 @@ def training_frame(table: str, plans: Mapping[str, TablePlan], read: Reader, sam
     place = {c.name: f"c{i}" for i, c in enumerate(plan.context)}
     same = {f"n{i}": F.col(f"n{i}").eqNullSafe(F.col(place[seen])) for i, seen in enumerate(plan.near.values())}
     hidden = [place[c.name] for c in plan.context if c.hidden]
-    return joined.withColumns(same).drop(*(k for names in keys.values() for k in names), *hidden)
+    joined = joined.withColumns(same) if same else joined
+    return joined.drop(*(k for names in keys.values() for k in names), *hidden)
 
 
 def _sampled(table: str, plans: Mapping[str, TablePlan], read: Reader, sample_rows: int, seed: int) -> DataFrame:

@@ -130,8 +130,6 @@ class _Search:
         for column, source in copied.items():
             log.info("law_found", table=self.plan.table, column=column, expression=f"the parent's {source}")
         near = self._near(laws, set(derived) | set(copied))
-        for column, source in near.items():
-            log.info("law_found", table=self.plan.table, column=column, expression=f"mostly the parent's {source}")
         relative = self._relative(laws, set(derived) | set(copied))
         for column, base in relative.items():
             log.info("law_found", table=self.plan.table, column=column, expression=f"times the parent's {base.seen}")

@@ -70,7 +70,7 @@ def _evaluate_table(
 ) -> TableEvaluation:
     began = time.monotonic()
     table, original, copy = metadata.tables[name], real[name], synthetic[name]
-    what = plan(table, original, plans[name].protected if name in plans else ())
+    what = plan(table, original, plans[name].protected if name in plans else {})
     real_profile, synthetic_profile = profiles(original, copy, what)
     compared = columns.compare(original, copy, what, real_profile, synthetic_profile, min_subjects)
     families = relations.families(name, table.foreign_keys, real, synthetic)

@@ -6,8 +6,9 @@ later expression meets them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -65,18 +66,18 @@ def kind_of(kind: T.DataType) -> str | None:
     return next((name for name, types in families if isinstance(kind, types)), None)
 
 
-def plan(table: Table, frame: DataFrame, protected: Sequence[str] = ()) -> Plan:
+def plan(table: Table, frame: DataFrame, protected: Mapping[str, str] = MappingProxyType({})) -> Plan:
     """Sort the columns of a real table by what happens to them.
 
     Args:
         table: its metadata.
         frame: its rows.
-        protected: columns that are written as the shape of their values, because most of these are rare.
+        protected: {column: why its values mean nothing}.
     """
     reasons = {c: "foreign key" for fk in table.foreign_keys for c in fk.columns}
     if len(table.primary_key) == 1:
         reasons[table.primary_key[0]] = "primary key"
-    reasons.update(dict.fromkeys(protected, "rare values, written as their shape"))
+    reasons.update(protected)
     reasons.update(dict.fromkeys(table.pii, "personal data, replaced"))
     fields: list[Field] = []
     skipped: list[SkippedColumn] = []

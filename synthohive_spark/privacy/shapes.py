@@ -107,11 +107,11 @@ def shape_plans(
     min_subjects: int,
     text_share: float,
 ) -> dict[str, ShapePlan]:
-    """Shapes of the columns that no model may learn: those named, and strings that are mostly rare values.
+    """Shapes of the columns that no model may learn: declared ``pii``, and strings that are mostly rare values.
 
     Args:
         frame: the table.
-        private: columns that are named: declared ``pii``, and what repeats the like of an ancestor.
+        private: columns that are declared ``pii``.
         candidates: columns that a model would learn otherwise.
         types: Spark type of each column.
         min_subjects: a value of fewer rows is rare.

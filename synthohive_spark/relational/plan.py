@@ -18,6 +18,8 @@ from synthohive_spark.strict import Strict
 Role = Literal["model", "surrogate", "sequence", "grid", "foreign", "shape", "derived", "copied"]
 KeyRole = Literal["driving", "drawn", "bound", "late", "implied", "self"]
 SAME = "="  # behind the name of a column: whether it equals the ancestor's
+SHAPED = "rare values, written as their shape"
+REPEATED = "repeats a key of its parent, or values that are written as their shape"
 DEGREE = "#"  # the name under which context holds a family's size, or a drawn parent's number of children
 
 
@@ -245,10 +247,11 @@ class TablePlan(Strict):
         return [c.name for c in self.columns if c.role in roles]
 
     @property
-    def protected(self) -> list[str]:
-        """Columns whose values mean nothing: shapes, and copies of what no model sees."""
+    def protected(self) -> dict[str, str]:
+        """Columns whose values mean nothing, and why: shapes, and copies of what no model sees."""
         hidden = {c.name for c in self.context if c.hidden}
-        return [*self.named("shape"), *(c for c, seen in self.copied.items() if seen in hidden)]
+        copies = [c for c, seen in self.copied.items() if seen in hidden]
+        return {**dict.fromkeys(self.named("shape"), SHAPED), **dict.fromkeys(copies, REPEATED)}
 
     @property
     def shown(self) -> list[ContextColumn]:

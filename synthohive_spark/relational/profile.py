@@ -123,16 +123,18 @@ class _Profiler:
     ) -> TablePlan:
         """The plan with what decides the columns that no key decides: laws, shapes, else the model."""
         laws = find(plan, self.spec, frame, self.source.frame, self.plans)
-        after = (seen for law in laws.after.values() for seen in law.seen)
-        multiples = (law.seen for law in laws.relative.values())
-        named = {*laws.copied.values(), *laws.near.values(), *after, *multiples}
         roles.update(dict.fromkeys(laws.whole, "derived"))
         roles.update(dict.fromkeys(laws.copied, "copied"))
         learnt = [c for c, r in roles.items() if r == "model"]
-        hidden = {c.name for c in plan.context if c.hidden}
-        private = {*self.spec.pii, *(c for c, seen in laws.near.items() if seen in hidden)}
-        shapes = shape_plans(frame, private, learnt, types, self.min_subjects, TEXT_SHARE)
+        shapes = shape_plans(frame, self.spec.pii, learnt, types, self.min_subjects, TEXT_SHARE)
         roles.update(dict.fromkeys(shapes, "shape"))
+        hidden = {c.name for c in plan.context if c.hidden}
+        near = {c: seen for c, seen in laws.near.items() if c in shapes or seen not in hidden}
+        for column, seen in near.items():
+            log.info("law_found", table=self.name, column=column, expression=f"mostly the parent's {seen}")
+        relative = {c: law for c, law in laws.relative.items() if roles[c] == "model"}
+        after = (seen for law in laws.after.values() for seen in law.seen)
+        named = {*laws.copied.values(), *near.values(), *after, *(law.seen for law in relative.values())}
         return plan.model_copy(
             update={
                 "columns": _columns(types, roles),
@@ -142,8 +144,8 @@ class _Profiler:
                 "copied": laws.copied,
                 "absent": laws.absent,
                 "after": laws.after,
-                "relative": {c: law for c, law in laws.relative.items() if roles[c] == "model"},
-                "near": laws.near,
+                "relative": relative,
+                "near": near,
             }
         )
 
