@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 import numpy as np
 
 from synthohive_spark.derive.law import Law
-from synthohive_spark.derive.sample import EVIDENCE, FEW, ROWS, Column, Sample, Vector
+from synthohive_spark.derive.sample import EVIDENCE, FEW, ROWS, Column, Sample, Vector, alike
 
 FAMILIES = ("date", "time", "plain time")
 RECURRING = 1e-3  # by which two rows must more often have one end than one length
@@ -44,15 +44,9 @@ def _ordered(sample: Sample, base: Column, target: Column) -> bool:
     first, second = a[known], b[known]
     if len(second) < ROWS or np.isnan(first).any() or (second < first).any():
         return False
-    if _alike(second) > _alike(second - first) + RECURRING:
+    if alike(second) > alike(second - first) + RECURRING:
         return False
     return -len(second) * math.log(_by_chance(first, second)) >= EVIDENCE
-
-
-def _alike(values: Vector) -> float:
-    """How often two rows have the same value."""
-    shares = np.unique(values, return_counts=True)[1] / len(values)
-    return float((shares**2).sum())
 
 
 def _by_chance(first: Vector, second: Vector) -> float:

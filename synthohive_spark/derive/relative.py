@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from synthohive_spark.derive.law import Law
-from synthohive_spark.derive.sample import ROWS, Column, Sample, Vector
+from synthohive_spark.derive.sample import ROWS, Column, Sample, alike
 
-DIGITS = 1e-3  # relative difference of factors that are one: prices are rounded
+WIDTH = 0.01  # relative difference of factors that are one: prices are rounded
 ALIKE = 0.2  # how often two rows must have one factor
 MORE_ALIKE = 5.0  # than they have one value, or one would without the ancestor
 
@@ -31,11 +31,5 @@ def _score(target: Column, base: Column) -> float:
     mine, theirs = target.values[known], base.values[known]
     if len(mine) < ROWS or not (theirs > 0).all() or not (mine >= 0).all():
         return 0.0
-    alike = _alike(np.round(np.log(np.maximum(mine, 1e-9) / theirs) / DIGITS / 10))
-    return alike if alike >= max(ALIKE, MORE_ALIKE * _alike(mine), MORE_ALIKE * _alike(theirs)) else 0.0
-
-
-def _alike(values: Vector) -> float:
-    """How often two rows have the same value."""
-    shares = np.unique(values, return_counts=True)[1] / len(values)
-    return float((shares**2).sum())
+    same = alike(np.round(np.log(np.maximum(mine, 1e-9) / theirs) / WIDTH))
+    return same if same >= max(ALIKE, MORE_ALIKE * alike(mine), MORE_ALIKE * alike(theirs)) else 0.0

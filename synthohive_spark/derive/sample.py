@@ -142,8 +142,13 @@ def evidence(values: Vector) -> float:
     """How unlikely it is, in nats, that two independent columns of such values agree on every row."""
     if not len(values):
         return 0.0
+    return -len(values) * math.log(alike(values))
+
+
+def alike(values: Vector) -> float:
+    """How often two rows have the same value."""
     shares = np.unique(values, return_counts=True)[1] / len(values)
-    return -len(values) * math.log(float((shares**2).sum()))
+    return float((shares**2).sum())
 
 
 def judge(target: Vector, made: Vector, tolerance: float = 0.0) -> Reach | None:
