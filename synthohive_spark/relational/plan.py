@@ -211,7 +211,8 @@ class TablePlan(Strict):
         absent: {column: those of which any makes it null}; ``derived`` sees to it, so the model need not learn it.
         after: {time: what it is never before}, bases first.
         relative: {number: what it is a multiple of}.
-        near: {text: the context column that it equals on most rows}; the model draws on which (``same_name``).
+        near: {protected text: the context column that it equals on most rows}; the model draws on which, as
+            ``same_name``.
         bounds: the constraints that people declared.
         tiebreak: the modelled key column that is drawn again where a primary key would repeat.
     """

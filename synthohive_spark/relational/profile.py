@@ -128,8 +128,7 @@ class _Profiler:
         learnt = [c for c, r in roles.items() if r == "model"]
         shapes = shape_plans(frame, self.spec.pii, learnt, types, self.min_subjects, TEXT_SHARE)
         roles.update(dict.fromkeys(shapes, "shape"))
-        hidden = {c.name for c in plan.context if c.hidden}
-        near = {c: seen for c, seen in laws.near.items() if c in shapes or seen not in hidden}
+        near = {c: seen for c, seen in laws.near.items() if c in shapes}  # values that can be kept are kept
         for column, seen in near.items():
             log.info("law_found", table=self.name, column=column, expression=f"mostly the parent's {seen}")
         relative = {c: law for c, law in laws.relative.items() if roles[c] == "model"}
