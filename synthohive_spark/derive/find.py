@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from synthohive_spark.derive.choose import choose, names_in
@@ -16,7 +16,7 @@ from synthohive_spark.derive.search import Searcher
 from synthohive_spark.derive.verify import candidates, sampled, verified
 from synthohive_spark.lake.location import quote
 from synthohive_spark.logs import get_logger
-from synthohive_spark.metadata import Table
+from synthohive_spark.metadata import TEXT, Table
 from synthohive_spark.relational.context import Reader, add_context
 from synthohive_spark.relational.plan import DEGREE, After, Relative, TablePlan
 
@@ -68,7 +68,7 @@ class _Search:
     def __init__(self, plan: TablePlan, spec: Table) -> None:
         self.plan = plan.model_copy(update={"context": tuple(c for c in plan.context if c.column != DEGREE)})
         self.declared = spec.declared
-        own = [c for c in plan.columns if family_of(c.type) is not None]
+        own = [c for c in plan.columns if family_of(c.type) and (c.name not in spec.pii or c.type.startswith(TEXT))]
         position = {c.name: i for i, c in enumerate(plan.columns)}
         self.ids = {c.name: f"v{position[c.name]}" for c in own}
         self.names = {i: n for n, i in self.ids.items()}
@@ -127,8 +127,6 @@ class _Search:
         after = self._after(laws, set(derived) - set(only_null) | set(copied))
         for column, bases in after.items():
             log.info("law_found", table=self.plan.table, column=column, expression=f"never before {bases.text}")
-        for column, source in copied.items():
-            log.info("law_found", table=self.plan.table, column=column, expression=f"the parent's {source}")
         near = self._near(laws, set(derived) | set(copied))
         relative = self._relative(laws, set(derived) | set(copied))
         for column, base in relative.items():
@@ -182,7 +180,12 @@ class _Search:
         return names_in(self.declared[target], [c.name for c in self.plan.columns]) - {target}
 
     def _own(self, frame: DataFrame) -> DataFrame:
-        return frame.select(*(F.col(quote(n)).alias(i) for n, i in self.ids.items()))
+        return frame.select(*(self._seen(F.col(quote(n)), i) for n, i in self.ids.items()))
+
+    def _seen(self, column: Column, i: str) -> Column:
+        """A column as the search sees it: of a text its hash, for all that is asked is whether it equals others."""
+        text = {**self.types, **self.seen}[i].startswith(TEXT)
+        return (F.when(column.isNotNull(), F.xxhash64(column).cast("string")) if text else column).alias(i)
 
     def _with_context(self, frame: DataFrame, read: Reader, plans: Mapping[str, TablePlan]) -> DataFrame:
         """Rows with what they see of their ancestors, columns named by id."""
@@ -196,7 +199,6 @@ class _Search:
             for fk in self.plan.foreign_keys
             for c, k in zip(fk.columns, keys.get(fk.position, []), strict=False)
         ]
-        own = [F.col(quote(n)).alias(i) for n, i in self.ids.items()]
-        return add_context(frame.select(*own, *held), keys, self.plan, read, plans).select(
-            *self.ids.values(), *self.seen
-        )
+        own = [self._seen(F.col(quote(n)), i) for n, i in self.ids.items()]
+        whole = add_context(frame.select(*own, *held), keys, self.plan, read, plans)
+        return whole.select(*self.ids.values(), *(self._seen(F.col(i), i) for i in self.seen))

@@ -14,7 +14,7 @@ from synthohive_spark.errors import SchemaValidationError
 from synthohive_spark.lake.location import quote
 from synthohive_spark.lake.source import SourceLake
 from synthohive_spark.logs import get_logger
-from synthohive_spark.metadata import Table
+from synthohive_spark.metadata import TEXT, Table
 from synthohive_spark.parallel import side_by_side
 from synthohive_spark.privacy.shapes import shape_plans
 from synthohive_spark.relational.conditional import Learner, conditional_law
@@ -40,11 +40,7 @@ log = get_logger(__name__)
 FORESEEN = "a cycle of tables needs the rows of this table before its parents are made"
 STRANGERS = "few rows of the ancestor's table have children, and others would have them in the copy"
 FEW_SUBJECTS, FEW_SHARE = 256, 0.5  # ancestors below both teach who they are, not what their attributes mean
-COPIED_ONLY = (
-    "shape",
-    "foreign",
-    "surrogate",
-)  # roles of an ancestor's columns that a child may repeat, not learn from
+KEYS = ("foreign", "surrogate")  # roles of an ancestor's columns that a child may repeat, not learn from
 TEXT_SHARE = 0.5  # a string column is text where more of its rows hold rare values
 
 
@@ -124,29 +120,41 @@ class _Profiler:
         """The plan with what decides the columns that no key decides: laws, shapes, else the model."""
         laws = find(plan, self.spec, frame, self.source.frame, self.plans)
         roles.update(dict.fromkeys(laws.whole, "derived"))
-        roles.update(dict.fromkeys(laws.copied, "copied"))
+        made_up = {c.name for c in plan.context if c.column in self._parent(plan, c).protected}
+        safe = {c: seen for c, seen in laws.copied.items() if seen not in made_up}
+        roles.update(dict.fromkeys(safe, "copied"))
         learnt = [c for c, r in roles.items() if r == "model"]
         shapes = shape_plans(frame, self.spec.pii, learnt, types, self.min_subjects, TEXT_SHARE)
-        roles.update(dict.fromkeys(shapes, "shape"))
-        near = {c: seen for c, seen in laws.near.items() if c in shapes}  # values that can be kept are kept
-        for column, seen in near.items():
-            log.info("law_found", table=self.name, column=column, expression=f"mostly the parent's {seen}")
+        # Protected texts repeat protected texts. Others are kept where they can be, though the parent's are made up.
+        copied = {c: seen for c, seen in laws.copied.items() if c in safe or c in shapes}
+        near = {c: seen for c, seen in laws.near.items() if c in shapes}
+        shapes = {c: shape for c, shape in shapes.items() if c not in copied}
+        roles.update({**dict.fromkeys(shapes, "shape"), **dict.fromkeys(copied, "copied")})
+        for column, seen in {**copied, **near}.items():
+            often = "mostly " if column in near else ""
+            log.info("law_found", table=self.name, column=column, expression=f"{often}the parent's {seen}")
         relative = {c: law for c, law in laws.relative.items() if roles[c] == "model"}
         after = (seen for law in laws.after.values() for seen in law.seen)
-        named = {*laws.copied.values(), *near.values(), *after, *(law.seen for law in relative.values())}
+        named = {*copied.values(), *near.values(), *after, *(law.seen for law in relative.values())}
         return plan.model_copy(
             update={
                 "columns": _columns(types, roles),
                 "context": self._learnable(plan, named),
                 "shapes": shapes,
                 "derived": laws.derived,
-                "copied": laws.copied,
+                "copied": copied,
                 "absent": laws.absent,
                 "after": laws.after,
                 "relative": relative,
                 "near": near,
             }
         )
+
+    def _parent(self, plan: TablePlan, column: ContextColumn) -> TablePlan:
+        """The plan of the ancestor that a context column comes from."""
+        for position in column.path:
+            plan = self.plans[next(k for k in plan.foreign_keys if k.position == position).references]
+        return plan
 
     def _learnable(self, plan: TablePlan, needed: set[str]) -> tuple[ContextColumn, ...]:
         """The context without attributes of few ancestors out of many, which would only teach who these are.
@@ -321,7 +329,8 @@ def _context(
         columns += [
             ContextColumn(name=f"{name}:{c.name}", path=(fk.position,), column=c.name, type=c.type, hidden=True)
             for c in parent.columns
-            if (c.role in COPIED_ONLY or c.name in parent.protected) and c.name not in fk.referenced_columns
+            if (c.role in KEYS or (c.name in parent.protected and c.type.startswith(TEXT)))
+            and c.name not in fk.referenced_columns
         ]
         if wanted is None:
             columns.append(ContextColumn(name=f"{name}:{DEGREE}", path=(fk.position,), column=DEGREE, type="bigint"))

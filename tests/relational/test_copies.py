@@ -16,7 +16,7 @@ from tests.lakes import fitted, key_faults, write_lake
 
 pytestmark = pytest.mark.spark
 PEOPLE, ORDERS, PARCELS, AGENTS = 90, 1_500, 2_000, 6
-GIFTS, PII = 0.1, ["mail", "ship_name"]
+GIFTS, PII = 0.1, ["mail", "ship_name", "bill_street"]
 
 
 def planted() -> dict[str, pd.DataFrame]:
@@ -66,7 +66,7 @@ def test_texts_and_keys_of_a_parent_are_repeated(spark: SparkSession, tmp_path: 
         "agents": {"primary_key": "agent"},
         "people": {"primary_key": "person", "foreign_keys": [key("agent", "agents", "agent")], "pii": ["mail"]},
         "orders": {"primary_key": "order", "foreign_keys": [key("person", "people", "person")], "pii": PII},
-        "parcels": {"primary_key": "parcel", "foreign_keys": [key("order", "orders", "order")]},
+        "parcels": {"primary_key": "parcel", "foreign_keys": [key("order", "orders", "order")], "pii": ["to_street"]},
     }
     metadata, tables = Metadata.load({"tables": spec}), planted()
     made = fitted(spark, metadata, write_lake(spark, tmp_path / "source", tables))
