@@ -19,10 +19,9 @@ def near(sample: Sample) -> list[Law]:
     texts = [c for c in sample.columns if c.type.startswith(TEXT)]
     found = []
     for target in (c for c in texts if c.target and c.distinct > 1):
-        equal = {c.id: _equal(target, c) for c in texts if c.id.startswith("c")}
-        best = max(equal, key=lambda i: float(equal[i].mean()), default=None)
-        base = next((c for c in texts if c.id == best), None)
-        if base is not None and not equal[base.id].all() and _by_more_than_chance(target, base, equal[base.id]):
+        seen = [(_equal(target, c), c) for c in texts if c.id.startswith("c")]
+        equal, base = max(seen, key=lambda pair: float(pair[0].mean()), default=(np.ones(0, bool), target))
+        if not equal.all() and _by_more_than_chance(target, base, equal):
             found.append(Law("near", target.id, (base.id,), "{0}", "part", "", target.distinct))
     return found
 

@@ -6,7 +6,7 @@ text that is nearly unique per row.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from synthohive_spark.lake.location import quote
-from synthohive_spark.metadata import INTEGRAL, TEXT
+from synthohive_spark.metadata import INTEGRAL, TEXT, Table
 from synthohive_spark.randomness import Ints
 from synthohive_spark.relational.keyformat import KeyFormat, Mask, counted
 from synthohive_spark.relational.plan import ShapePlan
@@ -101,7 +101,7 @@ def _words(length: int) -> tuple[str, ...]:
 
 def shape_plans(
     frame: DataFrame,
-    private: Collection[str],
+    spec: Table,
     candidates: Sequence[str],
     types: Mapping[str, str],
     min_subjects: int,
@@ -111,14 +111,14 @@ def shape_plans(
 
     Args:
         frame: the table.
-        private: columns that are declared ``pii``.
+        spec: its metadata.
         candidates: columns that a model would learn otherwise.
         types: Spark type of each column.
         min_subjects: a value of fewer rows is rare.
         text_share: a string column is text where more of its rows than this hold rare values.
     """
-    strings = [c for c in candidates if types[c].startswith(TEXT) and c not in private]
-    personal = [c for c in candidates if c in private]
+    strings = [c for c in candidates if types[c].startswith(TEXT) and c not in spec.pii]
+    personal = [c for c in candidates if c in spec.pii]
     wanted = list(personal)
     counts = frame.agg(
         F.count(F.lit(1)).alias("rows"),

@@ -28,6 +28,7 @@ from synthohive_spark.relational.linkage import LinkageModel
 from synthohive_spark.relational.margins import fit_margins
 from synthohive_spark.relational.plan import DEGREE, TablePlan
 from synthohive_spark.relational.tree import Tree
+from synthohive_spark.relational.values import Values
 
 FEW = 3  # parents that share a stretch of degrees at least, if ``min_subjects`` asks for no more
 CLUSTERS = 32  # clusters of parents; the best of ClavaDDPM's own ablation is 20, more only dilutes small tables
@@ -217,9 +218,10 @@ class Meeting:
         np.add.at(joint, (tree.apply(x), met), 1.0)
         return cls(*tree.narrowed(features), joint)
 
-    def groups(self, context: pd.DataFrame) -> Ints:
-        """The group of each row, from the context of its other parents."""
-        return self.row_tree.apply(self.rows.matrix(context))
+    def groups(self, shown: Mapping[str, Values], wanted: Ints) -> Ints:
+        """The group of each wanted row, from what is known of its other parents; shape (wanted,)."""
+        seen = pd.DataFrame({n: shown[n].array[wanted] for n in self.rows.columns}, index=range(len(wanted)))
+        return self.row_tree.apply(self.rows.matrix(seen))
 
     def deal(self, groups: Ints, clusters: Ints, rng: np.random.Generator) -> Ints:
         """For each row the slot it gets, shape (rows,): groups meet clusters as in the source.

@@ -124,7 +124,7 @@ class _Profiler:
         safe = {c: seen for c, seen in laws.copied.items() if seen not in made_up}
         roles.update(dict.fromkeys(safe, "copied"))
         learnt = [c for c, r in roles.items() if r == "model"]
-        shapes = shape_plans(frame, self.spec.pii, learnt, types, self.min_subjects, TEXT_SHARE)
+        shapes = shape_plans(frame, self.spec, learnt, types, self.min_subjects, TEXT_SHARE)
         # Protected texts repeat protected texts. Others are kept where they can be, though the parent's are made up.
         copied = {c: seen for c, seen in laws.copied.items() if c in safe or c in shapes}
         near = {c: seen for c, seen in laws.near.items() if c in shapes}

@@ -179,7 +179,7 @@ class UnitGenerator:
         pattern = self.patterns.which(rows.index, alone)
         for i, fk in enumerate(self.plan.dealt):
             if i == self.plan.first_null and known.nulls is not None and not alone:
-                groups = known.nulls.groups(pd.DataFrame({**context, **labels}, index=range(rows.count)))
+                groups = known.nulls.groups({**context, **labels}, np.arange(rows.count))
                 pattern = pattern[known.nulls.deal(groups, pattern, rows.rng)]
             parents = self._shares(i, fk, unit)
             wanted = np.flatnonzero(self.patterns.are_set(i, pattern, alone))
@@ -275,10 +275,10 @@ class UnitGenerator:
         elif matcher is None or cluster is None:
             dealt = rows.rng.permutation(len(slots)).astype(np.int64)
         else:
-            needed = matcher.meeting.rows.columns
-            shown = {**context, DRIVER: self._driver_clusters(rows, matcher)} if DRIVER in needed else context
-            seen = pd.DataFrame({n: shown[n].array[wanted] for n in needed}, index=range(len(wanted)))
-            dealt = matcher.meeting.deal(matcher.meeting.groups(seen), cluster[slots], rows.rng)
+            meeting = matcher.meeting
+            told = DRIVER in meeting.rows.columns
+            shown = {**context, DRIVER: self._driver_clusters(rows, matcher)} if told else context
+            dealt = meeting.deal(meeting.groups(shown, wanted), cluster[slots], rows.rng)
         return np.where(dealt >= 0, slots[dealt], NOBODY)
 
     def _last_linked(self) -> int:

@@ -1,0 +1,38 @@
+"""The registry of models: what it gives back, and what it says of models that another version wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from synthohive_spark.errors import SerializationError
+from synthohive_spark.lake.location import Location
+from synthohive_spark.lake.workspace import Workspace
+from synthohive_spark.models.artifact import Artifact
+from synthohive_spark.relational.plan import TablePlan
+
+pytestmark = pytest.mark.spark
+
+
+def test_a_registry_of_another_version_is_told_so(spark: SparkSession, tmp_path: Path) -> None:
+    plan = TablePlan(
+        table="t",
+        rows=1,
+        spark_schema={"type": "struct", "fields": []},
+        primary_key=(),
+        columns=(),
+        foreign_keys=(),
+        context=(),
+    )
+    workspace = Workspace(spark, Location(path=str(tmp_path)))
+    workspace.prepare()
+    workspace.keep_model("now", plan, None, {})
+    assert workspace.models("now") == ({"t": plan}, {"t": Artifact()}, {"t": {}})
+    of_old = spark.createDataFrame(
+        [(None, '{"0": {"rows": {}}}', "{}")], "model binary, matching string, metrics string"
+    )
+    workspace.keep_model("before", plan, of_old, {})
+    with pytest.raises(SerializationError, match=r"another version.*train again"):
+        workspace.models("before")
