@@ -45,7 +45,8 @@ def reduce(partials: Sequence[NumberPartial], limits: Limits) -> DecimalSpec:
     """Returns the spec of the whole column."""
     share, digits = merged_null_share(partials), merged_grain(partials)
     sample = _unscaled(merge_samples([partial.sample for partial in partials]), digits)
-    return DecimalSpec("decimal", merged_dtype(partials), share, build_number_scale(sample, share > 0, limits), digits)
+    scale = build_number_scale(sample, share > 0, limits, 0)
+    return DecimalSpec("decimal", merged_dtype(partials), share, scale, digits)
 
 
 def encode(spec: DecimalSpec, values: pd.Series[Any], rng: np.random.Generator | None) -> Encoded:

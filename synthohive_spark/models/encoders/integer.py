@@ -34,7 +34,7 @@ def analyze(values: pd.Series[Any], hashes: NDArray[np.uint64]) -> NumberPartial
 def reduce(partials: Sequence[NumberPartial], limits: Limits) -> IntegerSpec:
     """Returns the spec of the whole column."""
     share = merged_null_share(partials)
-    scale = build_number_scale(merge_samples([partial.sample for partial in partials]), share > 0, limits)
+    scale = build_number_scale(merge_samples([partial.sample for partial in partials]), share > 0, limits, 0)
     return IntegerSpec("integer", merged_dtype(partials), share, scale)
 
 

@@ -128,15 +128,18 @@ class ModeScale:
         return np.broadcast_to(ends[:1], rows), np.broadcast_to(ends[1:], rows)
 
 
-def build_number_scale(sample: Numbers, has_null: bool, limits: Limits) -> RankScale | ModeScale:
+def build_number_scale(
+    sample: Numbers, has_null: bool, limits: Limits, decimals: int | None = None
+) -> RankScale | ModeScale:
     """Builds the scale of a column: states alone where a few numbers cover it, else ranks or modes.
 
     Args:
         sample: (m,) sorted non-null numbers, of the bottom-k sample.
         has_null: whether null is a state.
         limits: what may be kept; ``modes`` says whether to look for modes.
+        decimals: digits after the point of numbers that end in digits, None for others (dates, times).
     """
-    ranks = build_scale(sample, has_null, limits)
+    ranks = build_scale(sample, has_null, limits, decimals)
     if not limits.modes or not ranks.levels:
         return ranks
     finite = sample[np.isfinite(sample)] if ranks.floating else sample

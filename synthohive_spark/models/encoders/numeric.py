@@ -47,9 +47,10 @@ def analyze(values: pd.Series[Any], hashes: NDArray[np.uint64]) -> NumberPartial
 
 def reduce(partials: Sequence[NumberPartial], limits: Limits) -> NumericSpec:
     """Returns the spec of the whole column."""
-    share = merged_null_share(partials)
-    scale = build_number_scale(merge_samples([partial.sample for partial in partials]), share > 0, limits)
-    return NumericSpec("numeric", merged_dtype(partials), share, scale, merged_grain(partials))
+    share, decimals = merged_null_share(partials), merged_grain(partials)
+    sample = merge_samples([partial.sample for partial in partials])
+    scale = build_number_scale(sample, share > 0, limits, decimals if decimals <= MAX_DECIMALS else None)
+    return NumericSpec("numeric", merged_dtype(partials), share, scale, decimals)
 
 
 def encode(spec: NumericSpec, values: pd.Series[Any], rng: np.random.Generator | None) -> Encoded:

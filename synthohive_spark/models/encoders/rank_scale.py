@@ -7,13 +7,14 @@ size: arrays are int64 where the values fit and Python ints otherwise.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from synthohive_spark.models.encoders.endings import Endings, find_endings
 from synthohive_spark.models.encoders.spec import Encoded, Limits
 
 Numbers = NDArray[Any]
@@ -37,6 +38,7 @@ class RankScale:
             equal ranks, interpolated.
         shares: cumulative share of the continuous part up to each step.
         has_null: whether null is a state.
+        endings: last digits that interpolated numbers are moved to.
     """
 
     floating: bool
@@ -44,11 +46,14 @@ class RankScale:
     levels: tuple[Any, ...]
     shares: tuple[float, ...]
     has_null: bool
+    endings: Endings | None = None
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> RankScale:
         """Returns the scale from JSON values."""
         fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}
+        if isinstance(ends := fields.get("endings"), Mapping):
+            fields["endings"] = Endings.from_json(ends)
         return cls(**fields)
 
     @property
@@ -143,7 +148,9 @@ class RankScale:
     def _between_knots(self, uniform: NDArray[np.float64]) -> Numbers:
         position = uniform * (len(self.levels) - 1)
         index = np.minimum(position.astype(np.int64), len(self.levels) - 2)
-        return interpolate(self._levels[index], self._levels[index + 1], position - index)
+        low, high = self._levels[index], self._levels[index + 1]
+        numbers = interpolate(low, high, position - index)
+        return numbers if self.endings is None else self.endings.apply(numbers, low, high)
 
 
 def with_null_rows(present: Encoded, null: NDArray[np.bool_], code: int) -> Encoded:
@@ -169,7 +176,7 @@ def as_numbers(values: Sequence[Any] | Numbers, floating: bool) -> Numbers:
         return np.asarray(values, dtype=object)
 
 
-def build_scale(sample: Numbers, has_null: bool, limits: Limits) -> RankScale:
+def build_scale(sample: Numbers, has_null: bool, limits: Limits, decimals: int | None) -> RankScale:
     """Builds the scale of a column.
 
     Args:
@@ -177,6 +184,7 @@ def build_scale(sample: Numbers, has_null: bool, limits: Limits) -> RankScale:
         has_null: whether null is a state.
         limits: what may be kept. No number is used verbatim unless ``min_count`` rows hold it; the ends of the scale
             are the min_count-th lowest and highest numbers, and each knot is the mean of min_count neighbours.
+        decimals: digits after the point of numbers that end in digits, None for others.
     """
     floating = sample.dtype.kind == "f"
 
@@ -200,7 +208,10 @@ def build_scale(sample: Numbers, has_null: bool, limits: Limits) -> RankScale:
     levels, shares = _quantiles(rest, weight, discrete, limits.min_count)
     if levels.size == 1:
         return scale(np.unique(np.concatenate([values[atom], levels])), none, none)
-    return scale(values[atom], levels, shares)
+    if shares.size or decimals is None:
+        return scale(values[atom], levels, shares)
+    endings = find_endings(np.repeat(rest, weight), levels, decimals, limits.min_count)
+    return replace(scale(values[atom], levels, shares), endings=endings)
 
 
 def _quantiles(
