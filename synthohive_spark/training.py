@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyspark import TaskContext
-from pyspark.sql import DataFrame
+from pyspark.resource import ResourceProfile, ResourceProfileBuilder, TaskResourceRequests
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from tqdm import tqdm
 
@@ -182,6 +183,21 @@ def pick_device(gpu: str) -> str:
     return "cpu"
 
 
+def resource_profile(spark: SparkSession, gpu: str) -> ResourceProfile | None:
+    """What Spark is to give a training task beyond what every task gets, or None.
+
+    Where executors have GPUs and tasks ask for none, training asks for one of its own; no other stage waits for a GPU
+    then (Spark's stage level scheduling, which local masters do not have).
+    """
+    conf = spark.conf
+    has = float(conf.get("spark.executor.resource.gpu.amount", "0") or 0) >= 1
+    asked = conf.get("spark.task.resource.gpu.amount", None) is not None
+    if gpu == "never" or asked or not has or (conf.get("spark.master", "") or "").startswith("local["):
+        return None
+    cpus = int(conf.get("spark.task.cpus", "1") or 1)
+    return ResourceProfileBuilder().require(TaskResourceRequests().cpus(cpus).resource("gpu", 1)).build
+
+
 def learns(plan: TablePlan) -> bool:
     """Whether a table has something to learn: columns, or which of its parents go together."""
     return not plan.reference and bool(plan.named("model") or plan.near or plan.dealt)
@@ -213,7 +229,8 @@ def train_tables(
         frame = training_frame(table, plans, read, settings.sample_rows, settings.seed)
         gathered = frame.repartition(1).sortWithinPartitions(ORDER, *(F.col(c) for c in frame.columns if c != ORDER))
         try:
-            keep(table, gathered.mapInArrow(Trainer(plans[table], settings), RESULT))
+            profile = resource_profile(frame.sparkSession, settings.gpu)
+            keep(table, gathered.mapInArrow(Trainer(plans[table], settings), RESULT, profile=profile))
         except WriteError as e:  # the model trains while its row is written
             raise TrainingError(f"{table}: training failed: {e}") from e
         except SynthoHiveError:

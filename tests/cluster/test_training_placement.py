@@ -44,12 +44,16 @@ def test_five_tables_on_two_slots(spark: SparkSession, tmp_path: Path) -> None:
 @pytest.mark.cluster
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_two_tasks_side_by_side_get_different_gpus(spark: SparkSession, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "asked", [{"spark__task__resource__gpu__amount": "1"}, {}], ids=["by each task", "by training"]
+)
+def test_two_tasks_side_by_side_get_different_gpus(spark: SparkSession, tmp_path: Path, asked: dict[str, str]) -> None:
+    """GPUs are asked for by the cluster's settings, or where those ask for none by the stage that trains."""
     need_venv()
     metadata, tables = _tables(["a", "b"])
     write_lake(spark, tmp_path / "source", tables)
     trained = configured(spark, tmp_path, metadata, model=MODEL, options={"seconds": 10.0})
-    gpus = conf_words(spark__executor__resource__gpu__amount="2", spark__task__resource__gpu__amount="1")
+    gpus = conf_words(spark__executor__resource__gpu__amount="2", **asked)
     with standalone(tmp_path / "cluster", {"cores": "2", "gpus": "2"}) as cluster:
         options = ["--master", cluster.url, "--executor-memory", "1g", "--executor-cores", "2", *gpus]
         words = [str(ROOT / "spark-submit.sh"), *options, "jobs/train.py", "--config", trained.config]
