@@ -41,6 +41,7 @@ from synthohive_spark.session import get_session
 from synthohive_spark.training import TrainSettings, train_tables
 
 log = get_logger(__name__)
+PAIRED = "foreign keys alone make the primary key, and there are no more parents to pair"
 POLICIES = ("raise", "cleanup", "retry")
 
 
@@ -216,16 +217,19 @@ class StagedOrchestrator:
             raise TrainingError("nothing is trained yet; call fit_all before generate")
         return self.trained
 
-    def _frame(
+    def _skeleton(
         self, table: str, wanted: Mapping[str, int], sizes: Mapping[str, int], read: Reader, seed: int
-    ) -> DataFrame:
+    ) -> Skeleton:
         trained = self._trained
         plan = trained.plans[table]
-        if plan.reference:
-            return trained.copies(table)
         if any(fk.role == "late" for fk in plan.foreign_keys):
             sizes = {**planned_sizes(trained.plans, wanted), **sizes}
-        skeleton = Skeleton(self.spark, plan, trained.plans, read, sizes, wanted.get(table), seed)
+        return Skeleton(self.spark, plan, trained.plans, read, sizes, wanted.get(table), seed)
+
+    def _frame(self, skeleton: Skeleton) -> DataFrame:
+        trained, table = self._trained, skeleton.plan.table
+        if skeleton.plan.reference:
+            return trained.copies(table)
         return stage_frame(skeleton, self.model_cls, trained.artifacts.get(table, Artifact()))
 
     def _in_memory(self, wanted: Mapping[str, int], seed: int) -> dict[str, DataFrame]:
@@ -234,7 +238,8 @@ class StagedOrchestrator:
         for stage in graph.stages(self.metadata.tables):
             log.info("stage_start", tables=stage)
             for table in stage:
-                made[table] = self._frame(table, wanted, sizes, made.__getitem__, seed).persist()
+                skeleton = self._skeleton(table, wanted, sizes, made.__getitem__, seed)
+                made[table] = self._frame(skeleton).persist()
                 try:
                     sizes[table] = made[table].count()
                 except Exception as e:
@@ -275,7 +280,8 @@ class StagedOrchestrator:
         def make(table: str) -> None:
             with bound(table=table):
                 try:
-                    version, rows = self._write(table, self._frame(table, wanted, sizes, read, seed), target)
+                    skeleton = self._skeleton(table, wanted, sizes, read, seed)
+                    version, rows = self._write(table, self._frame(skeleton), target)
                 except SynthoHiveError:
                     raise
                 except Exception as e:
@@ -283,6 +289,8 @@ class StagedOrchestrator:
                 sizes[table] = rows
                 written(table, version, rows)
                 log.info("stage_written", rows=rows, version=version)
+                if skeleton.plan.linked and rows < skeleton.total:
+                    log.warning("rows_left_out", rows=rows, wanted=skeleton.total, why=PAIRED)
                 log.debug("table_released_from_memory")
 
         with tqdm(total=len(self.metadata.tables) - len(sizes), desc="generating", unit="table", disable=None) as bar:

@@ -308,3 +308,23 @@ def test_lineage_is_in_properties_and_commit(
         last = spark.sql(f"DESCRIBE HISTORY delta.`{tmp_path / table}`").orderBy(F.desc("version")).first()
         assert last is not None
         assert json.loads(last["userMetadata"])["model"] == "ColumnShuffle"
+
+
+@pytest.mark.spark
+def test_a_link_table_says_how_many_rows_found_no_pair(spark: SparkSession, tmp_path: Path, events: list[Any]) -> None:
+    """Every track is on every list; of two lists and two tracks there are four pairs, whichever key is followed."""
+    metadata = Metadata()
+    metadata.add_table("lists", pk="id")
+    metadata.add_table("tracks", pk="id")
+    metadata.add_table("links", pk=["list", "track"], fk={"list": "lists.id", "track": "tracks.id"})
+    ids: list[tuple[object, ...]] = [(i,) for i in range(12)]
+    pairs: list[tuple[object, ...]] = [(i, k) for i in range(12) for k in range(12)]
+    one, both = "id bigint not null", "list bigint not null, track bigint not null"
+    paths = write_lake(spark, tmp_path / "source", {"lists": (one, ids), "tracks": (one, ids), "links": (both, pairs)})
+    made = fitted(spark, metadata, paths)
+    made.write_stages(Location(path=str(tmp_path / "whole")), made.wanted_rows({}), seed=1)
+    assert not [e for e in events if e["event"] == "rows_left_out"]
+    rows = made.write_stages(Location(path=str(tmp_path / "few")), made.wanted_rows({"lists": 2, "tracks": 2}), seed=1)
+    assert rows["links"] == 4
+    (left,) = [e for e in events if e["event"] == "rows_left_out"]
+    assert (left["log_level"], left["table"], left["rows"], left["wanted"]) == ("warning", "links", 4, 24)
