@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from synthohive_spark.randomness import mix
+
 Integers = NDArray[np.int64]
 OFTEN = 2.0  # times as often as by chance
 DEVIATIONS = 4.0
 NARROW = 8  # the middle half of the numbers is so many times as wide as what an ending moves them by
 FEWEST = 0.5  # bins with an ending from which on its share is made up for
 _EXACT = 2**53
-_ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Endings:
         Which ending a number gets is a hash of its bits, so that the same number has the same one everywhere.
         """
         moduli, remainders, shares = self._table
-        chance = _uniform(numbers)
+        chance = mix(numbers.astype(np.float64).view(np.int64)).astype(np.float64) / 2.0**64
         chosen = np.minimum(np.searchsorted(shares, chance * shares[-1], side="right"), shares.size - 1)
         modulus, remainder = moduli[chosen], remainders[chosen]
         steps, first, last = (
@@ -120,11 +121,3 @@ def _split(
             members[digits == digit], modulus * 10, remainder + digit * modulus, reached, min_count, widest
         )
     return endings
-
-
-def _uniform(numbers: NDArray[Any]) -> NDArray[np.float64]:
-    """Returns (n,) numbers in [0, 1) that are a hash of each number's bits (the finalizer of SplitMix64)."""
-    bits = numbers.astype(np.float64).view(np.uint64) * _ODD
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return (bits ^ (bits >> np.uint64(31))).astype(np.float64) / 2.0**64
