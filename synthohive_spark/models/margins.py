@@ -4,8 +4,10 @@ Rows drawn one by one miss the shares by chance, which in a table of some hundre
 and by what the model gets wrong for the parents that it is given. Where all rows of a table are drawn at once, or a
 fair part of them, neither needs to be: the logits of each column are shifted until their mean over these rows is the
 real share (as after training, but for the parents at hand), and the uniform numbers are spread evenly over rows of like
-probabilities (systematic sampling, Madow 1949, by the additive recurrence of the golden ratio). Of some starts of these
-numbers the one is kept that meets the shares best (rejective sampling, Hajek 1964).
+probabilities (systematic sampling, Madow 1949, by the additive recurrence of the golden ratio). What is still off by a
+row or more is settled by moving single rows from codes drawn too often to codes drawn too seldom, each as likely as the
+root of the ratio of its two probabilities says: the weight under which such moves leave the law of the rows as it is
+(locally balanced proposals, Zanella 2020).
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ GOLDEN = 0.6180339887498949
 # Below 1 by more than float32 rounds, so that a draw never lands behind the last possible code.
 TOP = 1.0 - 2.0**-20
 FLOOR, NEAR = 1e-7, 1e-3
-STARTS, CLOSE = 8, 1.0  # draws are made again from another start while a code comes so many rows too often
+CHOICE = 4  # rows that are looked at for each one to be moved
+ROUNDS = 5  # of moves between codes
+LEAST = 0.02  # a row keeps its code rather than take one that is so much less likely for it
 MOST_SHIFT = 2.0  # more would give rows what their other columns speak against
 
 
@@ -54,15 +58,42 @@ def draw_evenly(logits: Tensor, shares: Tensor | None, rng: torch.Generator, mos
     chance = logits.softmax(dim=1)
     scale = torch.arange(logits.shape[1], dtype=torch.float64, device=logits.device)
     uniform, mass, wanted = spread(chance.double() @ scale, rng), chance.cumsum(dim=1), chance.sum(dim=0)
-    kept, least = torch.zeros(len(logits), dtype=torch.int64, device=logits.device), math.inf
-    for start in torch.rand(STARTS, generator=rng, device=logits.device, dtype=torch.float64):
-        drawn = _pick(mass, ((uniform + start) % 1.0).to(logits.dtype))
-        off = float((torch.bincount(drawn, minlength=len(wanted)) - wanted).abs().max())
-        if off < least:
-            kept, least = drawn, off
-        if off <= CLOSE:
+    start = torch.rand(1, generator=rng, device=logits.device, dtype=torch.float64)
+    drawn = _pick(mass, ((uniform + start) % 1.0).to(logits.dtype))
+    return _settle(drawn, chance, wanted, rng)
+
+
+def _settle(drawn: Tensor, chance: Tensor, wanted: Tensor, rng: torch.Generator) -> Tensor:
+    """Returns the (n,) codes with rows moved until each code comes within one row of its (K,) wanted ones."""
+    for _ in range(ROUNDS):
+        off = torch.bincount(drawn, minlength=len(wanted)) - wanted
+        if off.abs().max() < 1.0:
             break
-    return kept
+        under = (off < 0).nonzero()[:, 0]
+        rows = torch.randperm(len(drawn), generator=rng, device=drawn.device)
+        rows = rows[_turn(drawn[rows]) < CHOICE * off.ceil()[drawn[rows]]]
+        ratio = chance[rows][:, under] / chance[rows, drawn[rows]][:, None]
+        # The largest of these, as Gumbel's noise is added to the logarithms, are a sample with the roots as weights.
+        noise = torch.rand(ratio.shape, generator=rng, device=ratio.device).clamp_min(FLOOR).log().neg()
+        score, best = (ratio.sqrt() / noise).max(dim=1)
+        order = torch.argsort(score, descending=True, stable=True)
+        order = order[ratio[order, best[order]] > LEAST]
+        rows, target = rows[order], under[best[order]]
+        left, short = off[drawn[rows]] - _turn(drawn[rows]), -off[target] - _turn(target)
+        moved = (left > 0) & (short > 0) & ((left >= 1) | (short >= 1))
+        if not moved.any():
+            break
+        drawn = drawn.index_copy(0, rows[moved], target[moved])
+    return drawn
+
+
+def _turn(codes: Tensor) -> Tensor:
+    """Returns how many of the (n,) codes before each one are the same."""
+    order = torch.argsort(codes, stable=True)
+    ordered = codes[order]
+    first = torch.searchsorted(ordered, ordered)
+    turns = torch.arange(len(codes), device=codes.device) - first
+    return torch.empty_like(turns).index_copy_(0, order, turns)
 
 
 def spread(expected: Tensor, rng: torch.Generator) -> Tensor:
