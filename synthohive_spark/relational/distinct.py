@@ -65,8 +65,9 @@ def distinct(
 ) -> Values:
     """Values that do not repeat inside a group.
 
-    Families that share the rest of their key share a unit; where families are sliced, slice s keeps to the values that
-    hash to s, so that units cannot meet.
+    Families that share the rest of their key share a unit; where families are sliced, slice s keeps to values of its
+    own, so that units cannot meet: whole numbers that leave the remainder s, which each number has near it, so that
+    rows stay what they are; other values that hash to s.
 
     Args:
         group: code of the rest of the key, shape (rows,).
@@ -79,12 +80,15 @@ def distinct(
     Raises:
         GenerationError: no unused value is left.
     """
+    value = _nearest(value, cut, slices)
     wrong = _wrong(group, value, cut, slices)
     if not wrong.any():
         return value
     if redraw is not None:
         asked = np.flatnonzero(wrong)
-        drawn = redraw(np.tile(asked, REDRAWS)).array  # at once: a call costs more than some rows
+        drawn = _nearest(
+            redraw(np.tile(asked, REDRAWS)), cut, slices
+        ).array  # at once: a call costs more than some rows
         value = value.copy()
         for attempt in range(REDRAWS):
             left = wrong[asked]
@@ -96,12 +100,33 @@ def distinct(
     return _neighbours(group, value, wrong, cut, slices, place)
 
 
+def _nearest(value: Values, cut: int, slices: int) -> Values:
+    """Whole numbers moved to the nearest one of the slice, within their range where it has one; others as they are."""
+    known = value.notna().to_numpy()
+    if slices <= 1 or not known.any() or pd.api.types.infer_dtype(value, skipna=True) != "integer":
+        return value
+    number: Ints = value[known].to_numpy(np.int64)
+    up = (cut - number) % slices
+    moved = number + np.where(up > slices // 2, up - slices, up)
+    moved += slices * (moved < number.min()).astype(np.int64) - slices * (moved > number.max()).astype(np.int64)
+    result = value.astype(object)
+    result[known] = moved
+    return result
+
+
+def _own(value: Any, cut: int, slices: int) -> bool:
+    """Whether a value is one of the slice."""
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        return int(value) % slices == cut
+    return seed_of(value) % slices == cut
+
+
 def _wrong(group: Ints, value: Values, cut: int, slices: int) -> Mask:
     """Rows whose value is null, belongs to another slice, or came before in their group."""
     repeated = pd.DataFrame({"g": group, "v": value.array}).duplicated().to_numpy()
     wrong: Mask = repeated | value.isna().to_numpy()
     if slices > 1:
-        wrong = wrong | np.array([seed_of(v) % slices != cut for v in value], bool)
+        wrong = wrong | np.array([not _own(v, cut, slices) for v in value], bool)
     return wrong
 
 
@@ -114,7 +139,7 @@ def _neighbours(group: Ints, value: Values, wrong: Mask, cut: int, slices: int, 
         free = (
             candidate
             for candidate in _candidates(result[i], seen)
-            if (int(group[i]), candidate) not in used and (slices <= 1 or seed_of(candidate) % slices == cut)
+            if (int(group[i]), candidate) not in used and (slices <= 1 or _own(candidate, cut, slices))
         )
         chosen = next(free, None)
         if chosen is None:

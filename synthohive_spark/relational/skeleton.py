@@ -29,6 +29,7 @@ from synthohive_spark.relational.strata import count_strata, stratum
 UNIT_ROWS = 16_384  # rows that a block holds on average: enough to make the cost of each column per call small
 UNIT_FAMILIES = 64  # families that a block holds at least, so that other parents can be matched to them
 FAMILY_SLICE = 10_000  # rows after which a family is cut
+SLICE_ROWS = 32_768  # rows of long families that a slice holds at most
 
 
 @dataclass(frozen=True)
@@ -165,14 +166,23 @@ class Skeleton:
         ranked = running(placed, by, [F.xxhash64(*keys), *keys], F.lit(1), "rank")
         total = self._children(fk) if self.wanted is not None else None
         law = Counter(self._law.to_dict(), self._parents, self._salt(fk), total, self._strata)
-        whole = F.lit(1).cast("long") if self.plan.linked else F.ceil(F.col("total") / FAMILY_SLICE)
-        sized = ranked.withColumn("total", law("rank")).where("total > 0").withColumn("parts", whole)
-        sized = sized.withColumn("slices", F.max("parts").over(Window.partitionBy("block")))
-        cut = sized.withColumn("slice", F.explode(F.sequence(F.lit(0).cast("long"), F.col("parts") - 1)))
-        start = F.floor(F.col("total") * F.col("slice") / F.col("parts"))
-        end = F.floor(F.col("total") * (F.col("slice") + 1) / F.col("parts"))
-        cut = cut.withColumn("start", start).withColumn("rows", end - start).withColumn("tie_block", F.col("block"))
-        return self._with_orphans(cut.drop("parts"), fk)
+        sized = ranked.withColumn("total", law("rank")).where("total > 0")
+        return self._with_orphans(self._sliced(sized), fk)
+
+    def _sliced(self, sized: DataFrame) -> DataFrame:
+        """Families by slice: a long one has its part in every slice of its block, another one lies in one of them.
+
+        So each slice has nearly the mixture of families that the block has.
+        """
+        long, block = (F.col("total") > FAMILY_SLICE) & F.lit(not self.plan.linked), Window.partitionBy("block")
+        longest = F.max(F.when(long, F.ceil(F.col("total") / FAMILY_SLICE)).otherwise(1)).over(block)
+        by_rows = F.ceil(F.sum(F.when(long, F.col("total"))).over(block) / SLICE_ROWS)
+        placed = sized.withColumn("slices", F.greatest(longest, by_rows))
+        every = F.sequence(F.lit(0).cast("long"), F.col("slices") - 1)
+        cut = placed.withColumn("slice", F.explode(F.when(long, every).otherwise(F.array(F.pmod("rank", "slices")))))
+        part, parts = F.when(long, F.col("slice")).otherwise(0), F.when(long, F.col("slices")).otherwise(1)
+        start, end = F.floor(F.col("total") * part / parts), F.floor(F.col("total") * (part + 1) / parts)
+        return cut.withColumns({"start": start, "rows": end - start, "tie_block": F.col("block")})
 
     def _with_orphans(self, families: DataFrame, fk: ForeignKeyPlan) -> DataFrame:
         """The rows whose driving key is null, in blocks of their own."""

@@ -46,6 +46,7 @@ CHUNK = 10_000  # rows that the model sees at once; fixed, because the shape of 
 FAIR_ROWS = 50_000  # rows that are drawn together, so that each column has its shares
 FAIR_FAMILIES = 64  # families whose rows stand for the table
 ALMOST_ALL = 0.95
+MOSTLY = 0.75  # of its rows are those of families in their shares of the table
 
 
 @dataclass(frozen=True)
@@ -288,14 +289,14 @@ class UnitGenerator:
         )
 
     def _fair(self, rows: UnitRows) -> bool:
-        """Whether the unit's rows stand for the table: the same part of every family, or many, which hashes chose."""
+        """Whether the unit's rows stand for the table: its mixture of families, or many, which hashes chose."""
         driving = self.plan.driving
         if driving is None:
             return True
         size, total = rows.families["rows"].to_numpy(np.int64), rows.families["total"].to_numpy(np.int64)
-        every = total.sum() >= ALMOST_ALL * self.patterns.total and (size / total).min() >= ALMOST_ALL / rows.slices
+        common = np.minimum(size / max(1, size.sum()), total / max(1, self.patterns.total)).sum()
         apart = bool(rows.lone.any()) or driving.null_share > 1 - ALMOST_ALL  # rows without a parent are others
-        return bool(every) or (not apart and len(size) >= FAIR_FAMILIES and rows.slices == 1)
+        return bool(common >= MOSTLY) or (not apart and len(size) >= FAIR_FAMILIES and rows.slices == 1)
 
     def _modelled(self, context: pd.DataFrame | None, rows: int, seed: int, fair: bool = False) -> dict[str, Values]:
         wanted = [*self.plan.named("model"), *map(same_name, self.plan.near)]

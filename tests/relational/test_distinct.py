@@ -101,3 +101,26 @@ def test_slices_of_one_group_never_meet(values: list[int]) -> None:
     made = [distinct(group, pd.Series(values), None, cut, 3, "t.c").tolist() for cut in range(3)]
     together = [v for part in made for v in part]
     assert len(set(together)) == len(together) == 3 * len(values)
+
+
+def test_slices_of_one_group_never_meet_in_text() -> None:
+    words = pd.Series([f"{a}{b}" for a in "abcdefgh" for b in "uvwxyz"], dtype=object)
+
+    def redraw(places: np.ndarray) -> pd.Series:
+        return words.sample(len(places), replace=True, random_state=1).reset_index(drop=True)
+
+    made = [distinct(np.zeros(2, np.int64), words.iloc[:2], redraw, cut, 3, "t.c").tolist() for cut in range(3)]
+    assert len({v for part in made for v in part}) == 6
+
+
+@given(st.lists(st.integers(-500, 8500), min_size=2, max_size=60, unique=True), st.integers(2, 12), st.data())
+def test_a_number_of_a_slice_stays_near_what_was_drawn_with_its_row(
+    values: list[int], slices: int, data: st.DataObject
+) -> None:
+    cut, drawn = data.draw(st.integers(0, slices - 1)), pd.Series(values, dtype="Int64")
+    made = distinct(np.arange(len(values)), drawn, None, cut, slices, "t.c").to_numpy(np.int64)
+    assert (made % slices == cut).all()
+    assert np.abs(made - np.array(values)).max() <= slices
+    if max(values) - min(values) >= 2 * slices:
+        assert min(values) <= made.min()
+        assert made.max() <= max(values)
