@@ -115,7 +115,7 @@ class LinkageModel:
                 raise GenerationError("a conditional law needs the attributes of the parents: context=")
             return self.leaves.sample(context, seed)
         ranks = np.arange(num_parents, dtype=np.int64) if ranks is None else ranks
-        return self.at(scatter(ranks, num_parents, seed_of(seed, "linkage")), num_parents, total)
+        return self.at(places(ranks, num_parents, seed), num_parents, total)
 
     def at(self, place: Ints, num_parents: int, total: int | None = None) -> Ints:
         """Children of the parents at places of the law, in [0, num_parents); ``total`` as in ``sample``."""
@@ -162,6 +162,16 @@ class LinkageModel:
         model.parents = np.asarray(state["parents"], np.int64)
         model.leaves = Leaves.from_dict(state["leaves"]) if "leaves" in state else None
         return model
+
+
+def law_seed(seed: int, table: str, position: int) -> int:
+    """What scatters the parents behind a key, the position-th of its table, over its law."""
+    return seed_of(seed, table, position) % 2**31
+
+
+def places(ranks: Ints, num_parents: int, seed: int) -> Ints:
+    """Places on a law of the parents at these ranks, both in [0, num_parents): where ``LinkageModel.sample`` looks."""
+    return scatter(ranks, num_parents, seed_of(seed, "linkage"))
 
 
 def _negative_binomial(values: Ints, parents: Ints) -> tuple[Ints, Ints]:

@@ -7,7 +7,7 @@ by their other parents. How often groups meet clusters is kept as a table of cou
 rows and slots at hand by iterative proportional fitting (Deming and Stephan, 1940). Degrees are untouched: slots are
 only dealt in another order.
 Where few driving parents have many rows each, their attributes may say too little (each has a name of its own): then
-they too are clustered, by whom their rows refer to, and the cluster is a feature of the row.
+they too are clustered, by whom their rows refer to; rows, and their model, see the cluster beside the attributes.
 Clusters of parents follow ClavaDDPM's idea of a latent shared by parent and child (Pang et al., arXiv 2405.17724).
 """
 
@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from synthohive_spark.randomness import Floats, Ints, scatter
@@ -33,10 +32,10 @@ from synthohive_spark.relational.values import Values
 FEW = 3  # parents that share a stretch of degrees at least, if ``min_subjects`` asks for no more
 CLUSTERS = 32  # clusters of parents; the best of ClavaDDPM's own ablation is 20, more only dilutes small tables
 LEAVES = 64
-LABEL = "~"  # the name under which context holds the cluster of a dealt parent
-DRIVER = "~driver"  # the name under which rows see the cluster of their driving parent
+LABEL = "~"  # the name under which context holds the cluster of a parent
 NULL_ROWS = 20  # rows in a group at least, of those that tell which keys a row has
 DRIVERS, DRIVER_ROWS = 256, 8  # driving parents that are clustered: so many at most, with so many rows on average
+CLUSTER_ROWS = 100  # rows of a cluster of driving parents on average, at least: the model of the rows sees it
 AXES = 16  # dimensions in which they are clustered
 
 
@@ -254,6 +253,10 @@ class Meeting:
         return cls(Features.from_dict(state["rows"]), Tree.from_dict(state["row_tree"]), joint)
 
 
+def _labels(state: Mapping[str, Any]) -> Labels | RankedLabels:
+    return Labels.from_dict(state) if "tree" in state else RankedLabels.from_dict(state)
+
+
 @dataclass(frozen=True)
 class Matcher:
     """What is known of one dealt key: how rows group, which clusters its parents fall into, how these meet.
@@ -261,24 +264,19 @@ class Matcher:
     Attributes:
         meeting: of rows and clusters.
         parents: clusters of the dealt parents.
-        drivers: clusters of the driving parents; None where attributes have to do.
     """
 
     meeting: Meeting
     parents: Labels | RankedLabels
-    drivers: Labels | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        drivers = self.drivers.to_dict() if self.drivers is not None else None
-        return {"meeting": self.meeting.to_dict(), "parents": self.parents.to_dict(), "drivers": drivers}
+        return {"meeting": self.meeting.to_dict(), "parents": self.parents.to_dict()}
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> Matcher:
         """The inverse of ``to_dict``."""
-        kind = Labels if "tree" in state["parents"] else RankedLabels
-        drivers = Labels.from_dict(state["drivers"]) if state["drivers"] is not None else None
-        return cls(Meeting.from_dict(state["meeting"]), kind.from_dict(state["parents"]), drivers)
+        return cls(Meeting.from_dict(state["meeting"]), _labels(state["parents"]))
 
 
 @dataclass(frozen=True)
@@ -287,16 +285,19 @@ class Matching:
 
     Attributes:
         matchers: of the drawn keys, by position.
+        drivers: clusters of the driving parents; None where attributes have to do.
         nulls: of rows and null patterns (``TablePlan.patterns``); None where nothing tells which keys a row has.
     """
 
     matchers: dict[int, Matcher] = field(default_factory=dict)
+    drivers: Labels | RankedLabels | None = None
     nulls: Meeting | None = None
 
     def pack(self) -> str:
         """As JSON text."""
-        nulls = self.nulls.to_dict() if self.nulls is not None else None
-        return json.dumps({"matchers": {str(i): m.to_dict() for i, m in self.matchers.items()}, "nulls": nulls})
+        drivers, nulls = (part.to_dict() if part is not None else None for part in (self.drivers, self.nulls))
+        matchers = {str(i): m.to_dict() for i, m in self.matchers.items()}
+        return json.dumps({"matchers": matchers, "drivers": drivers, "nulls": nulls})
 
     @classmethod
     def unpack(cls, text: str) -> Matching:
@@ -308,8 +309,9 @@ class Matching:
         if not text:
             return cls()
         state = json.loads(text)
+        drivers = _labels(state["drivers"]) if state["drivers"] is not None else None
         nulls = Meeting.from_dict(state["nulls"]) if state["nulls"] is not None else None
-        return cls({int(i): Matcher.from_dict(m) for i, m in state["matchers"].items()}, nulls)
+        return cls({int(i): Matcher.from_dict(m) for i, m in state["matchers"].items()}, drivers, nulls)
 
 
 def learn(
@@ -329,23 +331,20 @@ def learn(
         What is known, and the context with a cluster column per matcher.
     """
     matchers, nulls = dict[int, Matcher](), None
-    driving = plan.driving.position if plan.driving is not None else None
-    above = [c.name for c in plan.shown if c.path[0] == driving]
-    seen = list(above)
+    seen = [c.name for c in plan.shown if plan.driving is not None and c.path[0] == plan.driving.position]
+    drivers, context = _learn_drivers(plan, context, seen, parents, min_subjects, seed)
+    if drivers is not None and plan.driving is not None:
+        seen.append(label_name(plan.driving.columns))
     for i, fk in enumerate(plan.dealt):
         if i == plan.first_null:
             nulls = _learn_nulls(plan, context[seen], parents, min_subjects, seed)
         own = [c.name for c in plan.shown if c.path[0] == fk.position]
         if fk.role == "drawn" and own and fk.position in parents:
             known = parents[fk.position] >= 0
-            rows, parent, drivers = context.loc[known, seen], parents[fk.position][known], None
-            if driving is not None and driving in parents:
-                known_driver = parents[driving][known]
-                drivers, label = _drivers(context.loc[known, above], known_driver, parent, min_subjects, seed)
-                rows = rows if label is None else rows.assign(**{DRIVER: label})
+            rows, parent = context.loc[known, seen], parents[fk.position][known]
             ranked = all(c.column == DEGREE for c in plan.shown if c.path[0] == fk.position)
             busy = LinkageModel.from_dict(fk.law).busy if ranked else None
-            found = _learn_one(rows, context.loc[known, own], parent, drivers, busy, min_subjects, seed)
+            found = _learn_one(rows, context.loc[known, own], parent, busy, min_subjects, seed)
             if found is not None:
                 matchers[fk.position], clusters, degrees = found
                 name = label_name(fk.columns)
@@ -355,12 +354,17 @@ def learn(
                     context.loc[known, own[0]] = degrees
                 own = [*own, name]
         seen = [*seen, *own]
-    return Matching(matchers, nulls), context
+    return Matching(matchers, drivers, nulls), context
 
 
 def label_name(columns: tuple[str, ...]) -> str:
     """The context column that holds the cluster of the parent behind a key."""
     return f"{'+'.join(columns)}:{LABEL}"
+
+
+def degree_name(columns: tuple[str, ...]) -> str:
+    """The context column that holds the number of children of the parent behind a key."""
+    return f"{'+'.join(columns)}:{DEGREE}"
 
 
 def _learn_nulls(
@@ -381,39 +385,61 @@ def _learn_nulls(
     return found if found.row_tree.leaves > 1 else None
 
 
-def _drivers(
-    above: pd.DataFrame, driver: Ints, parent: Ints, min_subjects: int, seed: int
-) -> tuple[Labels | None, npt.NDArray[np.object_] | None]:
-    """Clusters of driving parents by whom their rows refer to, and the cluster of each row's.
+def _learn_drivers(
+    plan: TablePlan,
+    context: pd.DataFrame,
+    above: list[str],
+    parents: Mapping[int, Ints],
+    min_subjects: int,
+    seed: int,
+) -> tuple[Labels | RankedLabels | None, pd.DataFrame]:
+    """Clusters of driving parents by whom their rows refer to, and the context with the cluster of each row's.
 
-    Only where they are few and have many rows each; else the clusters would be those of chance.
+    Only where they are few and have many rows each; else the clusters would be those of chance. Where their attributes
+    do not tell their clusters, their rank by the number of their rows does.
     """
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 
-    _, first, code, counts = np.unique(driver, return_index=True, return_inverse=True, return_counts=True)
+    met = [parents[fk.position] for fk in plan.dealt if fk.role == "drawn" and fk.position in parents]
+    if plan.driving is None or plan.driving.position not in parents or not met:
+        return None, context
+    driver = parents[plan.driving.position]
+    _, first, code = np.unique(driver, return_index=True, return_inverse=True)
     if not 1 < len(first) <= DRIVERS or len(driver) < DRIVER_ROWS * len(first) or (driver < 0).any():
-        return None, None
-    met = np.zeros((len(first), int(parent.max()) + 1))
-    np.add.at(met, (code, parent), 1.0)
-    shape = np.sqrt(met / counts[:, None])  # Hellinger's distance between whom they refer to
-    strength, axes = np.linalg.eigh(shape @ shape.T)
+        return None, context
+    alike = np.add.reduce([_affinity(code[there >= 0], there[there >= 0], len(first)) for there in met])
+    strength, axes = np.linalg.eigh(alike)
     place = axes[:, -AXES:] * np.sqrt(np.maximum(strength[-AXES:], 0.0))
-    k = min(CLUSTERS, len(np.unique(place.round(9), axis=0)))
+    k = min(CLUSTERS, len(driver) // CLUSTER_ROWS, len(np.unique(place.round(9), axis=0)))
     if k < 2:
-        return None, None
+        return None, context
     with threadpool_limits(1):
-        fitted = KMeans(k, n_init=3, random_state=seed % 2**31).fit(place, sample_weight=counts.astype(np.float64))
-    of_driver = fitted.labels_.astype(np.int64)
-    labels = Labels.learn(above.iloc[first], of_driver, Features.fit(above, min_subjects), seed)
-    return labels, of_driver[code].astype(str).astype(object)
+        fitted = KMeans(k, n_init=3, random_state=seed % 2**31).fit(
+            place, sample_weight=np.bincount(code).astype(float)
+        )
+    of_driver, own = fitted.labels_.astype(np.int64), context[above].iloc[first]
+    labels: Labels | RankedLabels = Labels.learn(own, of_driver, Features.fit(context[above], min_subjects), seed)
+    degree, law = degree_name(plan.driving.columns), LinkageModel.from_dict(plan.driving.law)
+    bound = any(fk.role == "bound" for fk in plan.dealt)  # then not all parents have places on the law
+    if degree in above and law.leaves is None and not labels.needed and not bound:
+        labels, shown = RankedLabels.learn(own[degree].to_numpy(np.int64), of_driver, law.busy, min_subjects)
+        context = context.assign(**{degree: shown[code]})
+    return labels, context.assign(**{label_name(plan.driving.columns): of_driver[code].astype(str).astype(object)})
+
+
+def _affinity(row: Ints, parent: Ints, drivers: int) -> Floats:
+    """Bhattacharyya's coefficients of whom the rows of each driving parent refer to, shape (drivers, drivers)."""
+    met = np.zeros((drivers, int(parent.max(initial=0)) + 1))
+    np.add.at(met, (row, parent), 1.0)
+    shape = np.sqrt(met / np.maximum(met.sum(axis=1, keepdims=True), 1.0))
+    return np.asarray(shape @ shape.T)
 
 
 def _learn_one(
     rows: pd.DataFrame,
     own: pd.DataFrame,
     parent: Ints,
-    drivers: Labels | None,
     busy: float | None,
     min_subjects: int,
     seed: int,
@@ -424,7 +450,6 @@ def _learn_one(
         rows: what is known of each row, shape (n, k).
         own: attributes of its parent.
         parent: identity of its parent, shape (n,).
-        drivers: clusters of the driving parents.
         busy: share of all parents that have children, where only their number is known of a parent.
         min_subjects: rows that must hold a text before a feature may name it.
         seed: the training seed.
@@ -451,6 +476,6 @@ def _learn_one(
     meeting = Meeting.learn(rows, of_parent[code], k, row_features, max(2, len(rows) // 500), seed)
     if busy is None:
         tree = Labels.learn(own.iloc[first], of_parent, own_features, seed)
-        return Matcher(meeting, tree, drivers), of_parent[code], None
+        return Matcher(meeting, tree), of_parent[code], None
     ranked, shown = RankedLabels.learn(own.iloc[first, 0].to_numpy(np.int64), of_parent, busy, min_subjects)
-    return Matcher(meeting, ranked, drivers), of_parent[code], shown[code]
+    return Matcher(meeting, ranked), of_parent[code], shown[code]

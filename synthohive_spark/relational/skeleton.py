@@ -18,10 +18,9 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from synthohive_spark.lake.location import quote
-from synthohive_spark.randomness import seed_of
 from synthohive_spark.relational.context import Reader, context_of, degree_of, parent_rows, with_ancestors
 from synthohive_spark.relational.counting import Counter, Patterns, running
-from synthohive_spark.relational.linkage import LinkageModel
+from synthohive_spark.relational.linkage import LinkageModel, law_seed
 from synthohive_spark.relational.plan import ForeignKeyPlan, TablePlan
 from synthohive_spark.relational.slots import UNIT, Slots
 from synthohive_spark.relational.strata import count_strata, stratum
@@ -165,7 +164,7 @@ class Skeleton:
             by, placed = ["stratum", "block"], placed.withColumn("stratum", stratum(self.plan, fk, leaves))
         ranked = running(placed, by, [F.xxhash64(*keys), *keys], F.lit(1), "rank")
         total = self._children(fk) if self.wanted is not None else None
-        law = Counter(self._law.to_dict(), self._parents, self._salt(fk), total, self._strata)
+        law = Counter(self._law.to_dict(), self._parents, self.salt(fk), total, self._strata)
         sized = ranked.withColumn("total", law("rank")).where("total > 0")
         return self._with_orphans(self._sliced(sized), fk)
 
@@ -200,6 +199,10 @@ class Skeleton:
         )
         return families.unionByName(free, allowMissingColumns=True)
 
+    def salt(self, fk: ForeignKeyPlan) -> int:
+        """What scatters the parents behind a key over its law."""
+        return law_seed(self.seed, self.plan.table, fk.position)
+
     def _families(self, sized: DataFrame, fk: ForeignKeyPlan) -> DataFrame:
         """Families with what the model sees of all their ancestors."""
         wanted = context_of(self.plan, fk.position)
@@ -214,9 +217,6 @@ class Skeleton:
             *(F.col(f"c{i}") for i in wanted),
             *([F.col("total").alias(degree)] if degree else []),
         )
-
-    def _salt(self, fk: ForeignKeyPlan) -> int:
-        return seed_of(self.seed, self.plan.table, fk.position) % 2**31
 
 
 def without_parent(fk: ForeignKeyPlan, children: int) -> int:

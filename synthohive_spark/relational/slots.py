@@ -18,7 +18,7 @@ import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from synthohive_spark.randomness import scatter, seed_of, stride
+from synthohive_spark.randomness import scatter, stride
 from synthohive_spark.relational.context import context_of, parent_rows, with_ancestors
 from synthohive_spark.relational.counting import Counter, Patterns, running
 from synthohive_spark.relational.linkage import LinkageModel
@@ -137,7 +137,7 @@ class Slots:
         wanted = s.patterns.set_before(index, s.total)
         law, strata = self._laws.get(fk.position, (None, ()))
         known = fk.law if law is None else law.to_dict()
-        return Key(known, s.sizes[fk.references], wanted, _seed(s, fk), fk.role != "bound", strata)
+        return Key(known, s.sizes[fk.references], wanted, s.salt(fk), fk.role != "bound", strata)
 
     @functools.cached_property
     def _laws(self) -> dict[int, tuple[LinkageModel, tuple[int, ...]]]:
@@ -160,9 +160,9 @@ class Slots:
         rows = parent_rows(s.plan, fk, wanted, s.read, s.plans, [q for _, q in fk.tie])
         rows = rows.withColumn("pblock", F.pmod(F.xxhash64(*keys), F.lit(max(1, math.ceil(count / PARENT_BLOCK)))))
         law, strata = self._laws.get(fk.position, (None, ()))
-        by, place = ["pblock"], _place(F.col("rank"), count, _seed(s, fk))
+        by, place = ["pblock"], _place(F.col("rank"), count, s.salt(fk))
         if law is not None and law.leaves is not None:
-            by, place = ["stratum", "pblock"], _place_in(strata, _seed(s, fk))
+            by, place = ["stratum", "pblock"], _place_in(strata, s.salt(fk))
             rows = rows.withColumn("stratum", stratum(s.plan, fk, law.leaves))
         ranked = running(rows, by, [F.xxhash64(*keys), *keys], F.lit(1), "rank")
         ranked = with_ancestors(ranked, s.plan, fk, wanted, s.read, s.plans)
@@ -177,13 +177,9 @@ class Slots:
     def _candidates(self, fk: ForeignKeyPlan, units: DataFrame) -> DataFrame:
         """Each parent once per unit whose rows may agree with it."""
         s, ties = self.skeleton, [f"t{i}" for i in range(len(fk.tie))]
-        law = Counter(fk.law, s.sizes[fk.references], _seed(s, fk))
+        law = Counter(fk.law, s.sizes[fk.references], s.salt(fk))
         placed = self._ranked(fk).withColumn("tie_block", s.block_of(ties)).withColumn("degree", law("who"))
         return placed.join(units.select(*UNIT, "tie_block"), "tie_block").drop("tie_block")
-
-
-def _seed(skeleton: Skeleton, fk: ForeignKeyPlan) -> int:
-    return seed_of(skeleton.seed, skeleton.plan.table, fk.position) % 2**31
 
 
 def _place_in(strata: Sequence[int], salt: int) -> Column:

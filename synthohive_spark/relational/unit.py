@@ -22,7 +22,15 @@ from synthohive_spark.relational.counting import Patterns
 from synthohive_spark.relational.deal import NOBODY, codes, deal_distinct, deal_tied
 from synthohive_spark.relational.distinct import Mask, distinct, grid_values, sequence_values
 from synthohive_spark.relational.elapsed import placed
-from synthohive_spark.relational.matching import DRIVER, Labels, Matcher, Matching, RankedLabels, label_name
+from synthohive_spark.relational.linkage import law_seed, places
+from synthohive_spark.relational.matching import (
+    Labels,
+    Matcher,
+    Matching,
+    RankedLabels,
+    degree_name,
+    label_name,
+)
 from synthohive_spark.relational.plan import DEGREE, ForeignKeyPlan, TablePlan, same_name
 from synthohive_spark.relational.redraw import ROW, hidden
 from synthohive_spark.relational.relative import multiplied
@@ -128,12 +136,15 @@ class UnitGenerator:
 
     def context_types(self) -> dict[str, str]:
         """Names and Spark types of the columns that the model sees, in its order."""
-        types, matchers = self.plan.types(), cached_matching(self.artifact.matching).matchers
+        types, known = self.plan.types(), cached_matching(self.artifact.matching)
+        labelled = [fk for fk in self.plan.dealt if fk.position in known.matchers]
+        if self.plan.driving is not None and known.drivers is not None:
+            labelled.insert(0, self.plan.driving)
         own = [self.plan.sequence, *reversed(self.plan.grid)]
         return {
             **{c.name: c.type for c in self.plan.shown},
             **{p.column: types[p.column] for p in own if p is not None},
-            **{label_name(fk.columns): "string" for fk in self.plan.dealt if fk.position in matchers},
+            **{label_name(fk.columns): "string" for fk in labelled},
         }
 
     def _traces(self, unit: pd.DataFrame, context: Mapping[str, Values], rows: UnitRows) -> dict[str, Values]:
@@ -177,6 +188,11 @@ class UnitGenerator:
                 if seen.path[0] == driving.position:
                     context[seen.name] = take(as_model(rows.families[f"c{i}"], seen.type), rows.owner)
         known, alone = cached_matching(self.artifact.matching), bool(rows.lone.any())
+        if driving is not None and known.drivers is not None:
+            label, degree = self._driver_labels(driving, rows.families, known.drivers)
+            labels[label_name(driving.columns)] = take(label, rows.owner, rows.lone)
+            if degree_name(driving.columns) in context:
+                context[degree_name(driving.columns)] = as_model(take(degree, rows.owner, rows.lone), "bigint")
         pattern = self.patterns.which(rows.index, alone)
         for i, fk in enumerate(self.plan.dealt):
             if i == self.plan.first_null and known.nulls is not None and not alone:
@@ -236,15 +252,16 @@ class UnitGenerator:
         }
         return pd.DataFrame(shown, index=parents.index)
 
-    def _driver_clusters(self, rows: UnitRows, matcher: Matcher) -> Values:
-        """The cluster of each row's driving parent, as text."""
-        driving = self.plan.driving
-        if driving is None or matcher.drivers is None:
-            return pd.Series([None] * rows.count, dtype=object)
-        own = self._attributes(rows.families, driving, "total", matcher.drivers)
-        place = np.maximum(rows.families["rank"].to_numpy(np.int64), 0)
-        label = matcher.drivers.draw(own, place, self.sizes[driving.references]).astype(str).astype(object)
-        return take(pd.Series(label, dtype=object), rows.owner, rows.lone)
+    def _driver_labels(
+        self, fk: ForeignKeyPlan, families: pd.DataFrame, drivers: Labels | RankedLabels
+    ) -> tuple[Values, Values]:
+        """The cluster of each driving parent, as text, and what rows see of the number of its children."""
+        parents, place = self.sizes[fk.references], np.maximum(families["rank"].to_numpy(np.int64), 0)
+        own, total = self._attributes(families, fk, "total", drivers), families["total"].to_numpy(np.int64)
+        if isinstance(drivers, RankedLabels):
+            place = places(place, parents, law_seed(self.seed, self.plan.table, fk.position))
+        label = drivers.draw(own, place, parents).astype(str).astype(object)
+        return pd.Series(label, dtype=object), pd.Series(drivers.shown(total, place, parents))
 
     def _deal(
         self,
@@ -277,9 +294,7 @@ class UnitGenerator:
             dealt = rows.rng.permutation(len(slots)).astype(np.int64)
         else:
             meeting = matcher.meeting
-            told = DRIVER in meeting.rows.columns
-            shown = {**context, DRIVER: self._driver_clusters(rows, matcher)} if told else context
-            dealt = meeting.deal(meeting.groups(shown, wanted), cluster[slots], rows.rng)
+            dealt = meeting.deal(meeting.groups(context, wanted), cluster[slots], rows.rng)
         return np.where(dealt >= 0, slots[dealt], NOBODY)
 
     def _last_linked(self) -> int:
