@@ -155,7 +155,8 @@ def run(name: str, table: pd.DataFrame, plan: Plan, python: Path, folder: Path) 
     found = Measured(name, len(table), table.shape[1])
     real = folder / f"{name}.parquet"
     table.to_parquet(real)
-    CTGAN.classic(epochs=1, threads=1).fit(table.head(1000), seed=SEED)  # imports and caches
+    for warm in (CTGAN(epochs=1, threads=1), CTGAN.classic(epochs=1, threads=1)):  # imports and caches
+        warm.fit(table.head(1000), seed=SEED)
     columns = table_spec(table, limits_of(table, 1, 500)).columns
     peer = Peer(python, real, [column for column, spec in columns if not spec.has_scalar])
     take_turns(found, table, peer, plan.turns)
