@@ -35,7 +35,7 @@ LEAVES = 64
 LABEL = "~"  # the name under which context holds the cluster of a parent
 NULL_ROWS = 20  # rows in a group at least, of those that tell which keys a row has
 DRIVERS, DRIVER_ROWS = 256, 8  # driving parents that are clustered: so many at most, with so many rows on average
-CLUSTER_ROWS = 100  # rows of a cluster of driving parents on average, at least: the model of the rows sees it
+CLUSTER_ROWS = 50  # rows of a cluster of driving parents on average, at least: the model of the rows sees it
 AXES = 16  # dimensions in which they are clustered
 
 
