@@ -7,7 +7,8 @@ by their other parents. How often groups meet clusters is kept as a table of cou
 rows and slots at hand by iterative proportional fitting (Deming and Stephan, 1940). Degrees are untouched: slots are
 only dealt in another order.
 Where few driving parents have many rows each, their attributes may say too little (each has a name of its own): then
-they too are clustered, by whom their rows refer to; rows, and their model, see the cluster beside the attributes.
+they too are clustered, by whom their rows refer to, and the cluster is a feature of the row. Where nothing tells it
+but how many rows a parent has, the model of the rows sees it too.
 Clusters of parents follow ClavaDDPM's idea of a latent shared by parent and child (Pang et al., arXiv 2405.17724).
 """
 
@@ -35,7 +36,7 @@ LEAVES = 64
 LABEL = "~"  # the name under which context holds the cluster of a parent
 NULL_ROWS = 20  # rows in a group at least, of those that tell which keys a row has
 DRIVERS, DRIVER_ROWS = 256, 8  # driving parents that are clustered: so many at most, with so many rows on average
-CLUSTER_ROWS = 50  # rows of a cluster of driving parents on average, at least: the model of the rows sees it
+CLUSTER_ROWS = 100  # rows of a cluster on average, at least, from which on the model of the rows sees it
 AXES = 16  # dimensions in which they are clustered
 
 
@@ -293,6 +294,11 @@ class Matching:
     drivers: Labels | RankedLabels | None = None
     nulls: Meeting | None = None
 
+    @property
+    def shown(self) -> bool:
+        """Whether the model sees the cluster of the driving parent."""
+        return isinstance(self.drivers, RankedLabels)
+
     def pack(self) -> str:
         """As JSON text."""
         drivers, nulls = (part.to_dict() if part is not None else None for part in (self.drivers, self.nulls))
@@ -328,7 +334,8 @@ def learn(
         seed: the training seed.
 
     Returns:
-        What is known, and the context with a cluster column per matcher.
+        What is known, and the context with the clusters that the model sees: one column per matcher, and that of the
+        driving parents where it is shown.
     """
     matchers, nulls = dict[int, Matcher](), None
     seen = [c.name for c in plan.shown if plan.driving is not None and c.path[0] == plan.driving.position]
@@ -354,7 +361,10 @@ def learn(
                     context.loc[known, own[0]] = degrees
                 own = [*own, name]
         seen = [*seen, *own]
-    return Matching(matchers, drivers, nulls), context
+    learned = Matching(matchers, drivers, nulls)
+    if drivers is not None and plan.driving is not None and not learned.shown:
+        context = context.drop(columns=label_name(plan.driving.columns))
+    return learned, context
 
 
 def label_name(columns: tuple[str, ...]) -> str:
@@ -411,7 +421,7 @@ def _learn_drivers(
     alike = np.add.reduce([_affinity(code[there >= 0], there[there >= 0], len(first)) for there in met])
     strength, axes = np.linalg.eigh(alike)
     place = axes[:, -AXES:] * np.sqrt(np.maximum(strength[-AXES:], 0.0))
-    k = min(CLUSTERS, len(driver) // CLUSTER_ROWS, len(np.unique(place.round(9), axis=0)))
+    k = min(CLUSTERS, len(np.unique(place.round(9), axis=0)))
     if k < 2:
         return None, context
     with threadpool_limits(1):
@@ -422,7 +432,8 @@ def _learn_drivers(
     labels: Labels | RankedLabels = Labels.learn(own, of_driver, Features.fit(context[above], min_subjects), seed)
     degree, law = degree_name(plan.driving.columns), LinkageModel.from_dict(plan.driving.law)
     bound = any(fk.role == "bound" for fk in plan.dealt)  # then not all parents have places on the law
-    if degree in above and law.leaves is None and not labels.needed and not bound:
+    known = degree in above and law.leaves is None and not bound
+    if known and not labels.needed and len(driver) >= CLUSTER_ROWS * k:
         labels, shown = RankedLabels.learn(own[degree].to_numpy(np.int64), of_driver, law.busy, min_subjects)
         context = context.assign(**{degree: shown[code]})
     return labels, context.assign(**{label_name(plan.driving.columns): of_driver[code].astype(str).astype(object)})

@@ -138,7 +138,7 @@ class UnitGenerator:
         """Names and Spark types of the columns that the model sees, in its order."""
         types, known = self.plan.types(), cached_matching(self.artifact.matching)
         labelled = [fk for fk in self.plan.dealt if fk.position in known.matchers]
-        if self.plan.driving is not None and known.drivers is not None:
+        if self.plan.driving is not None and known.shown:
             labelled.insert(0, self.plan.driving)
         own = [self.plan.sequence, *reversed(self.plan.grid)]
         return {
