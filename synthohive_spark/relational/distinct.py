@@ -86,13 +86,12 @@ def distinct(
         return value
     if redraw is not None:
         asked = np.flatnonzero(wrong)
-        drawn = _nearest(
-            redraw(np.tile(asked, REDRAWS)), cut, slices
-        ).array  # at once: a call costs more than some rows
+        drawn = redraw(np.tile(asked, REDRAWS))  # at once: a call costs more than some rows
+        offered = _nearest(drawn, cut, slices).array
         value = value.copy()
         for attempt in range(REDRAWS):
             left = wrong[asked]
-            value[wrong] = drawn[attempt * len(asked) + np.flatnonzero(left)]
+            value[wrong] = offered[attempt * len(asked) + np.flatnonzero(left)]
             order = np.r_[np.flatnonzero(~wrong), asked[left]]  # what was right stays
             wrong[order] = _wrong(group[order], value.iloc[order], cut, slices)
             if not wrong.any():
