@@ -163,7 +163,8 @@ class AutoregressiveModel(TableModel):
             with torch_threads(self.settings.threads):
                 trainer = self._trainer(codes, rows, conditions, row_hashes(context), table_name, seed)
                 network = trainer.train()
-            metrics = as_metrics(trainer.record)
+            names = [columns.names[sub.column] + ":piece" * sub.level for sub in codes.subs]
+            metrics = as_metrics(trainer.record, names)
         shares = code_shares(torch.from_numpy(rows), tuple(codes.cardinalities))
         self._fitted = _Fitted(columns, context_columns, resolution, codes, network, shares)
         self._metrics = {

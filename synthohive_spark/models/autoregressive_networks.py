@@ -98,6 +98,21 @@ class Head(nn.Module):
 
 
 @dataclass(frozen=True)
+class Shrinkage:
+    """How far a head is held back from what it learnt by heart, for rows of families that it has not seen.
+
+    Attributes:
+        context: weight of the context beside the unknown one (as in classifier-free guidance, Ho and Salimans 2022,
+            but below 1).
+        logits: weight of the head's logits beside those of the shares of its codes (temperature scaling, Guo et al.
+            2017, towards the shares).
+    """
+
+    context: float = 1.0
+    logits: float = 1.0
+
+
+@dataclass(frozen=True)
 class Seen:
     """What heads see of some rows.
 
@@ -145,6 +160,18 @@ class ColumnHeads(nn.Module):
         for head, share in zip(self.heads, shares, strict=True):
             assert isinstance(head, Head)
             head.output.bias.copy_(share.log())
+
+    @torch.no_grad()
+    def shrink(self, by: Sequence[Shrinkage], shares: Sequence[Tensor]) -> None:
+        """Folds the shrinkage of each head, towards the (codes,) shares of its sub-column, into its weights."""
+        for head, shrinkage, share in zip(self.heads, by, shares, strict=True):
+            assert isinstance(head, Head)
+            if self.plan.context_width:
+                of_context = head.hidden.weight[:, : self.plan.context_out]
+                head.hidden.bias.add_(of_context @ self.unknown, alpha=1.0 - shrinkage.context)
+                of_context.mul_(shrinkage.context)
+            head.output.weight.mul_(shrinkage.logits)
+            head.output.bias.copy_(torch.lerp(share.log(), head.output.bias, shrinkage.logits))
 
     def context(self, dense: Tensor, masked: Tensor | None = None) -> Tensor:
         """(B, K) context, optional (B, 1) mask of rows that shall not see it -> (B, C)."""

@@ -2,6 +2,8 @@
 
 Small tables are cut into folds whose networks train side by side; when their mean loss on held-out rows stops falling,
 one more network repeats the schedule up to there on all rows.
+Heads learn at different speeds: one that says worse of held-out rows than it did before knows its families by heart,
+while another one still learns. It does not stop the others, but is held back as far as the held-out rows want.
 """
 
 from __future__ import annotations
@@ -15,10 +17,11 @@ from typing import Any
 import structlog
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from tqdm import tqdm
 
 from synthohive_spark.errors import TrainingError
-from synthohive_spark.models.autoregressive_networks import WIDEST, ColumnHeads, Plan
+from synthohive_spark.models.autoregressive_networks import WIDEST, ColumnHeads, Plan, Shrinkage
 from synthohive_spark.models.autoregressive_options import AutoregressiveOptions
 from synthohive_spark.models.budget import MIN_STEPS, head_step_seconds, head_steps, safety_stop
 from synthohive_spark.models.layout import Packed
@@ -29,9 +32,11 @@ FEWEST_ROUNDS = 5
 SMALL_TABLE, LARGE_TABLE = 1000, 5000
 RATE, LARGE_TABLE_RATE = 2e-3, 5e-3
 BAD_ROUNDS = 3
+GAIN = 5e-3  # nats a row that are worth going on for
 COOL_DOWN = 0.3
 COLDEST = 0.02
 JUDGED_AT_ONCE = 2000
+CONTEXT_WEIGHTS, LOGIT_WEIGHTS = (1.0, 0.4, 0.0), (1.0, 0.6, 0.3, 0.1)
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,7 @@ class TrainingRecord:
         best_round: the round that it was kept at.
         folds: networks that were trained to find it, beside the one kept; 0 for a fixed holdout.
         clock_stop: whether the clock stopped the run.
+        shrinkage: of each head; none where there are no held-out rows.
     """
 
     history: list[dict[str, float]] = field(default_factory=list)
@@ -115,6 +121,7 @@ class TrainingRecord:
     best_round: int = 0
     folds: int = 0
     clock_stop: bool = False
+    shrinkage: list[Shrinkage] = field(default_factory=list)
 
 
 class _Run:
@@ -173,14 +180,60 @@ class _Run:
         return loss.detach()
 
     @torch.inference_mode()
-    def loss_on(self, rows: Tensor) -> float:
-        """Returns the loss in nats a row on other rows."""
+    def losses_on(self, rows: Tensor) -> Tensor:
+        """Returns the (S,) loss of each head in nats a row on other rows."""
         self.network.eval()
-        total = 0.0
+        total = torch.zeros(len(self._sample.shares), device=rows.device)
         for index in torch.split(rows, JUDGED_AT_ONCE):
             context = self.network.context(self._sample.context.rows(index).dense())
-            total -= float(self.network.log_probabilities(context, self._sample.codes[index].long()).sum())
+            total -= self.network.log_probabilities(context, self._sample.codes[index].long()).sum(dim=0)
         return total / len(rows)
+
+    @torch.inference_mode()
+    def held_back_on(self, rows: Tensor, place: int, by: Sequence[Shrinkage]) -> Tensor:
+        """Returns the (len(by),) losses of one head in nats a row on other rows, held back so far."""
+        self.network.eval()
+        share, total = self._sample.shares[place].log(), torch.zeros(len(by), device=rows.device)
+        for index in torch.split(rows, JUDGED_AT_ONCE):
+            codes, context = self._sample.codes[index].long(), self._sample.context.rows(index).dense()
+            known = self.network.context(context)
+            unknown = self.network.context(context, torch.ones_like(known[:, :1], dtype=torch.bool))
+            logits = {
+                weight: self.network.logits(place, self.network.seen(torch.lerp(unknown, known, weight), codes), codes)
+                for weight in {shrinkage.context for shrinkage in by}
+            }
+            for i, shrinkage in enumerate(by):
+                mixed = torch.lerp(share.expand(len(index), -1), logits[shrinkage.context], shrinkage.logits)
+                total[i] += F.cross_entropy(mixed, codes[:, place], reduction="sum")
+        return total / len(rows)
+
+
+class _Judge:
+    """What held-out rows say of each head.
+
+    Args:
+        held_out: (n,) rows of each run.
+        heads: S.
+        context: whether there is one.
+    """
+
+    def __init__(self, held_out: Sequence[Tensor], heads: int, context: bool) -> None:
+        self._held_out, self._least = held_out, torch.full((heads,), math.inf)
+        self._past: set[int] = set()  # heads that were better before
+        self._choice = [Shrinkage(c, w) for c in (CONTEXT_WEIGHTS if context else (1.0,)) for w in LOGIT_WEIGHTS]
+        self.shrinkage = [Shrinkage()] * heads
+
+    def loss(self, runs: Sequence[_Run]) -> float:
+        """Returns the loss in nats a row, with heads past their best held back; notes how far each one is."""
+        over = list(zip(runs, self._held_out, strict=True))
+        plain = torch.stack([run.losses_on(rows).cpu() for run, rows in over]).mean(dim=0)
+        self._past.update((plain > self._least).nonzero()[:, 0].tolist())
+        self._least, self.shrinkage = torch.minimum(self._least, plain), [Shrinkage()] * len(plain)
+        for place in self._past:
+            held_back = torch.stack([run.held_back_on(rows, place, self._choice).cpu() for run, rows in over])
+            plain[place], best = held_back.mean(dim=0).min(dim=0)
+            self.shrinkage[place] = self._choice[int(best)]
+        return float(plain.sum())
 
 
 class AutoregressiveTrainer:
@@ -225,28 +278,34 @@ class AutoregressiveTrainer:
         if not self._held_out:
             return self._fixed([1.0] * self.schedule.rounds)
         runs = [self._run(rows, number + 1) for number, rows in enumerate(self._trained_on)]
-        best, weights, factor, factors, bad = math.inf, runs[0].network.state_dict(), 1.0, [], 0
+        best, weights, factor, factors = math.inf, runs[0].network.state_dict(), 1.0, list[float]()
+        worth, bad = math.inf, 0
+        judge = _Judge(self._held_out, len(self.sample.shares), bool(self.plan.context_width))
+        shrinkage = judge.shrinkage
         started = time.monotonic()
         for number in self._bar(self.schedule.rounds):
             factors.append(factor)
             rate = self.schedule.learning_rate * factor * self.schedule.cooling(number, self.schedule.rounds)
             losses = [run.train(self.schedule.round_steps, self.schedule.batch, rate) for run in runs]
-            judged = [run.loss_on(rows) for run, rows in zip(runs, self._held_out, strict=True)]
-            loss = self._report(number, losses, judged, time.monotonic() - started)
-            bad = 0 if loss < best else bad + 1
+            loss = self._report(number, losses, judge.loss(runs), time.monotonic() - started)
+            worth, bad = (loss - GAIN, 0) if loss < worth else (worth, bad + 1)
             if loss < best:
-                best, self.record.best_round = loss, number + 1
+                best, self.record.best_round, shrinkage = loss, number + 1, judge.shrinkage
                 weights = {name: value.clone() for name, value in runs[0].network.state_dict().items()}
-            elif bad % BAD_ROUNDS == 0:
+            if bad and bad % BAD_ROUNDS == 0:
                 factor /= 2
             if self._out_of_time() or (bad >= self.schedule.patience and number + 1 >= self.schedule.fewest):
                 break
         if self.record.folds:
             rounds = max(self.record.best_round, min(len(factors), self.schedule.fewest))
-            return self._fixed(factors[:rounds])
-        self.record.steps = self.record.best_round * self.schedule.round_steps
-        runs[0].network.load_state_dict(weights)
-        return runs[0].network.eval()
+            network = self._fixed(factors[:rounds])
+        else:
+            self.record.steps = self.record.best_round * self.schedule.round_steps
+            network = runs[0].network.eval()
+            network.load_state_dict(weights)
+        network.shrink(shrinkage, self.sample.shares)
+        self.record.shrinkage = shrinkage
+        return network
 
     def _fixed(self, factors: list[float]) -> ColumnHeads:
         """Trains on all rows for as many rounds as there are factors on the learning rate."""
@@ -256,7 +315,7 @@ class AutoregressiveTrainer:
             rate = self.schedule.learning_rate * factors[number] * self.schedule.cooling(number, len(factors))
             loss = run.train(self.schedule.round_steps, self.schedule.batch, rate)
             if not self.record.folds:
-                self._report(number, [loss], [], time.monotonic() - started)
+                self._report(number, [loss], None, time.monotonic() - started)
             elif not math.isfinite(loss):
                 raise self._diverged()
             self.record.best_round = number + 1
@@ -277,10 +336,10 @@ class AutoregressiveTrainer:
         self.record.clock_stop |= late
         return late
 
-    def _report(self, number: int, losses: list[float], judged: list[float], seconds: float) -> float:
+    def _report(self, number: int, losses: list[float], judged: float | None, seconds: float) -> float:
         """Logs a round; returns the loss to judge by."""
         loss = sum(losses) / len(losses)
-        held_out = sum(judged) / len(judged) if judged else loss
+        held_out = loss if judged is None else judged
         if not math.isfinite(loss + held_out):
             raise self._diverged()
         steps = (number + 1) * self.schedule.round_steps
@@ -302,7 +361,8 @@ class AutoregressiveTrainer:
         )
 
 
-def as_metrics(record: TrainingRecord) -> dict[str, Any]:
-    """Returns a record as JSON values."""
+def as_metrics(record: TrainingRecord, names: Sequence[str]) -> dict[str, Any]:
+    """Returns a record as JSON values; the shrinkage only of the heads that were held back, by these (S,) names."""
     best = min((entry["held_out_loss"] for entry in record.history), default=None)
-    return {**asdict(record), "held_out_loss": best}
+    shrunk = {n: asdict(s) for n, s in zip(names, record.shrinkage, strict=False) if s != Shrinkage()}
+    return {**asdict(record), "shrinkage": shrunk, "held_out_loss": best}

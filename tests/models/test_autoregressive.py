@@ -75,6 +75,23 @@ def test_a_law_of_three_columns_is_learnt_where_no_two_of_them_hang_together() -
     assert abs(np.corrcoef(rows["left"], rows["parity"])[0, 1]) < 0.1
 
 
+def test_a_column_known_by_heart_does_not_stop_the_others_and_is_held_back() -> None:
+    """``label`` is one draw for each family, so nothing tells it of a new one; ``y`` is ``x`` and a little noise."""
+    rng = np.random.default_rng(1)
+    family, rows = np.repeat(np.arange(60), 25), 1500
+    context = pd.DataFrame({"p": rng.random(60)[family], "q": rng.random(60)[family]})
+    label, x = np.array([f"k{i}" for i in rng.integers(0, 20, 60)])[family], rng.random(rows)
+    data = pd.DataFrame({"label": label, "x": x, "y": x + rng.normal(0, 0.02, rows)})
+    model = AutoregressiveModel(max_seconds=15).fit(data, context, seed=1)
+    drawn = model.sample(rows, context=pd.DataFrame({"p": rng.random(rows), "q": rng.random(rows)}), seed=1)
+    assert (drawn["y"] - drawn["x"]).abs().median() < 0.05  # 0.3 if the label stops all
+    assert model.metrics["shrinkage"]["label"]["context"] < 0.5
+    entropy = -(data["label"].value_counts(normalize=True).map(lambda share: share * math.log(share))).sum()
+    unseen = [model.log_likelihood(data.assign(label=name), context.iloc[::-1]) for name in data["label"].unique()]
+    shares = np.exp(np.array(unseen) - np.logaddexp.reduce(unseen, axis=0))
+    assert -(shares * np.log(shares)).sum(axis=0).mean() > 0.8 * entropy
+
+
 def test_metrics_are_json_and_say_what_happened(planted_model: AutoregressiveModel) -> None:
     metrics = json.loads(json.dumps(planted_model.metrics))
     assert metrics["folds"] == 3
