@@ -348,7 +348,7 @@ class AutoregressiveModel(TableModel):
         shares = []
         for place, cardinality in enumerate(codes.cardinalities):
             counts = np.bincount(rows[:, place], minlength=cardinality) + 0.5
-            shares.append(torch.from_numpy(counts / counts.sum()).float())
+            shares.append(torch.from_numpy(counts / counts.sum()).float().to(device))
         sample = Sample(
             torch.from_numpy(rows).to(device), conditions.to(device), tuple(shares), tuple(_barriers(codes))
         )

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from synthohive_spark.models.autoregressive_networks import ColumnHeads, Plan, Shrinkage
 from synthohive_spark.models.layout import Layout, Packed
 from synthohive_spark.models.networks import Critic, FoldedGenerator, Generator, open_gates, soft_rows
 
@@ -115,3 +116,26 @@ def test_building_networks_leaves_the_global_state_alone() -> None:
     Generator(4, 2, (8,), 5, rng())
     Critic(5, 2, (8,), 2, rng())
     assert torch.equal(before, torch.get_rng_state())
+
+
+@given(st.sampled_from([0, 3]), st.floats(0, 1), st.floats(0, 1), st.integers(0, 99))
+@settings(max_examples=20, deadline=None)
+def test_a_head_that_is_held_back_mixes_its_context_and_its_logits(
+    width: int, of_context: float, of_logits: float, seed: int
+) -> None:
+    plan = Plan.of((3, 4), width, ((), (0,)))
+    heads = ColumnHeads(plan, [None, None], rng(seed))
+    dense, codes = torch.randn(9, width, generator=rng(1)), torch.randint(3, (9, 2), generator=rng(2))
+    shares = [torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.1, 0.2, 0.3, 0.4])]
+    with torch.no_grad():
+        if width:
+            heads.unknown.normal_(generator=rng(3))
+        known = heads.context(dense)
+        mixed = torch.lerp(heads.context(dense, torch.ones(9, 1, dtype=torch.bool)), known, of_context)
+        wanted = [
+            torch.lerp(share.log().expand(9, -1), heads.logits(place, heads.seen(mixed, codes), codes), of_logits)
+            for place, share in enumerate(shares)
+        ]
+        heads.shrink([Shrinkage(of_context, of_logits)] * 2, shares)
+        for place, logits in enumerate(wanted):
+            torch.testing.assert_close(heads.logits(place, heads.seen(known, codes), codes), logits)
