@@ -26,7 +26,7 @@ from synthohive_spark.randomness import Floats, Ints, scatter
 from synthohive_spark.relational.features import Features
 from synthohive_spark.relational.linkage import LinkageModel
 from synthohive_spark.relational.margins import fit_margins
-from synthohive_spark.relational.plan import DEGREE, TablePlan
+from synthohive_spark.relational.plan import DEGREE, TablePlan, degree_name
 from synthohive_spark.relational.tree import Tree
 from synthohive_spark.relational.values import Values
 
@@ -370,11 +370,6 @@ def learn(
 def label_name(columns: tuple[str, ...]) -> str:
     """The context column that holds the cluster of the parent behind a key."""
     return f"{'+'.join(columns)}:{LABEL}"
-
-
-def degree_name(columns: tuple[str, ...]) -> str:
-    """The context column that holds the number of children of the parent behind a key."""
-    return f"{'+'.join(columns)}:{DEGREE}"
 
 
 def _learn_nulls(

@@ -189,6 +189,11 @@ class Relative(Strict):
     scale: int | None = None
 
 
+def degree_name(columns: tuple[str, ...]) -> str:
+    """The context column that holds the number of children of the parent behind a key."""
+    return f"{'+'.join(columns)}:{DEGREE}"
+
+
 def same_name(column: str) -> str:
     """The name under which a model draws whether a column equals the one that ``TablePlan.near`` names."""
     return f"{column}:{SAME}"

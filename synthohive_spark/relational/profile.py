@@ -32,6 +32,7 @@ from synthohive_spark.relational.plan import (
     Role,
     SequencePlan,
     TablePlan,
+    degree_name,
 )
 from synthohive_spark.relational.roles import foreseen, key_roles, unsupported
 from synthohive_spark.relational.ties import tie_of
@@ -333,7 +334,8 @@ def _context(
             and c.name not in fk.referenced_columns
         ]
         if wanted is None:
-            columns.append(ContextColumn(name=f"{name}:{DEGREE}", path=(fk.position,), column=DEGREE, type="bigint"))
+            degree = ContextColumn(name=degree_name(fk.columns), path=(fk.position,), column=DEGREE, type="bigint")
+            columns.append(degree)
         if fk.role == "driving" and wanted is None:
             above = _context(parent.foreign_keys, tables[fk.references], plans, tables)
             columns += [

@@ -23,15 +23,8 @@ from synthohive_spark.relational.deal import NOBODY, codes, deal_distinct, deal_
 from synthohive_spark.relational.distinct import Mask, distinct, grid_values, sequence_values
 from synthohive_spark.relational.elapsed import placed
 from synthohive_spark.relational.linkage import law_seed, places
-from synthohive_spark.relational.matching import (
-    Labels,
-    Matcher,
-    Matching,
-    RankedLabels,
-    degree_name,
-    label_name,
-)
-from synthohive_spark.relational.plan import DEGREE, ForeignKeyPlan, TablePlan, same_name
+from synthohive_spark.relational.matching import Labels, Matcher, Matching, RankedLabels, label_name
+from synthohive_spark.relational.plan import DEGREE, ForeignKeyPlan, TablePlan, degree_name, same_name
 from synthohive_spark.relational.redraw import ROW, hidden
 from synthohive_spark.relational.relative import multiplied
 from synthohive_spark.relational.selfref import parent_positions
