@@ -28,7 +28,7 @@ from synthohive_spark.models.encoders import Limits, TableSpec, decode_table, en
 from synthohive_spark.models.encoders.table import row_hashes
 from synthohive_spark.models.families import context_dropout, family_of, held_out
 from synthohive_spark.models.layout import Layout, Packed
-from synthohive_spark.models.margins import MOST_SHIFT, code_shares, draw_evenly, inverse_cdf, spread
+from synthohive_spark.models.margins import code_shares, draw_evenly, inverse_cdf, spread
 from synthohive_spark.models.parents import choose_parents
 from synthohive_spark.models.seeds import fresh_seed, numpy_rng, torch_rng
 from synthohive_spark.models.storage import read_model, write_model
@@ -50,6 +50,7 @@ SAMPLE_BATCH = 4000  # what fits the caches
 MAX_STATES = 6000
 ATOM_ROWS = 5
 CANDIDATES = 64
+MOST_SHIFT = 2.0  # of a logit, for the sake of shares: more would give rows what their other columns speak against
 
 
 @dataclass(frozen=True)

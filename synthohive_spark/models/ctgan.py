@@ -26,7 +26,7 @@ from synthohive_spark.models.ctgan_options import CLASSIC, CTGANOptions
 from synthohive_spark.models.ctgan_trainer import CTGANTrainer, TrainSettings, as_metrics
 from synthohive_spark.models.encoders import TableSpec, decode_table, encode_table
 from synthohive_spark.models.layout import Layout, Packed
-from synthohive_spark.models.margins import MOST_SHIFT, code_shares, draw_evenly, even_ranks, inverse_cdf
+from synthohive_spark.models.margins import code_shares, draw_evenly, even_ranks, inverse_cdf
 from synthohive_spark.models.networks import FoldedGenerator, Generator, open_gates
 from synthohive_spark.models.seeds import fresh_seed, numpy_rng, torch_rng
 from synthohive_spark.models.storage import read_model, write_model
@@ -45,6 +45,8 @@ from synthohive_spark.models.table_model import (
 NAME = "ctgan"
 SAMPLE_BATCH = 1000  # what fits the caches
 MOST_MODES = 10
+# Of a logit, for the sake of shares. The noise settles most of a row, so that logits are far apart without meaning it.
+MOST_SHIFT = 4.0
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ class CTGAN(TableModel):
 
     Args:
         metadata: says which columns are keys; these are not modelled.
-        batch_size: rows of a batch; smaller for tables with fewer rows.
+        batch_size: rows of a batch; smaller for tables with fewer rows. The default is also smaller where
+            ``max_seconds`` would buy few steps.
         epochs: passes over the data. None: the number of steps follows the size of the table, within ``max_seconds``.
         embedding_dim: width of the noise.
         generator_dim: widths of the generator's residual blocks.

@@ -32,7 +32,8 @@ class CTGANOptions(ModelOptions):
     """All options of CTGAN.
 
     Attributes:
-        batch_size: rows of a batch; smaller for tables with fewer rows.
+        batch_size: rows of a batch; smaller for tables with fewer rows. The default is also smaller where
+            ``max_seconds`` would buy few steps.
         epochs: passes over the data. None: the number of steps follows the size of the table, within ``max_seconds``.
         embedding_dim: width of the noise.
         generator_dim: widths of the generator's residual blocks.

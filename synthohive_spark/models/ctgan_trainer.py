@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from synthohive_spark.errors import TrainingError
 from synthohive_spark.models.association import Association
-from synthohive_spark.models.budget import planned_steps, safety_stop, step_seconds
+from synthohive_spark.models.budget import affordable_batch, planned_steps, safety_stop, step_seconds
 from synthohive_spark.models.calibration import RANK_KNOTS, logit_bias, rank_knots
 from synthohive_spark.models.context_sampler import ContextSampler
 from synthohive_spark.models.ctgan_conditions import Conditions, ConditionSampler, draw_conditions
@@ -72,16 +72,18 @@ class TrainSettings:
         """Returns the settings of a table of ``rows`` rows."""
         conditions = Conditions(layout, torch.device("cpu")).width if options.conditional_sampling else 0
         pac = options.pac or (1 if context.width else 2)
-        batch = min(options.batch_size, max(SMALLEST_BATCH, rows))
-        batch = max(2, batch // pac) * pac
         generator_inputs, layers = options.embedding_dim + context.width + conditions, 0
         for size in options.generator_dim:
             layers += generator_inputs * size
             generator_inputs += size
         generator = layers + generator_inputs * layout.width
         critic_sizes = [pac * (layout.width + context.width + conditions), *options.discriminator_dim, 1]
-        critic = sum(a * b for a, b in pairwise(critic_sizes))
-        price = step_seconds(batch, generator, critic // pac)
+        critic = sum(a * b for a, b in pairwise(critic_sizes)) // pac
+        batch = min(options.batch_size, max(SMALLEST_BATCH, rows))
+        if options.epochs is None and options.batch_size == CTGANOptions.batch_size:
+            batch = affordable_batch(batch, options.max_seconds, generator, critic)
+        batch = max(2, batch // pac) * pac
+        price = step_seconds(batch, generator, critic)
         steps = planned_steps(rows, batch, options.epochs, options.max_seconds, price)
         return cls(options, table, steps, batch, pac, seed)
 

@@ -26,7 +26,6 @@ FLOOR, NEAR = 1e-7, 1e-3
 CHOICE = 4  # rows that are looked at for each one to be moved
 ROUNDS = 5  # of moves between codes
 LEAST = 0.02  # a row keeps its code rather than take one that is so much less likely for it
-MOST_SHIFT = 2.0  # more would give rows what their other columns speak against
 
 
 def inverse_cdf(logits: Tensor, uniform: Tensor) -> Tensor:

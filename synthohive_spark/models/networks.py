@@ -17,12 +17,20 @@ from synthohive_spark.models.layout import Layout, Packed
 LEAK = 0.2
 
 
+class _Linear(nn.Linear):
+    """A linear layer whose first weights are set from outside."""
+
+    def reset_parameters(self) -> None:
+        """Leaves the weights as they are."""
+
+
 def seeded_linear(inputs: int, outputs: int, rng: torch.Generator) -> nn.Linear:
     """Returns a linear layer whose weights come from ``rng``, in the range that torch uses by default."""
-    layer = nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")
+    layer = _Linear(inputs, outputs)
     bound = 1.0 / math.sqrt(max(1, inputs))
-    for parameter in layer.parameters():
-        nn.init.uniform_(parameter, -bound, bound, generator=rng)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.uniform_(-bound, bound, generator=rng)
     return layer
 
 

@@ -6,10 +6,12 @@ import math
 
 from synthohive_spark.models.budget import (
     FEWEST_HEAD_STEPS,
+    FEWEST_ROWS,
     FEWEST_STEPS,
     MAX_STEPS,
     MIN_STEPS,
     MOST_HEAD_STEPS,
+    affordable_batch,
     head_step_seconds,
     head_steps,
     planned_steps,
@@ -30,6 +32,18 @@ def test_seconds_cap_steps_at_the_listed_price() -> None:
     assert planned_steps(5_000, 500, None, 100 * price + price / 2, price) == 100
     assert planned_steps(5_000, 500, None, 1e-9, price) == FEWEST_STEPS
     assert price < step_seconds(500, 300_000, 100_000) < step_seconds(1000, 300_000, 100_000)
+
+
+def test_few_seconds_buy_smaller_batches_before_fewer_steps() -> None:
+    sizes = 700_000, 300_000
+    price = MIN_STEPS * step_seconds(500, *sizes)
+    assert affordable_batch(500, None, *sizes) == 500
+    assert affordable_batch(500, price + 1e-6, *sizes) == affordable_batch(500, 9 * price, *sizes) == 500
+    fewer = affordable_batch(500, price / 2, *sizes)
+    assert FEWEST_ROWS < fewer < 250
+    assert planned_steps(10**6, fewer, None, price / 2, step_seconds(fewer, *sizes)) >= MIN_STEPS
+    assert affordable_batch(500, 1e-9, *sizes) == FEWEST_ROWS
+    assert affordable_batch(32, 1e-9, *sizes) == 32
 
 
 def test_epochs_override() -> None:

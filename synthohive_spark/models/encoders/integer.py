@@ -52,9 +52,11 @@ def decode(spec: IntegerSpec, encoded: Encoded) -> pd.Series[Any]:
 
 def _integers(values: pd.Series[Any], null: NDArray[np.bool_]) -> Numbers:
     present = values[~null]
+    if present.dtype.kind == "i":
+        return present.to_numpy(dtype=np.int64)
+    if present.dtype.kind == "u":
+        return as_numbers(present.to_numpy(dtype=np.uint64).tolist(), False)
     # A float context column may be asked where integers were learnt; through Python ints nothing else is rounded.
-    if present.dtype.kind in "iu":
-        return as_numbers(present.to_numpy(dtype=np.uint64 if present.dtype.kind == "u" else np.int64).tolist(), False)
     return as_numbers([round(value) for value in present.tolist()], False)
 
 
