@@ -67,6 +67,15 @@ class Features:
         """How many columns of the matrix come from each column of a frame."""
         return [2 if c["kind"] == "number" else 1 + len(c["texts"]) for c in self.columns.values()]
 
+    def texts(self) -> list[Ints]:
+        """Where each column that has texts is in the matrix: its null flag, then its texts."""
+        ends = np.cumsum(self.widths).tolist()
+        return [
+            np.arange(end - width, end)
+            for end, width, column in zip(ends, self.widths, self.columns.values(), strict=True)
+            if column.get("texts")
+        ]
+
     def narrowed(self, used: Ints) -> tuple[Features, Ints]:
         """The columns and texts whose features are used, by their places in the matrix, and the new place of each."""
         columns: dict[str, dict[str, Any]] = {}

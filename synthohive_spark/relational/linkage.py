@@ -17,15 +17,18 @@ import numpy.typing as npt
 import pandas as pd
 
 from synthohive_spark.errors import ConfigError, GenerationError, TrainingError
-from synthohive_spark.randomness import Ints, scatter, seed_of
+from synthohive_spark.randomness import Floats, Ints, scatter, seed_of
 from synthohive_spark.relational.features import Features
-from synthohive_spark.relational.margins import fit_margins
+from synthohive_spark.relational.margins import fit_margins, fit_sums
 from synthohive_spark.relational.tree import Tree
 
 Method = Literal["empirical", "negbinom", "conditional"]
 LEAVES, LEAF_PARENTS = 64, 20  # of a conditional law: leaves at most, parents in each at least
 WORTH = 0.02  # share of the variance of unseen parents' counts that attributes must explain
-NEGBINOM_PARENTS = 100_000  # resolution at which the fitted law is tabulated
+STRETCH = 20  # parents that share what rows see of the number of their children, at least
+MOSTLY = 0.5  # parents that must have children before counts follow texts that tell nothing of unseen parents
+TABULATED = 100_000  # parents by which a fitted law is tabulated
+STEEPEST = 50.0  # of a tilted law: the odds of the largest count against none, as a logarithm
 
 
 class LinkageModel:
@@ -131,6 +134,26 @@ class LinkageModel:
             low, high = np.where(right, middle + 1, low), np.where(right, high, middle)
         return low
 
+    def shown(self, counts: Ints) -> Ints:
+        """What rows see of the number of their parent's children: the mean of a stretch of the law; shape (n,).
+
+        Each stretch holds ``STRETCH`` parents with children or more (or all): of few parents the number itself would
+        tell one from the others, and a synthetic parent of that number is another one.
+        """
+        firsts, means, children, held = [0], list[int](), 0, 0
+        left = int(self.parents[self.values > 0].sum())
+        for value, parents in zip(self.values.tolist(), self.parents.tolist(), strict=True):
+            if value > 0:
+                children, held, left = children + value * parents, held + parents, left - parents
+                if (held >= STRETCH and left >= STRETCH) or not left:
+                    means.append(round(children / held))
+                    firsts.append(value + 1)
+                    children, held = 0, 0
+        if not means:
+            return counts
+        found: Ints = np.array(means)[np.searchsorted(firsts[:-1], counts, side="right") - 1]
+        return found
+
     def _lorenz(self, k: Ints, num_parents: int, wanted: int | None = None) -> Ints:
         """Children of the first ``k`` parents, in the order of the law, out of ``num_parents``."""
         source = int(self.parents.sum())
@@ -189,8 +212,21 @@ def _negative_binomial(values: Ints, parents: Ints) -> tuple[Ints, Ints]:
         shape = np.array([math.lgamma(k + r) - math.lgamma(k + 1) - math.lgamma(r) for k in support])
         log_pmf = shape + r * math.log(p) + support * math.log1p(-p)
     pmf = np.exp(log_pmf)
-    weights = np.diff(np.round(np.concatenate([[0.0], np.cumsum(pmf / pmf.sum())]) * NEGBINOM_PARENTS)).astype(np.int64)
+    weights = np.diff(np.round(np.concatenate([[0.0], np.cumsum(pmf / pmf.sum())]) * TABULATED)).astype(np.int64)
     return support[weights > 0], weights[weights > 0]
+
+
+def _tilted(law: LinkageModel, mean: float) -> LinkageModel:
+    """The law nearest to another one among those of a mean: its odds grow by a factor per child (Csiszar, 1975)."""
+    scale = law.values / max(1, law.values.max())
+    low, high = -STEEPEST, STEEPEST
+    for _ in range(60):
+        steepness = (low + high) / 2
+        pmf = law.parents * np.exp(steepness * scale - max(0.0, steepness))
+        low, high = (steepness, high) if (law.values * pmf).sum() < mean * pmf.sum() else (low, steepness)
+    tilted = LinkageModel()
+    tilted.values, tilted.parents = law.values, np.rint(pmf / pmf.sum() * TABULATED).astype(np.int64)
+    return tilted
 
 
 @dataclass(frozen=True)
@@ -225,10 +261,36 @@ class Leaves:
         grown = DecisionTreeRegressor(max_leaf_nodes=LEAVES, min_samples_leaf=LEAF_PARENTS, random_state=0)
         half = np.arange(len(counts)) % 2 == 0
         if grown.fit(x[half], counts[half]).score(x[~half], counts[~half]) < WORTH:
-            return None
+            return cls._by_text(counts, features, x, min_subjects)
         tree = Tree.of(grown.fit(x, counts))
         leaf = tree.apply(x)
         return cls(features, tree, tuple(LinkageModel().fit(counts[leaf == i]) for i in range(tree.leaves)))
+
+    @classmethod
+    def _by_text(cls, counts: Ints, features: Features, x: Floats, min_subjects: int) -> Leaves | None:
+        """The law of all with the mean of each text, for the column of texts whose means differ most; None if none do.
+
+        It says nothing of unseen parents, but the children of the parents of each text are as many as in the source.
+
+        Args:
+            counts: children of each parent, shape (n,).
+            features: of the parents' attributes.
+            x: their matrix, shape (n, width).
+            min_subjects: parents that must be behind a mean.
+        """
+        best, found = WORTH, None
+        for places in features.texts():
+            flags = x[:, places]
+            leaf = np.where(flags.any(axis=1), flags.argmax(axis=1), len(places))
+            held, sums = (np.bincount(leaf, w, len(places) + 1) for w in (None, counts))
+            means = np.where(held >= max(1, min_subjects), sums / np.maximum(held, 1), counts.mean())
+            explained = means[leaf].var() / max(counts.var(), 1e-9)
+            if explained >= best and (counts > 0).mean() >= MOSTLY:
+                best, found = explained, (places, means)
+        if found is None:
+            return None
+        (places, means), whole = found, LinkageModel().fit(counts)
+        return cls(*Tree.chain(places).narrowed(features), tuple(_tilted(whole, m) for m in means.tolist()))
 
     def sample(self, context: pd.DataFrame, seed: int) -> Ints:
         """Children of all parents, from their attributes; shape (n,)."""
@@ -252,7 +314,10 @@ class Leaves:
         for i, own in enumerate(self.laws):
             at = np.searchsorted(law.values, own.values).clip(max=len(law.values) - 1)
             np.add.at(joint[i], at, own.parents.astype(np.float64))
-        cells = fit_margins(joint, np.asarray(parents, np.int64), wanted)
+        held = np.asarray(parents, np.int64)
+        sums = np.array([own.mean for own in self.laws]) * held
+        cells = fit_margins(joint, held, wanted)
+        cells = fit_sums(cells, law.values, sums * (cells @ law.values).sum() / max(sums.sum(), 1e-9))
         laws = (
             LinkageModel().fit(dict(zip(law.values.tolist(), row.tolist(), strict=True))) if row.any() else own
             for own, row in zip(self.laws, cells, strict=True)

@@ -26,7 +26,7 @@ from synthohive_spark.randomness import Floats, Ints, scatter
 from synthohive_spark.relational.features import Features
 from synthohive_spark.relational.linkage import LinkageModel
 from synthohive_spark.relational.margins import fit_margins
-from synthohive_spark.relational.plan import DEGREE, TablePlan, degree_name
+from synthohive_spark.relational.plan import DEGREE, ForeignKeyPlan, TablePlan, degree_name
 from synthohive_spark.relational.tree import Tree
 from synthohive_spark.relational.values import Values
 
@@ -80,10 +80,6 @@ class Labels:
         """The label of each parent, a function of its attributes and its place among ``parents``; shape (n,)."""
         x = self.features.matrix(own) if self.features.width else np.zeros((len(own), 1))
         return _evenly(self.shares[self.tree.apply(x)], place, parents)
-
-    def shown(self, degree: Ints, place: Ints, parents: int) -> Ints:
-        """What rows see of the number of each parent's children: the number itself; shape (n,)."""
-        return degree
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
@@ -155,7 +151,7 @@ class RankedLabels:
             labels[here] = _evenly(self.shares[[i] * int(here.sum())], (rank[here] - first[i]) % size, size)
         return labels
 
-    def shown(self, degree: Ints, place: Ints, parents: int) -> Ints:
+    def shown(self, place: Ints, parents: int) -> Ints:
         """What rows see of the number of each parent's children: the mean of its stretch in the source; shape (n,)."""
         return self.means[self._stretch(place, parents)[0]]
 
@@ -340,12 +336,14 @@ def learn(
     matchers, nulls = dict[int, Matcher](), None
     seen = [c.name for c in plan.shown if plan.driving is not None and c.path[0] == plan.driving.position]
     drivers, context = _learn_drivers(plan, context, seen, parents, min_subjects, seed)
+    if plan.driving is not None and not isinstance(drivers, RankedLabels):
+        context = _with_stretches(context, plan.driving)
     if drivers is not None and plan.driving is not None:
         seen.append(label_name(plan.driving.columns))
     for i, fk in enumerate(plan.dealt):
         if i == plan.first_null:
             nulls = _learn_nulls(plan, context[seen], parents, min_subjects, seed)
-        own = [c.name for c in plan.shown if c.path[0] == fk.position]
+        own, degrees = [c.name for c in plan.shown if c.path[0] == fk.position], None
         if fk.role == "drawn" and own and fk.position in parents:
             known = parents[fk.position] >= 0
             rows, parent = context.loc[known, seen], parents[fk.position][known]
@@ -360,11 +358,21 @@ def learn(
                 if degrees is not None:
                     context.loc[known, own[0]] = degrees
                 own = [*own, name]
+        context = context if degrees is not None else _with_stretches(context, fk)
         seen = [*seen, *own]
     learned = Matching(matchers, drivers, nulls)
     if drivers is not None and plan.driving is not None and not learned.shown:
         context = context.drop(columns=label_name(plan.driving.columns))
     return learned, context
+
+
+def _with_stretches(context: pd.DataFrame, fk: ForeignKeyPlan) -> pd.DataFrame:
+    """The context with what rows see of the number of children of the parent behind a key."""
+    name = degree_name(fk.columns)
+    if name not in context:
+        return context
+    degree, law = context[name], LinkageModel.from_dict(fk.law)
+    return context.assign(**{name: degree.where(degree.isna(), law.shown(degree.fillna(0).to_numpy(np.int64)))})
 
 
 def label_name(columns: tuple[str, ...]) -> str:

@@ -32,6 +32,16 @@ class Tree:
             leaf,
         )
 
+    @classmethod
+    def chain(cls, flags: Ints) -> Tree:
+        """Asks one flag after the other: leaf i where the i-th is the first that is set, the last where none is."""
+        n = len(flags)  # the i-th question is node 2 * i, its leaf the node behind it
+        feature, left, right, leaf = (np.full(2 * n + 1, -1, np.int64) for _ in range(4))
+        asked = 2 * np.arange(n)
+        feature[asked], left[asked], right[asked] = flags, asked + 2, asked + 1
+        leaf[asked + 1], leaf[2 * n] = np.arange(n), n
+        return cls(feature, np.where(feature < 0, 0.0, 0.5), left, right, leaf)
+
     @property
     def leaves(self) -> int:
         """Number of leaves."""

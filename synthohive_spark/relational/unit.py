@@ -22,7 +22,7 @@ from synthohive_spark.relational.counting import Patterns
 from synthohive_spark.relational.deal import NOBODY, codes, deal_distinct, deal_tied
 from synthohive_spark.relational.distinct import Mask, distinct, grid_values, sequence_values
 from synthohive_spark.relational.elapsed import placed
-from synthohive_spark.relational.linkage import law_seed, places
+from synthohive_spark.relational.linkage import LinkageModel, law_seed, places
 from synthohive_spark.relational.matching import Labels, Matcher, Matching, RankedLabels, label_name
 from synthohive_spark.relational.plan import DEGREE, ForeignKeyPlan, TablePlan, degree_name, same_name
 from synthohive_spark.relational.redraw import ROW, hidden
@@ -181,10 +181,13 @@ class UnitGenerator:
                 if seen.path[0] == driving.position:
                     context[seen.name] = take(as_model(rows.families[f"c{i}"], seen.type), rows.owner)
         known, alone = cached_matching(self.artifact.matching), bool(rows.lone.any())
-        if driving is not None and known.drivers is not None:
-            label, degree = self._driver_labels(driving, rows.families, known.drivers)
-            labels[label_name(driving.columns)] = take(label, rows.owner, rows.lone)
+        if driving is not None:
+            place = self._driver_places(driving, rows.families, known.drivers)
+            if known.drivers is not None:
+                label = self._driver_labels(driving, rows.families, known.drivers, place)
+                labels[label_name(driving.columns)] = take(label, rows.owner, rows.lone)
             if degree_name(driving.columns) in context:
+                degree = self._degrees(driving, rows.families["total"], place, known.drivers)
                 context[degree_name(driving.columns)] = as_model(take(degree, rows.owner, rows.lone), "bigint")
         pattern = self.patterns.which(rows.index, alone)
         for i, fk in enumerate(self.plan.dealt):
@@ -195,7 +198,8 @@ class UnitGenerator:
             wanted = np.flatnonzero(self.patterns.are_set(i, pattern, alone))
             matcher = known.matchers.get(fk.position) if len(parents) else None
             cluster = self._clusters(fk, parents, matcher) if matcher is not None else None
-            degree = self._degrees(fk, parents, matcher)
+            labelled = matcher.parents if matcher is not None else None
+            degree = self._degrees(fk, parents["degree"], parents["who"].to_numpy(np.int64), labelled)
             dealt = np.full(rows.count, NOBODY, np.int64)
             dealt[wanted] = self._deal(i, parents, wanted, rows, columns, {**context, **labels}, matcher, cluster)
             keep[wanted] &= dealt[wanted] >= 0
@@ -227,12 +231,11 @@ class UnitGenerator:
         own = self._attributes(parents, fk, "degree", matcher.parents)
         return matcher.parents.draw(own, parents["who"].to_numpy(np.int64), self.sizes[fk.references])
 
-    def _degrees(self, fk: ForeignKeyPlan, parents: pd.DataFrame, matcher: Matcher | None) -> Values:
+    def _degrees(self, fk: ForeignKeyPlan, degree: Values, place: Ints, labels: Labels | RankedLabels | None) -> Values:
         """What rows see of the number of each parent's children."""
-        if matcher is None:
-            return parents["degree"]
-        known, who = parents["degree"].to_numpy(np.int64), parents["who"].to_numpy(np.int64)
-        return pd.Series(matcher.parents.shown(known, who, self.sizes[fk.references]))
+        if isinstance(labels, RankedLabels):
+            return pd.Series(labels.shown(place, self.sizes[fk.references]))
+        return pd.Series(LinkageModel.from_dict(fk.law).shown(degree.to_numpy(np.int64)))
 
     def _attributes(
         self, parents: pd.DataFrame, fk: ForeignKeyPlan, degree: str, labels: Labels | RankedLabels
@@ -245,16 +248,19 @@ class UnitGenerator:
         }
         return pd.DataFrame(shown, index=parents.index)
 
+    def _driver_places(self, fk: ForeignKeyPlan, families: pd.DataFrame, drivers: Labels | RankedLabels | None) -> Ints:
+        """The place of each driving parent by which it is labelled: on the law where ranks tell, else its rank."""
+        rank: Ints = np.maximum(families["rank"].to_numpy(np.int64), 0)
+        if not isinstance(drivers, RankedLabels):
+            return rank
+        return places(rank, self.sizes[fk.references], law_seed(self.seed, self.plan.table, fk.position))
+
     def _driver_labels(
-        self, fk: ForeignKeyPlan, families: pd.DataFrame, drivers: Labels | RankedLabels
-    ) -> tuple[Values, Values]:
-        """The cluster of each driving parent, as text, and what rows see of the number of its children."""
-        parents, place = self.sizes[fk.references], np.maximum(families["rank"].to_numpy(np.int64), 0)
-        own, total = self._attributes(families, fk, "total", drivers), families["total"].to_numpy(np.int64)
-        if isinstance(drivers, RankedLabels):
-            place = places(place, parents, law_seed(self.seed, self.plan.table, fk.position))
-        label = drivers.draw(own, place, parents).astype(str).astype(object)
-        return pd.Series(label, dtype=object), pd.Series(drivers.shown(total, place, parents))
+        self, fk: ForeignKeyPlan, families: pd.DataFrame, drivers: Labels | RankedLabels, place: Ints
+    ) -> Values:
+        """The cluster of each driving parent, as text."""
+        own = self._attributes(families, fk, "total", drivers)
+        return pd.Series(drivers.draw(own, place, self.sizes[fk.references]).astype(str).astype(object), dtype=object)
 
     def _deal(
         self,

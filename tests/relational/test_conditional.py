@@ -91,6 +91,41 @@ def test_places_and_children_of_leaves_agree() -> None:
     assert degrees.sum() == total
 
 
+def test_texts_that_tell_nothing_of_others_keep_their_children() -> None:
+    rng = np.random.default_rng(7)
+    town = rng.choice([*"abcdefghi", "lone"], 90, p=[*[0.11] * 9, 0.01])
+    counts, context = rng.poisson(9, 90) + rng.integers(0, 9, 90), pd.DataFrame({"noise": 1.5, "town": town})
+    leaves = Leaves.learn(counts, context, 3)
+    assert leaves is not None
+    assert leaves.features.columns["town"]["texts"] == [*"abcdefghi"]
+    assert Leaves.from_dict(leaves.to_dict()).to_dict() == leaves.to_dict()
+    law, leaf = LinkageModel().fit(counts), leaves.tree.apply(leaves.features.matrix(context))
+    parents = np.bincount(leaf, minlength=len(leaves.laws)).tolist()
+    made = leaves.balanced(parents, law).at_ranks(np.arange(90), parents, 1)
+    assert sorted(made.tolist()) == sorted(counts.tolist())
+    theirs = [counts[leaf == i].sum() for i in range(10)]
+    ours = [made[np.repeat(np.arange(len(parents)), parents) == i].sum() for i in range(10)]
+    assert theirs == pytest.approx(ours, abs=4)
+    even = [counts.mean() * n for n in parents[:10]]
+    assert max(abs(a - b) for a, b in zip(theirs, even, strict=True)) > 12
+
+
+def test_texts_of_parents_without_children_make_no_law() -> None:
+    rng = np.random.default_rng(7)
+    context = pd.DataFrame({"town": rng.choice([*"abcdefghi"], 90)})
+    assert Leaves.learn(np.where(rng.random(90) < 0.2, 9, 0), context, 3) is None
+
+
+def test_no_mean_is_that_of_fewer_parents_than_may_be_told() -> None:
+    rng = np.random.default_rng(8)
+    context = pd.DataFrame({"town": ["many"] * 57 + ["rare", None, None]})
+    counts = np.r_[rng.integers(1, 9, 57), 90, 80, 70]
+    one, many = Leaves.learn(counts, context, 1), Leaves.learn(counts, context, 3)
+    assert one is not None
+    assert max(law.mean for law in one.laws) == pytest.approx(90, rel=0.01)
+    assert many is None or max(law.mean for law in many.laws) < 10
+
+
 @pytest.mark.spark
 def test_large_shops_have_more_visits_in_the_copy_too(spark: SparkSession, tmp_path: Path) -> None:
     large = RNG.random(SHOPS) < 0.3

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from synthohive_spark.randomness import scatter, scattered_below
 from synthohive_spark.relational.counting import Patterns
 from synthohive_spark.relational.linkage import LinkageModel
-from synthohive_spark.relational.margins import fit_margins
+from synthohive_spark.relational.margins import fit_margins, fit_sums
 from synthohive_spark.relational.plan import NullPattern
 from synthohive_spark.relational.slots import Dealer, Key
 
@@ -52,6 +52,33 @@ def test_fitted_tables_have_exactly_the_margins(rows: int, columns: int, seed: i
     made = fit_margins(joint, sums, wanted)
     assert (made >= 0).all()
     assert (made.sum(axis=1).tolist(), made.sum(axis=0).tolist()) == (sums.tolist(), wanted.tolist())
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 6), st.integers(1, 9), st.integers(0, 2**32 - 1))
+def test_swaps_bring_sums_nearer_and_keep_the_margins(rows: int, columns: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = np.cumsum(rng.integers(1, 9, columns)) - 1
+    cells = rng.multinomial(rng.integers(0, 300), rng.dirichlet(np.full(rows * columns, 0.5))).reshape(rows, columns)
+    sums = rng.dirichlet(np.full(rows, 2.0)) * (cells @ values).sum()
+    made = fit_sums(cells, values, sums)
+    assert (made >= 0).all()
+    assert (made.sum(axis=1).tolist(), made.sum(axis=0).tolist()) == (
+        cells.sum(axis=1).tolist(),
+        cells.sum(axis=0).tolist(),
+    )
+    assert abs(made @ values - sums).max() <= abs(cells @ values - sums).max() + 1e-9
+
+
+def test_swaps_find_sums_that_there_are() -> None:
+    rng = np.random.default_rng(4)
+    values, cells = np.arange(30), rng.poisson(1.0, (8, 30))
+    order = rng.permutation(np.repeat(values, cells.sum(axis=0)))
+    ends = np.cumsum(cells.sum(axis=1))
+    dealt = np.array([np.bincount(part, minlength=30) for part in np.split(order, ends[:-1])])
+    wanted = (cells @ values).astype(np.float64)
+    assert abs(dealt @ values - wanted).max() > 20
+    assert abs(fit_sums(dealt, values, wanted) @ values - wanted).max() <= 3
 
 
 @settings(max_examples=30)

@@ -30,7 +30,7 @@ def test_busy_parents_share_the_labels_of_busy_parents(scale: int) -> None:
         ours = drawn[stretch.start * scale : stretch.stop * scale]
         assert sorted(ours.tolist()) == sorted(of_parent[stretch].tolist() * scale)
     assert set(shown[12:]) == {round((2**12 + 2**13 + 2**14) / 3)}
-    assert set(law.shown(places, places, len(places))[12 * scale :]) == {shown[14]}
+    assert set(law.shown(places, len(places))[12 * scale :]) == {shown[14]}
     assert (np.bincount(drawn) == scale).all()  # each label as often as in the source
 
 

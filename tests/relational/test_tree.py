@@ -39,3 +39,14 @@ def test_a_narrowed_tree_finds_the_same_leaves(labels: pd.Series, looked_at: lis
     others = FRAME.iloc[::-1].reset_index(drop=True)
     assert (tree.apply(own.matrix(others[looked_at])) == whole.apply(features.matrix(others))).all()
     assert tree.leaves == whole.leaves
+
+
+def test_a_chain_asks_for_one_text_after_the_other() -> None:
+    features = Features.fit(FRAME, 3)
+    (colours, noises), x = features.texts(), features.matrix(FRAME)
+    assert x[:, noises].sum() == N
+    leaf = Tree.chain(colours).apply(x)
+    assert dict(zip(FRAME["colour"], leaf.tolist(), strict=True)) == {"blue": 1, "green": 2, "red": 3}
+    own, tree = Tree.chain(colours[:3]).narrowed(features)
+    assert tree.apply(own.matrix(FRAME)).tolist() == leaf.tolist()
+    assert tree.leaves == 4
