@@ -87,7 +87,7 @@ def torch_threads(threads: int | None) -> Iterator[None]:
 
 def table_spec(frame: pd.DataFrame, limits: Limits) -> TableSpec:
     """Returns the specs of the columns of a frame."""
-    return reduce_table([analyze_table(frame)], limits)
+    return reduce_table([analyze_table(frame, alone=True)], limits)
 
 
 def check_rows(data: pd.DataFrame, context: pd.DataFrame, table_name: str | None) -> None:

@@ -22,6 +22,7 @@ from synthohive_spark.models.encoders import (
     decimal_number,
     integer,
     numeric,
+    sample,
     timestamp,
 )
 from synthohive_spark.models.encoders.spec import ColumnPartial, ColumnSpec, Encoded, Kind, Limits, with_null_rows
@@ -111,11 +112,17 @@ def row_hashes(frame: pd.DataFrame) -> NDArray[np.uint64]:
     return np.asarray(pd.util.hash_pandas_object(frame, index=False), dtype=np.uint64)
 
 
-def analyze_table(frame: pd.DataFrame) -> dict[str, ColumnPartial]:
-    """Returns the partial statistics of each column of a chunk of rows."""
+def analyze_table(frame: pd.DataFrame, alone: bool = False) -> dict[str, ColumnPartial]:
+    """Returns the partial statistics of each column of a chunk of rows.
+
+    Args:
+        frame: the chunk.
+        alone: there is no other, so that rows need no hash as long as a sample holds them all.
+    """
     columns = {name: plain(frame[name]) for name in frame.columns}
     kinds = {name: infer_kind(values) for name, values in columns.items()}
-    hashes = row_hashes(frame)
+    unhashed = alone and len(frame) <= sample.SAMPLE_ROWS
+    hashes = np.zeros(len(frame), np.uint64) if unhashed else row_hashes(frame)
     return {name: KINDS[kinds[name]].analyze(values, hashes) for name, values in columns.items()}
 
 

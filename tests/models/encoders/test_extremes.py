@@ -115,6 +115,7 @@ def test_statistics_of_seven_partitions_are_those_of_one_for_every_kind() -> Non
     order = np.random.default_rng(1).permutation(len(frame))
     parts = [analyze_table(frame.iloc[part]) for part in np.array_split(order, 7)]
     assert reduce_table(parts, Limits()).to_json() == whole.to_json()
+    assert reduce_table([analyze_table(frame, alone=True)], Limits()).to_json() == whole.to_json()
     for (name, spec), share in zip(whole.columns, frame.isna().mean(), strict=True):
         assert spec.null_share == pytest.approx(share, abs=1e-9), name
 
