@@ -37,7 +37,8 @@ class LinkageModel:
     Args:
         method: ``empirical`` keeps the histogram of counts, ``negbinom`` a negative binomial fitted by moments and cut
             at the largest count seen. ``conditional`` is a histogram in each leaf of a tree over the parent's
-            attributes, where these say something of parents that the tree has not seen; else it is ``empirical``.
+            attributes, where these say something of parents that the tree has not seen; else that of all with the
+            mean of each text of one column; ``empirical`` where no text has a mean of its own.
     """
 
     def __init__(self, method: Method = "empirical") -> None:
@@ -224,9 +225,8 @@ def _tilted(law: LinkageModel, mean: float) -> LinkageModel:
         steepness = (low + high) / 2
         pmf = law.parents * np.exp(steepness * scale - max(0.0, steepness))
         low, high = (steepness, high) if (law.values * pmf).sum() < mean * pmf.sum() else (low, steepness)
-    tilted = LinkageModel()
-    tilted.values, tilted.parents = law.values, np.rint(pmf / pmf.sum() * TABULATED).astype(np.int64)
-    return tilted
+    weights = np.rint(pmf / pmf.sum() * TABULATED).astype(np.int64)
+    return LinkageModel().fit(dict(zip(law.values.tolist(), weights.tolist(), strict=True)))
 
 
 @dataclass(frozen=True)
@@ -245,7 +245,9 @@ class Leaves:
 
     @classmethod
     def learn(cls, counts: Ints, context: pd.DataFrame, min_subjects: int = 1) -> Leaves | None:
-        """Learn from a sample of parents; None where attributes say nothing.
+        """Learn from a sample of parents: a tree where it tells the counts of unseen ones, else the means by a text.
+
+        None where neither explains anything.
 
         Args:
             counts: children of each parent, shape (n,).
