@@ -10,6 +10,7 @@ import math
 STEPS_PER_ROOT_ROW = 8.0
 MIN_STEPS = 400
 MAX_STEPS = 1500
+ENOUGH_STEPS = 600  # before rows in each
 FEWEST_STEPS, FEWEST_ROWS = 50, 100
 # One thread of a 2024 server core, measured with the layouts of mutagenesis and nycflights13.
 SECONDS_PER_STEP = 0.004
@@ -33,20 +34,26 @@ def step_seconds(batch: int, generator_parameters: int, critic_parameters: int) 
     return SECONDS_PER_STEP + batch * _row_seconds(generator_parameters, critic_parameters)
 
 
-def affordable_batch(batch: int, max_seconds: float | None, generator_parameters: int, critic_parameters: int) -> int:
-    """Returns the rows of a batch with which the seconds buy ``MIN_STEPS`` steps, at most ``batch``.
+def affordable_batch(
+    rows: int, batch: int, max_seconds: float | None, generator_parameters: int, critic_parameters: int
+) -> int:
+    """Returns the rows of a batch with which the seconds buy the table's steps or ``ENOUGH_STEPS``, at most ``batch``.
 
     A GAN gains more from steps than from rows in each, as long as a batch shows what is frequent.
     """
     if max_seconds is None:
         return batch
-    a_step = max_seconds / MIN_STEPS - SECONDS_PER_STEP
+    a_step = max_seconds / min(ENOUGH_STEPS, _wanted_steps(rows)) - SECONDS_PER_STEP
     return min(batch, max(FEWEST_ROWS, int(a_step / _row_seconds(generator_parameters, critic_parameters))))
 
 
 def _row_seconds(generator_parameters: int, critic_parameters: int) -> float:
     passes = 4 * generator_parameters + 9 * critic_parameters
     return SECONDS_PER_GFLOP * 2e-9 * passes
+
+
+def _wanted_steps(rows: int) -> int:
+    return min(MAX_STEPS, max(MIN_STEPS, round(STEPS_PER_ROOT_ROW * math.sqrt(rows))))
 
 
 def planned_steps(rows: int, batch: int, epochs: int | None, max_seconds: float | None, seconds_a_step: float) -> int:
@@ -61,7 +68,7 @@ def planned_steps(rows: int, batch: int, epochs: int | None, max_seconds: float 
     """
     if epochs is not None:
         return epochs * math.ceil(rows / batch)
-    steps = min(MAX_STEPS, max(MIN_STEPS, round(STEPS_PER_ROOT_ROW * math.sqrt(rows))))
+    steps = _wanted_steps(rows)
     if max_seconds is None:
         return steps
     return max(FEWEST_STEPS, min(steps, int(max_seconds / seconds_a_step)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -81,7 +82,7 @@ class TrainSettings:
         critic = sum(a * b for a, b in pairwise(critic_sizes)) // pac
         batch = min(options.batch_size, max(SMALLEST_BATCH, rows))
         if options.epochs is None and options.batch_size == CTGANOptions.batch_size:
-            batch = affordable_batch(batch, options.max_seconds, generator, critic)
+            batch = affordable_batch(rows, batch, options.max_seconds, generator, critic)
         batch = max(2, batch // pac) * pac
         price = step_seconds(batch, generator, critic)
         steps = planned_steps(rows, batch, options.epochs, options.max_seconds, price)
@@ -132,8 +133,7 @@ class CTGANTrainer:
         build = torch_rng(torch.device("cpu"), settings.seed, 2)
         noise, hidden = self.options.embedding_dim, self.options.generator_dim
         self.generator = Generator(noise, context_width, hidden, width, build, places).to(device)
-        self.average = Generator(noise, context_width, hidden, width, build, places).to(device)
-        self.average.load_state_dict(self.generator.state_dict())
+        self.average = deepcopy(self.generator)
         hidden, dropout = self.options.discriminator_dim, self.options.dropout
         self.critic = Critic(width, context_width, hidden, settings.pac, build, places, dropout).to(device)
         self.association = Association(layout, context_width)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from synthohive_spark.models.budget import (
+    ENOUGH_STEPS,
     FEWEST_HEAD_STEPS,
     FEWEST_ROWS,
     FEWEST_STEPS,
@@ -36,14 +37,23 @@ def test_seconds_cap_steps_at_the_listed_price() -> None:
 
 def test_few_seconds_buy_smaller_batches_before_fewer_steps() -> None:
     sizes = 700_000, 300_000
-    price = MIN_STEPS * step_seconds(500, *sizes)
-    assert affordable_batch(500, None, *sizes) == 500
-    assert affordable_batch(500, price + 1e-6, *sizes) == affordable_batch(500, 9 * price, *sizes) == 500
-    fewer = affordable_batch(500, price / 2, *sizes)
+    price = ENOUGH_STEPS * step_seconds(500, *sizes)
+    assert affordable_batch(10**6, 500, None, *sizes) == 500
+    assert affordable_batch(10**6, 500, price + 1e-6, *sizes) == affordable_batch(10**6, 500, 9 * price, *sizes) == 500
+    fewer = affordable_batch(10**6, 500, price / 2, *sizes)
     assert FEWEST_ROWS < fewer < 250
-    assert planned_steps(10**6, fewer, None, price / 2, step_seconds(fewer, *sizes)) >= MIN_STEPS
-    assert affordable_batch(500, 1e-9, *sizes) == FEWEST_ROWS
-    assert affordable_batch(32, 1e-9, *sizes) == 32
+    assert planned_steps(10**6, fewer, None, price / 2, step_seconds(fewer, *sizes)) >= ENOUGH_STEPS
+    assert affordable_batch(10**6, 500, 1e-9, *sizes) == FEWEST_ROWS
+    assert affordable_batch(10**6, 32, 1e-9, *sizes) == 32
+
+
+def test_a_table_that_wants_fewer_steps_keeps_more_rows_in_each() -> None:
+    sizes = 700_000, 300_000
+    seconds = ENOUGH_STEPS * step_seconds(250, *sizes)
+    small, large = (affordable_batch(rows, 500, seconds, *sizes) for rows in (3_000, 10**6))
+    assert large < small < 500
+    wanted = planned_steps(3_000, small, None, None, 0.03)
+    assert planned_steps(3_000, small, None, seconds, step_seconds(small, *sizes)) == wanted < ENOUGH_STEPS
 
 
 def test_epochs_override() -> None:
