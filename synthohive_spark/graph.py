@@ -30,32 +30,53 @@ def stages(tables: Mapping[str, Table]) -> list[list[str]]:
 
 
 def late_keys(tables: Mapping[str, Table]) -> set[Edge]:
-    """Nullable keys that are left out so that no cycle remains: one of each cycle, never a driving one if another is.
+    """Keys that are left out so that no cycle of tables remains: their parents are known by position, not made yet.
+
+    Of each cycle all keys from one table to the next: nullable ones if there are such, else ones that may be made late,
+    and no driving one if another is left.
 
     Raises:
-        CycleError: a cycle has no nullable key.
+        CycleError: a cycle has no such keys.
     """
     late: set[Edge] = set()
     while (cycle := find_cycle(tables, late)) is not None:
-        edges = [
-            (child, i)
+        hops = {
+            (child, parent): [
+                (child, i)
+                for i, fk in enumerate(tables[child].foreign_keys)
+                if fk.references == parent and (child, i) not in late
+            ]
             for child, parent in zip(cycle[1:], cycle, strict=False)
-            for i, fk in enumerate(tables[child].foreign_keys)
-            if fk.references == parent and fk.nullable and (child, i) not in late
-        ]
-        hops = {(child, parent) for child, parent in zip(cycle[1:], cycle, strict=False)}
-        whole = [
-            (child, parent)
-            for child, parent in hops
-            if all(fk.nullable for fk in tables[child].foreign_keys if fk.references == parent)
-        ]
-        cut = [e for e in edges if (e[0], tables[e[0]].foreign_keys[e[1]].references) in whole]
-        if not cut:
+        }
+        able = [h for h, edges in hops.items() if all(_may_be_late(tables, e) for e in edges)]
+        able = able or [h for h, edges in hops.items() if all(_key(tables, e).nullable for e in edges)]
+        if not able:
             raise CycleError("nodes are in a cycle", cycle)
-        chosen = min(cut, key=lambda e: (tables[e[0]].foreign_keys[e[1]].driving, list(tables).index(e[0]), e[1]))
-        parent = tables[chosen[0]].foreign_keys[chosen[1]].references
-        late |= {e for e in cut if e[0] == chosen[0] and tables[e[0]].foreign_keys[e[1]].references == parent}
+        whole = [h for h in able if all(_key(tables, e).nullable for e in hops[h])] or able
+        order = list(tables).index
+        chosen = min(whole, key=lambda h: min((_key(tables, e).driving, order(h[0]), e[1]) for e in hops[h]))
+        late |= set(hops[chosen])
     return late
+
+
+def made_from_position(columns: Collection[str], table: Table) -> bool:
+    """Whether the values of these columns of a table can follow from the position of a row in it."""
+    foreign = {c for fk in table.foreign_keys for c in fk.columns}
+    return not foreign & set(columns) and (len(columns) == 1 or set(columns) == set(table.primary_key))
+
+
+def _key(tables: Mapping[str, Table], edge: Edge) -> ForeignKey:
+    return tables[edge[0]].foreign_keys[edge[1]]
+
+
+def _may_be_late(tables: Mapping[str, Table], edge: Edge) -> bool:
+    """Whether the parents behind a key can be known by position, and no other key has to agree with it."""
+    fk, spec = _key(tables, edge), tables[edge[0]]
+    others = {c for i, other in enumerate(spec.foreign_keys) if i != edge[1] for c in other.columns}
+    own = set(fk.columns)
+    inside = own & set(spec.primary_key) and own != set(spec.primary_key)
+    told_apart = not inside or bool(set(spec.primary_key) - own - others)  # by a column of its own
+    return not own & others and told_apart and made_from_position(fk.referenced_columns, tables[fk.references])
 
 
 def find_cycle(tables: Mapping[str, Table], without: Collection[Edge] = ()) -> list[str] | None:
@@ -74,7 +95,8 @@ def cycle_problems(tables: Mapping[str, Table]) -> list[str]:
     except CycleError as e:
         chain = " -> ".join(reversed(e.args[1]))
         return [
-            f"foreign keys form a cycle and none of them is nullable: {chain}; declare one nullable or leave it out"
+            f"foreign keys form a cycle and none of them can be made before its parents: {chain}; declare one "
+            "nullable, let one refer to a primary key that is no foreign key, or leave one out"
         ]
     return []
 
@@ -83,7 +105,8 @@ def driving_key(name: str, tables: Mapping[str, Table], rows: Mapping[str, int])
     """The foreign key along which a table is sampled and generated; None for a root.
 
     The declared one; else a key inside the primary key, that with the most parent rows (the most selective) first;
-    else the first key that is not nullable; else the first. A key that closes a cycle never drives.
+    else one inside a unique key of foreign keys; else the first key that is not nullable; else the first. A key that
+    closes a cycle never drives.
 
     Args:
         name: the table.
@@ -94,9 +117,12 @@ def driving_key(name: str, tables: Mapping[str, Table], rows: Mapping[str, int])
     spec = tables[name]
     keys = [fk for i, fk in enumerate(spec.foreign_keys) if fk.references != name and (name, i) not in late]
     inside = [fk for fk in keys if set(fk.columns) <= set(spec.primary_key)]
+    foreign = {c for fk in keys for c in fk.columns}
+    paired = [fk for fk in keys for key in spec.unique if set(fk.columns) <= set(key) <= foreign]
     candidates = [
         *(fk for fk in keys if fk.driving),
         *sorted(inside, key=lambda fk: -rows[fk.references]),
+        *sorted(paired, key=lambda fk: (fk.nullable, -rows[fk.references])),
         *(fk for fk in keys if not fk.nullable),
         *keys,
     ]

@@ -68,6 +68,7 @@ class Table(Strict):
 
     primary_key: tuple[str, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
+    unique: tuple[tuple[str, ...], ...] = ()  # further keys: rows that agree in one are null in a part of it
     columns: dict[str, str] = {}
     constraints: tuple[Constraint, ...] = ()
     derived: dict[str, str | None] = {}  # None: the column is generated even if it follows from others
@@ -82,6 +83,11 @@ class Table(Strict):
     @classmethod
     def _one_column(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else (value or ())
+
+    @field_validator("unique", mode="before")
+    @classmethod
+    def _single_columns(cls, value: object) -> object:
+        return [(key,) if isinstance(key, str) else key for key in value] if isinstance(value, list | tuple) else value
 
     @property
     def key_columns(self) -> set[str]:
@@ -216,6 +222,12 @@ class Metadata:
             )
 
         known(table.primary_key, "primary_key")
+        known([c for key in table.unique for c in key], "unique")
+        found += [
+            f"{name}.{place}: {', '.join(key) or 'no column'}; a key names one column or several, each once"
+            for place, key in [("primary_key", table.primary_key), *(("unique", key) for key in table.unique)]
+            if len(set(key)) < len(key) or (not key and place == "unique")
+        ]
         known(table.pii, "pii")
         known([*table.derived], "derived")
         known([c.column for c in table.constraints if c.column], "constraints")

@@ -29,6 +29,7 @@ class SourceLake:
     Attributes:
         versions: the pinned Delta version of each table.
         rows: rows of each table after orphans were treated; filled in by ``check_source``.
+        declared: what people said of the tables, where ``metadata`` leaves out keys that no row has.
     """
 
     io: DeltaIO
@@ -36,6 +37,7 @@ class SourceLake:
     refs: Mapping[str, TableRef]
     versions: Mapping[str, int]
     rows: Mapping[str, int]
+    declared: Metadata | None = None
     _raw: dict[str, DataFrame] = field(default_factory=dict, repr=False)  # Delta builds a snapshot for each read
     _counts: dict[str, int] = field(default_factory=dict, repr=False)
 
@@ -71,7 +73,7 @@ class SourceLake:
     def frame(self, table: str) -> DataFrame:
         """A table whose foreign keys all resolve: orphans are dropped or set to null as the metadata says."""
         frame = self.raw(table)
-        keys = self.metadata.tables[table].foreign_keys
+        keys = (self.declared or self.metadata).tables[table].foreign_keys
         for fk in sorted(keys, key=lambda k: k.references == table):  # a table's own rows are known last
             if fk.orphans == "error":
                 continue

@@ -111,6 +111,14 @@ class Patterns:
         flags: npt.NDArray[np.bool_] = np.array([p.set_keys[key] for p in patterns] or [True])
         return flags[which]
 
+    def nulls(self, which: Ints, alone: bool) -> dict[str, npt.NDArray[np.bool_]]:
+        """Columns that are null though a key gives them, and on which rows of these patterns; shape (n,) each."""
+        found: dict[str, npt.NDArray[np.bool_]] = {}
+        for place, pattern in enumerate(self.free if alone else self.owned):
+            for column in pattern.nulls:
+                found[column] = found.get(column, np.zeros(len(which), bool)) | (which == place)
+        return found
+
     def set_before(self, key: int, rows: int) -> int:
         """How many of the first ``rows`` rows have the ``key``-th dealt key set."""
         owned = min(rows, self.first_free)

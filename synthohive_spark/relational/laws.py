@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from functools import reduce
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from synthohive_spark.errors import SourceDataError
 from synthohive_spark.lake.location import quote
 from synthohive_spark.metadata import ForeignKey
 from synthohive_spark.relational.linkage import LinkageModel, Method
@@ -53,35 +53,103 @@ def _thinned(law: dict[int, int]) -> dict[int, int]:
 
 
 def null_patterns(
-    frame: DataFrame, driving: tuple[str, ...], dealt: list[tuple[str, ...]]
-) -> tuple[tuple[NullPattern, ...], tuple[NullPattern, ...]]:
-    """Which dealt keys are set together: on rows with a driving parent, and on rows without one."""
-    if not dealt:
-        return (), ()
-    flags = [key_set(columns).alias(f"set{i}") for i, columns in enumerate(dealt)]
-    owned = (key_set(driving) if driving else F.lit(True)).alias("owned")
-    names = ["owned", *(f"set{i}" for i in range(len(dealt)))]
-    rows = frame.select(owned, *flags).groupBy(*names).agg(F.count("*").alias("n")).orderBy(*names).collect()
+    frame: DataFrame, driving: tuple[str, ...], dealt: list[tuple[str, ...]], nullable: Collection[str]
+) -> tuple[tuple[NullPattern, ...], tuple[NullPattern, ...], tuple[str, ...]]:
+    """Which dealt keys rows have together: on rows with a driving parent, and on rows without one.
+
+    A key is there where it gives the row a column that no key before it gives. One that is null in part is there for
+    its other columns (SQL checks no such key), and its null ones are named.
+
+    Args:
+        frame: the table.
+        driving: columns of the driving key.
+        dealt: columns of each dealt key, in the order in which they are dealt.
+        nullable: columns of the table that may be null.
+
+    Returns:
+        Patterns with and without a driving parent, and the driving columns that some rows without one have set and no
+        dealt key gives.
+    """
+    foreign = list(dict.fromkeys([*driving, *(c for columns in dealt for c in columns)]))
+    flagged = [c for c in foreign if c in nullable]
+    if not flagged:
+        return ((NullPattern(set_keys=(True,) * len(dealt), share=1.0),) if dealt else ()), (), ()
+    names = [f"null{i}" for i in range(len(flagged))]
+    flags = [F.col(quote(c)).isNull().alias(n) for c, n in zip(flagged, names, strict=True)]
+    rows = frame.select(*flags).groupBy(*names).agg(F.count("*").alias("n")).collect()
+    counts: dict[tuple[bool, tuple[bool, ...], tuple[str, ...]], int] = {}
+    loose: set[str] = set()
+    for row in rows:
+        null = {c for c, n in zip(flagged, names, strict=True) if row[n]}
+        owned = not null & set(driving)
+        given, there = set(driving) if owned else set[str](), list[bool]()
+        for columns in dealt:
+            there.append(bool(set(columns) - null - given))
+            given |= set(columns) if there[-1] else set()
+        loose |= set() if owned else set(driving) - null - given
+        key = (owned, tuple(there), tuple(sorted(null & given)))
+        counts[key] = counts.get(key, 0) + int(row["n"])
 
     def among(with_parent: bool) -> tuple[NullPattern, ...]:
-        mine = [r for r in rows if r["owned"] == with_parent]
-        total = sum(r["n"] for r in mine)
-        return tuple(
-            NullPattern(set_keys=tuple(bool(r[f"set{i}"]) for i in range(len(dealt))), share=r["n"] / total)
-            for r in mine
-        )
+        mine = sorted((there, nulls, n) for (owned, there, nulls), n in counts.items() if owned == with_parent)
+        total = sum(n for _, _, n in mine)
+        return tuple(NullPattern(set_keys=there, share=n / total, nulls=nulls) for there, nulls, n in mine)
 
-    return among(True), among(False)
+    return (among(True), among(False), tuple(c for c in driving if c in loose)) if dealt else ((), (), tuple(loose))
 
 
-def forest(frame: DataFrame, fk: ForeignKey, position: int, table: str) -> Forest:
+def fan_out(
+    children: DataFrame, key: tuple[str, ...], candidates: DataFrame, group: Column, referenced: tuple[str, ...]
+) -> tuple[dict[float, int], float]:
+    """Children of candidates in units of their group's mean, and how many a candidate has on average.
+
+    Args:
+        children: the table.
+        key: its foreign key.
+        candidates: the table that it refers to.
+        group: what the candidates of a group share, as a column of theirs.
+        referenced: the key's columns there.
+
+    Returns:
+        {relative number: candidates} over groups that have children, and children per candidate of these groups.
+    """
+    named = [F.col(quote(c)).alias(f"f{i}") for i, c in enumerate(key)]
+    counts = children.where(key_set(key)).groupBy(*named).agg(F.count("*").alias("n"))
+    shown = candidates.select(group.alias("g"), *(F.col(quote(c)).alias(f"k{i}") for i, c in enumerate(referenced)))
+    same = [F.col(f"k{i}") == F.col(f"f{i}") for i in range(len(key))]
+    known = shown.join(counts, same, "left").select("g", F.coalesce("n", F.lit(0)).alias("n"))
+    groups = known.groupBy("g").agg(F.sum("n").alias("rows"), F.count("*").alias("held")).where("rows > 0")
+    relative = (F.col("n") * F.col("held") / F.col("rows")).alias("r")
+    coarse = known.join(groups, "g").select(relative).select(_coarse(F.col("r")).alias("r"))
+    found = coarse.groupBy("r").agg(F.count("*").alias("n")).collect()
+    sums = groups.agg(F.sum("rows").alias("rows"), F.sum("held").alias("held")).first()
+    law = {float(r["r"]): int(r["n"]) for r in found}
+    return law, (sums["rows"] / sums["held"] if sums is not None and sums["held"] else 0.0)
+
+
+def bucket_sizes(children: DataFrame, bucket: tuple[str, ...], group: tuple[str, ...]) -> dict[float, int]:
+    """Rows of buckets in units of their group's mean: {relative number: buckets}."""
+    named = [F.col(quote(c)).alias(f"b{i}") for i, c in enumerate(bucket)]
+    sizes = children.where(key_set(bucket)).groupBy(*named).agg(F.count("*").alias("n"))
+    within = Window.partitionBy(*(f"b{bucket.index(c)}" for c in group)) if group else Window.partitionBy()
+    mean = F.avg("n").over(within)
+    coarse = sizes.select(_coarse(F.col("n") / mean).alias("r"))
+    return {float(r["r"]): int(r["n"]) for r in coarse.groupBy("r").agg(F.count("*").alias("n")).collect()}
+
+
+def _coarse(value: Column) -> Column:
+    """A number to three significant digits, so that a law of any table has some thousand values at most."""
+    digits = F.lit(2) - F.floor(F.log10(F.greatest(value, F.lit(1e-6))))
+    scale = F.pow(F.lit(10.0), digits)
+    return F.when(value <= 0, 0.0).otherwise(F.round(value * scale) / scale)
+
+
+def forest(frame: DataFrame, fk: ForeignKey, position: int) -> Forest | None:
     """Levels of a self-reference, roots (null, or a row that refers to itself) first, and children per row of each.
 
-    Raises:
-        SourceDataError: no row is a root, or rows hang on a cycle.
+    None where it is no forest: rows refer to each other in a ring.
     """
-    key, up = quote(fk.referenced_columns[0]), quote(fk.columns[0])
-    pairs = frame.select(F.col(key).alias("id"), F.col(up).alias("up"))
+    pairs = frame.select(_one(fk.referenced_columns).alias("id"), _one(fk.columns).alias("up"))
     is_root = F.col("up").isNull() | (F.col("up") == F.col("id"))
     roots = pairs.agg(
         F.count("*").alias("rows"),
@@ -89,7 +157,7 @@ def forest(frame: DataFrame, fk: ForeignKey, position: int, table: str) -> Fores
         F.sum(F.when(F.col("up") == F.col("id"), 1).otherwise(0)).alias("loops"),
     ).first()
     if roots is None or not roots["roots"]:
-        raise SourceDataError(f"{table}({fk.columns[0]}): no row is a root (null, or its own key); mend the source")
+        return None
     level, levels, laws = pairs.where(is_root).select("id"), [int(roots["roots"])], []
     below = pairs.where(~is_root)
     while sum(levels) < roots["rows"] and len(levels) < LEVELS:
@@ -103,6 +171,21 @@ def forest(frame: DataFrame, fk: ForeignKey, position: int, table: str) -> Fores
         level = lower.select("id")
     left = roots["rows"] - sum(levels)
     if left and len(levels) < LEVELS:
-        raise SourceDataError(f"{table}({fk.columns[0]}): {left} rows hang on a cycle of rows; mend the source")
+        return None
     levels[-1] += left
-    return Forest(position=position, levels=tuple(levels), laws=tuple(laws), loops=roots["loops"] > 0)
+    return Forest(
+        position=position,
+        columns=fk.columns,
+        referenced=fk.referenced_columns,
+        levels=tuple(levels),
+        laws=tuple(laws),
+        loops=roots["loops"] > 0,
+    )
+
+
+def _one(columns: tuple[str, ...]) -> Column:
+    """A key as one column: null where a part of it is."""
+    if len(columns) == 1:
+        return F.col(quote(columns[0]))
+    whole = F.struct(*(F.col(quote(c)).alias(f"c{i}") for i, c in enumerate(columns)))
+    return F.when(key_set(columns), whole)

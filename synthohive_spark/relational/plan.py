@@ -6,17 +6,21 @@ generation needs.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from graphlib import TopologicalSorter
 from typing import Any, Literal
 
 import numpy as np
 
 from synthohive_spark.metadata import Constraint
 from synthohive_spark.randomness import Ints
+from synthohive_spark.relational.assignment import FanOut
 from synthohive_spark.relational.keyformat import KeyFormat
 from synthohive_spark.strict import Strict
 
-Role = Literal["model", "surrogate", "sequence", "grid", "foreign", "shape", "derived", "copied"]
-KeyRole = Literal["driving", "drawn", "bound", "late", "implied", "self"]
+Role = Literal["model", "surrogate", "unique", "sequence", "grid", "foreign", "shape", "derived", "copied"]
+KeyRole = Literal["driving", "drawn", "bound", "late", "loose", "implied", "self"]
+DEALT = ("drawn", "bound", "late", "loose")  # roles of keys whose parents are assigned to rows that a family has
 SAME = "="  # behind the name of a column: whether it equals the ancestor's
 SHAPED = "rare values, written as their shape"
 REPEATED = "repeats a key of its parent, or values that are written as their shape"
@@ -27,7 +31,8 @@ class ColumnPlan(Strict):
     """One column of a table.
 
     Attributes:
-        role: ``model`` is learnt; ``surrogate`` a primary key made from the row's position; ``sequence`` the part of a
+        role: ``model`` is learnt; ``surrogate`` a primary key made from the row's position; ``unique`` another column
+            without repetition, made likewise; ``sequence`` the part of a
             natural key that is drawn without replacement within a family; ``grid`` a natural key made from the row's
             position; ``foreign`` comes from a parent; ``shape`` is text or personal data, written as random values of
             the same shape; ``derived`` is computed by SQL; ``copied`` equals a column of an ancestor.
@@ -38,18 +43,77 @@ class ColumnPlan(Strict):
     role: Role
 
 
+class SequencePlan(Strict):
+    """The key column that makes rows of a family distinct.
+
+    Attributes:
+        column: its name.
+        format: how the j-th value looks: ``start`` and ``step`` of the whole domain, or masks of strings.
+        size: values in the domain.
+        consecutive: the family's values follow each other; else they are spread over the domain.
+        starts: positions in the domain where families begin, as quantiles.
+        within: columns of the driving parent that keep families apart; () for its whole key.
+        calendar: where families share gaps (a shop is closed on Sundays): the steps from the start that are values of
+            the domain, as runs (first, length). () where all are.
+    """
+
+    column: str
+    format: KeyFormat
+    size: int
+    consecutive: bool
+    starts: tuple[int, ...] = (0,)
+    within: tuple[str, ...] = ()
+    calendar: tuple[tuple[int, int], ...] = ()
+
+    def steps(self, index: Ints) -> Ints:
+        """Steps from the start to the values at positions of the domain, shape (n,); behind its end all are values."""
+        if not self.calendar:
+            return index
+        first, length = np.array(self.calendar, np.int64).T
+        ends = np.cumsum(length)
+        run = np.minimum(np.searchsorted(ends, index, side="right"), len(ends) - 1)
+        found: Ints = first[run] + index - (ends - length)[run]
+        return found
+
+
+class PositionKeys(Strict):
+    """Columns that follow from the position of a row in its table, so that no two rows agree in them.
+
+    Attributes:
+        surrogate: {primary key of one column: its format}.
+        unique: {other columns: their formats}.
+        null_shares: {column of ``unique``: share of its rows that are null}, where some are.
+        grid: the columns of a natural key; positions count through their product.
+    """
+
+    surrogate: dict[str, KeyFormat] = {}
+    unique: dict[str, KeyFormat] = {}
+    null_shares: dict[str, float] = {}
+    grid: tuple[SequencePlan, ...] = ()
+
+
 class ForeignKeyPlan(Strict):
     """One foreign key.
 
     Attributes:
-        position: its index in the metadata of the table.
+        position: its index in the metadata of the table; ``loose`` keys, which it does not have, are counted on.
         role: ``driving`` makes families; ``drawn`` takes a parent's row under that parent's degree; ``bound`` does so
             among the parents that agree with the row in the ``tie``; ``late`` closes a cycle of tables, so its parents
-            are known by position only; ``implied`` follows from a wider key that holds its columns; ``self`` refers to
-            the table itself.
+            are known by position only; ``loose`` gives the set columns of a driving key that is null in others;
+            ``implied`` follows from a wider key that holds its columns; ``self`` refers to the table itself.
         null_share: share of source rows where it is null.
         law: children per parent, as ``LinkageModel.to_dict``.
-        tie: pairs (column of the driving parent, column of this parent) that agree on every row.
+        required: every row with a driving parent has it.
+        turn: when it is assigned; later keys may need earlier ones.
+        anchor: the key whose parent it agrees with; None where it agrees with none.
+        tie: pairs (column of the anchor's parent, column of this parent) that agree on every row.
+        free: some rows have it without its anchor.
+        part_of: columns of the parent: only one of the parents that agree in them has children; () for each of them.
+        bucket: columns of the driving parent: rows that agree in them have different parents behind this key. () for
+            all rows of the table; None where parents may repeat.
+        within: positions of keys: the bucket is that of rows with the same parents behind these, too.
+        before: positions of keys that tell the rows of the bucket apart after this one, so that it may repeat.
+        fan_out: children of the candidates of a group, in classes.
         target: for ``late``: how the parents' keys look.
     """
 
@@ -60,8 +124,22 @@ class ForeignKeyPlan(Strict):
     role: KeyRole
     null_share: float
     law: dict[str, Any]
+    required: bool = False
+    turn: int = 0
+    anchor: int | None = None
     tie: tuple[tuple[str, str], ...] = ()
-    target: KeyFormat | None = None
+    free: bool = False
+    part_of: tuple[str, ...] = ()
+    bucket: tuple[str, ...] | None = None
+    within: tuple[int, ...] = ()
+    before: tuple[int, ...] = ()
+    fan_out: FanOut = FanOut()
+    target: PositionKeys | None = None
+
+    @property
+    def once(self) -> bool:
+        """No parent has two children, whatever the group."""
+        return self.bucket == () and not self.within
 
 
 class Forest(Strict):
@@ -69,27 +147,50 @@ class Forest(Strict):
 
     Attributes:
         position: the key's index in the metadata of the table.
+        columns: of the key.
+        referenced: the columns that it refers to, made from positions.
         levels: rows of each level in the source, roots first.
         laws: children per row of each level that has a level below, as ``LinkageModel.to_dict``.
         loops: roots refer to themselves instead of being null.
     """
 
     position: int
+    columns: tuple[str, ...] = ()
+    referenced: tuple[str, ...] = ()
     levels: tuple[int, ...]
     laws: tuple[dict[str, Any], ...]
     loops: bool = False
 
 
-class NullPattern(Strict):
-    """Which of the drawn keys are set together, and how often.
+class Beside(Strict):
+    """A self-reference whose parents are no positions: a row refers to an earlier one of its unit, or to none.
 
     Attributes:
-        set_keys: one flag per key of ``TablePlan.dealt``, in its order.
+        columns: of the key; ``own`` are those that no other key gives.
+        referenced: the columns that it refers to.
+        roots: share of the rows that refer to none.
+        loops: rows without a parent refer to themselves instead of being null.
+    """
+
+    columns: tuple[str, ...]
+    own: tuple[str, ...]
+    referenced: tuple[str, ...]
+    roots: float
+    loops: bool = False
+
+
+class NullPattern(Strict):
+    """Which of the dealt keys rows have together, and how often.
+
+    Attributes:
+        set_keys: one flag per key of ``TablePlan.dealt``, in its order: whether it gives the row a column.
         share: share of the source's rows with (or without) a driving parent.
+        nulls: columns of these keys that are null all the same: parts of a key that is null in part.
     """
 
     set_keys: tuple[bool, ...]
     share: float
+    nulls: tuple[str, ...] = ()
 
 
 class ContextColumn(Strict):
@@ -109,37 +210,6 @@ class ContextColumn(Strict):
     type: str
     verbatim: bool = False
     hidden: bool = False
-
-
-class SequencePlan(Strict):
-    """The key column that makes rows of a family distinct.
-
-    Attributes:
-        column: its name.
-        format: how the j-th value looks: ``start`` and ``step`` of the whole domain, or masks of strings.
-        size: values in the domain.
-        consecutive: the family's values follow each other; else they are spread over the domain.
-        starts: positions in the domain where families begin, as quantiles.
-        calendar: where families share gaps (a shop is closed on Sundays): the steps from the start that are values of
-            the domain, as runs (first, length). () where all are.
-    """
-
-    column: str
-    format: KeyFormat
-    size: int
-    consecutive: bool
-    starts: tuple[int, ...] = (0,)
-    calendar: tuple[tuple[int, int], ...] = ()
-
-    def steps(self, index: Ints) -> Ints:
-        """Steps from the start to the values at positions of the domain, shape (n,); behind its end all are values."""
-        if not self.calendar:
-            return index
-        first, length = np.array(self.calendar, np.int64).T
-        ends = np.cumsum(length)
-        run = np.minimum(np.searchsorted(ends, index, side="right"), len(ends) - 1)
-        found: Ints = first[run] + index - (ends - length)[run]
-        return found
 
 
 class ShapePlan(Strict):
@@ -189,6 +259,27 @@ class Relative(Strict):
     scale: int | None = None
 
 
+def dealt_order(keys: Iterable[ForeignKeyPlan]) -> list[ForeignKeyPlan]:
+    """The dealt ones of a table's keys, in the order in which they are dealt."""
+    dealt = [fk for fk in keys if fk.role in DEALT]
+    return sorted(dealt, key=lambda fk: (fk.turn, -len(fk.columns), fk.position))
+
+
+def stages(plans: Mapping[str, TablePlan]) -> list[list[str]]:
+    """Tables in the order in which they are made: those of a stage need only tables of earlier ones."""
+    needs = {
+        name: {fk.references for fk in plan.foreign_keys if fk.role not in ("late", "self")}
+        for name, plan in plans.items()
+    }
+    sorter, order, names = TopologicalSorter(needs), list[list[str]](), list(plans)
+    sorter.prepare()
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready(), key=names.index)
+        order.append(ready)
+        sorter.done(*ready)
+    return order
+
+
 def degree_name(columns: tuple[str, ...]) -> str:
     """The context column that holds the number of children of the parent behind a key."""
     return f"{'+'.join(columns)}:{DEGREE}"
@@ -205,11 +296,9 @@ class TablePlan(Strict):
     Attributes:
         rows: rows of the source.
         spark_schema: the table's schema (``StructType.jsonValue``): names, types, nullability, comments.
-        unit_columns: columns of the driving parent that keep families together in one unit of work.
-        surrogate: the format of the surrogate key.
-        grid: the columns of a natural key that no family keeps apart; positions count through their product.
+        positions: columns that follow from a row's position.
+        forests: self-references across the table; ``beside`` those within a unit.
         patterns: which drawn keys are null together, on rows with a driving parent; ``free_patterns`` on the others.
-        linked: foreign keys alone make the primary key, so that no family may hold a drawn parent twice.
         derived: SQL of columns that follow from others, declared or found, in the order in which it is applied. Columns
             with another role than ``derived`` have a value before: the law holds for some rows, or makes nulls.
         copied: {column: the context column that it equals}.
@@ -229,14 +318,12 @@ class TablePlan(Strict):
     columns: tuple[ColumnPlan, ...]
     foreign_keys: tuple[ForeignKeyPlan, ...]
     context: tuple[ContextColumn, ...]
-    unit_columns: tuple[str, ...] = ()
-    surrogate: KeyFormat | None = None
+    positions: PositionKeys = PositionKeys()
     sequence: SequencePlan | None = None
-    grid: tuple[SequencePlan, ...] = ()
-    forest: Forest | None = None
+    forests: tuple[Forest, ...] = ()
+    beside: tuple[Beside, ...] = ()
     patterns: tuple[NullPattern, ...] = ()
     free_patterns: tuple[NullPattern, ...] = ()
-    linked: bool = False
     tiebreak: str | None = None
     shapes: dict[str, ShapePlan] = {}
     derived: dict[str, str] = {}
@@ -285,18 +372,24 @@ class TablePlan(Strict):
 
     @property
     def dealt(self) -> list[ForeignKeyPlan]:
-        """Keys whose parents are dealt to the rows of a unit, wider keys first."""
-        keys = [fk for fk in self.foreign_keys if fk.role in ("drawn", "bound", "late")]
-        return sorted(keys, key=lambda fk: (-len(fk.columns), fk.position))
+        """Keys whose parents are dealt to the rows of a unit: those that others need first, then wider ones."""
+        return dealt_order(self.foreign_keys)
+
+    @property
+    def grid(self) -> tuple[SequencePlan, ...]:
+        """The columns of a natural key of which none is foreign."""
+        return self.positions.grid
+
+    def key_at(self, position: int) -> ForeignKeyPlan:
+        """The foreign key at that position of the metadata."""
+        return next(fk for fk in self.foreign_keys if fk.position == position)
+
+    def anchored(self, fk: ForeignKeyPlan) -> list[ForeignKeyPlan]:
+        """The keys whose parents have to agree with the parent behind ``fk``."""
+        return [k for k in self.dealt if k.role == "bound" and k.anchor == fk.position]
 
     @property
     def first_null(self) -> int | None:
         """The first of ``dealt`` that some rows with a driving parent have and others do not."""
         mixed = [len({p.set_keys[i] for p in self.patterns}) > 1 for i in range(len(self.dealt))]
         return mixed.index(True) if True in mixed else None
-
-    @property
-    def tie(self) -> tuple[str, ...]:
-        """Columns of the driving parent that keep a unit together: those that bound keys agree on, else its key."""
-        bound = [fk for fk in self.dealt if fk.role == "bound"]
-        return tuple(column for column, _ in bound[0].tie) if bound else self.unit_columns

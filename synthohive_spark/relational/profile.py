@@ -6,39 +6,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from synthohive_spark import graph
 from synthohive_spark.derive.find import find
 from synthohive_spark.errors import SchemaValidationError
-from synthohive_spark.lake.location import quote
 from synthohive_spark.lake.source import SourceLake
 from synthohive_spark.logs import get_logger
 from synthohive_spark.metadata import TEXT, Table
 from synthohive_spark.parallel import side_by_side
 from synthohive_spark.privacy.shapes import shape_plans
-from synthohive_spark.relational.conditional import Learner, conditional_law
-from synthohive_spark.relational.keyformat import KeyFormat
-from synthohive_spark.relational.keyprofile import grid_column, key_format, kind_of, sequence, widest
-from synthohive_spark.relational.laws import children_law, forest, null_patterns
-from synthohive_spark.relational.linkage import Leaves, LinkageModel, Method
+from synthohive_spark.relational.keyplan import KeyPlanner, key_design, with_used_keys
+from synthohive_spark.relational.linkage import LinkageModel, Method
 from synthohive_spark.relational.plan import (
     DEGREE,
     ColumnPlan,
     ContextColumn,
     ForeignKeyPlan,
-    KeyRole,
-    NullPattern,
     Role,
-    SequencePlan,
     TablePlan,
     degree_name,
 )
-from synthohive_spark.relational.roles import foreseen, key_roles, unsupported
-from synthohive_spark.relational.ties import tie_of
 
 log = get_logger(__name__)
-FORESEEN = "a cycle of tables needs the rows of this table before its parents are made"
 STRANGERS = "few rows of the ancestor's table have children, and others would have them in the copy"
 FEW_SUBJECTS, FEW_SHARE = 256, 0.5  # ancestors below both teach who they are, not what their attributes mean
 KEYS = ("foreign", "surrogate")  # roles of an ancestor's columns that a child may repeat, not learn from
@@ -56,8 +45,9 @@ def plan_tables(source: SourceLake, min_subjects: int, method: Method = "empiric
     Raises:
         SchemaValidationError: with every key shape that cannot be generated.
     """
+    source = with_used_keys(source)
     tables = source.metadata.tables
-    problems = [p for name in tables for p in unsupported(name, tables, source.rows)]
+    problems = [p for name in tables for p in key_design(source, name).problems]
     if problems:
         raise SchemaValidationError(problems)
     plans: dict[str, TablePlan] = {}
@@ -85,30 +75,24 @@ class _Profiler:
         spec, frame = self.spec, self.source.frame(self.name)
         schema = self.source.schema(self.name)
         types = {f.name: f.dataType.simpleString() for f in schema.fields}
-        fks = self._foreign_keys(frame)
-        keys = self._keys(frame, fks, types)
+        keys = KeyPlanner(self.name, self.source, self.min_subjects, self.method, self._attributes()).plan()
         roles: dict[str, Role] = dict.fromkeys(types, "model")
         roles.update(dict.fromkeys(spec.declared, "derived"))
-        roles.update({c: "foreign" for fk in fks for c in fk.columns})
         roles.update(keys.roles)
-        self_key = next((i for i, r in self._roles().items() if r == "self"), None)
-        patterns, free_patterns = self._patterns(frame, fks)
         plan = TablePlan(
             table=self.name,
             rows=self.source.rows[self.name],
             spark_schema=schema.jsonValue(),
             primary_key=spec.primary_key,
             columns=_columns(types, roles),
-            foreign_keys=fks,
-            context=_context(fks, spec, self.plans, self.source.metadata.tables),
-            unit_columns=_unit_columns(fks, spec, keys.tiebreak),
-            surrogate=keys.surrogate,
+            foreign_keys=keys.foreign_keys,
+            context=_context(keys.foreign_keys, spec, self.plans, self.source.metadata.tables),
+            positions=keys.positions,
             sequence=keys.sequence,
-            grid=keys.grid,
-            forest=forest(frame, spec.foreign_keys[self_key], self_key, self.name) if self_key is not None else None,
-            patterns=patterns,
-            free_patterns=free_patterns,
-            linked=bool(spec.primary_key) and all(roles[c] == "foreign" for c in spec.primary_key),
+            forests=keys.forests,
+            beside=keys.beside,
+            patterns=keys.patterns,
+            free_patterns=keys.free_patterns,
             tiebreak=keys.tiebreak,
             bounds=spec.constraints,
             reference=spec.reference,
@@ -175,122 +159,18 @@ class _Profiler:
             log.info("context_left_out", table=self.name, columns=left, why=STRANGERS)
         return kept
 
-    def _roles(self) -> dict[int, KeyRole]:
-        return key_roles(self.name, self.source.metadata.tables, self.source.rows)
-
-    def _foreign_keys(self, frame: DataFrame) -> tuple[ForeignKeyPlan, ...]:
-        spec, roles, plans = self.spec, self._roles(), []
-        driving = next((spec.foreign_keys[i] for i, r in roles.items() if r == "driving"), None)
-        ties: dict[int, tuple[tuple[str, str], ...]] = {}
-        for i, fk in enumerate(spec.foreign_keys):
-            if driving is not None and roles[i] in ("drawn", "bound"):
-                tie = tie_of(self.source, self.name, driving, fk, hard=roles[i] == "bound")
-                if tie and self.name in foreseen(self.source.metadata.tables, self.source.rows):
-                    log.warning("agreement_not_kept", table=self.name, keys=[driving.columns, fk.columns], why=FORESEEN)
-                    continue
-                first = next(iter(ties.values()), tie)
-                if tie and [p for p, _ in tie] == [p for p, _ in first]:
-                    ties[i] = tie
-        for i, fk in enumerate(spec.foreign_keys):
-            parents = self.source.rows[fk.references]
-            if fk is driving and ties:
-                parents = self._eligible(fk.references, spec, ties)
-            law, children = children_law(frame, fk.columns, parents, self.method)
-            drawn = roles[i] == "drawn" and i not in ties
-            if self.method == "conditional" and (fk is driving or drawn):
-                law.leaves = self._leaves(frame, i, parents, driving=fk is driving)
-            target = None
-            if roles[i] == "late":
-                parent = self.source.frame(fk.references)
-                column = fk.referenced_columns[0]
-                kind = parent.schema[column].dataType.simpleString()
-                target = key_format(parent, column, kind, parents, self.min_subjects)
-            plans.append(
-                ForeignKeyPlan(
-                    position=i,
-                    columns=fk.columns,
-                    references=fk.references,
-                    referenced_columns=fk.referenced_columns,
-                    role="bound" if i in ties else roles[i],
-                    null_share=1.0 - children / max(self.source.rows[self.name], 1),
-                    law=law.to_dict(),
-                    tie=ties.get(i, ()),
-                    target=target,
-                )
-            )
-        return tuple(plans)
-
-    def _leaves(self, frame: DataFrame, position: int, parents: int, driving: bool) -> Leaves | None:
-        """The law of children given the parent's attributes.
-
-        None where keys close a cycle of tables: rows of all tables must be known there before any is made.
-        """
-        fk = self.spec.foreign_keys[position]
-        attributes = {c.name: c.type for c in _shown(self.spec, self.plans[fk.references], driving)}
-        if not attributes or graph.late_keys(self.source.metadata.tables):
-            return None
-        learner = Learner(attributes, self.min_subjects)
-        referenced = self.source.frame(fk.references)
-        return conditional_law(frame, fk.columns, referenced, fk.referenced_columns, parents, learner)
-
-    def _eligible(self, parent: str, spec: Table, ties: Mapping[int, tuple[tuple[str, str], ...]]) -> int:
-        """Parents for whose children every bound key has somebody to refer to."""
-        frame = self.source.frame(parent)
-        for i, tie in ties.items():
-            other = self.source.frame(spec.foreign_keys[i].references)
-            there = other.select(*(F.col(quote(q)).alias(f"__t{n}") for n, (_, q) in enumerate(tie))).distinct()
-            frame = frame.join(there, [F.col(quote(p)) == F.col(f"__t{n}") for n, (p, _) in enumerate(tie)], "leftsemi")
-        return frame.count()
-
-    def _patterns(
-        self, frame: DataFrame, fks: tuple[ForeignKeyPlan, ...]
-    ) -> tuple[tuple[NullPattern, ...], tuple[NullPattern, ...]]:
-        dealt = [fk for fk in fks if fk.role in ("drawn", "bound", "late")]
-        dealt.sort(key=lambda fk: (-len(fk.columns), fk.position))
-        driving = next((fk.columns for fk in fks if fk.role == "driving"), ())
-        return null_patterns(frame, driving, [fk.columns for fk in dealt])
-
-    def _keys(self, frame: DataFrame, fks: tuple[ForeignKeyPlan, ...], types: Mapping[str, str]) -> _Keys:
-        """How the columns of the primary key that are no foreign keys are made."""
-        spec = self.spec
-        foreign = {c for fk in fks for c in fk.columns}
-        free = [c for c in spec.primary_key if c not in foreign]
-        driving = next((fk.columns for fk in fks if fk.role == "driving"), ())
-        if not free:
-            return _Keys({})
-        if len(spec.primary_key) == 1:
-            key = key_format(frame, free[0], types[free[0]], self.source.rows[self.name], self.min_subjects)
-            return _Keys({free[0]: "surrogate"}, surrogate=key)
-        if {*driving, free[0]} == set(spec.primary_key) and kind_of(types[free[0]]) != "string":
-            made = sequence(frame, driving, free[0], types[free[0]], self.min_subjects)
-            return _Keys({free[0]: "sequence"}, sequence=made)
-        if len(free) == len(spec.primary_key):
-            columns = tuple(grid_column(frame, c, types[c], self.min_subjects) for c in free)
-            return _Keys(dict.fromkeys(free, "grid"), grid=columns)
-        return _Keys({}, tiebreak=widest(frame, free, types))
-
-
-@dataclass(frozen=True)
-class _Keys:
-    roles: dict[str, Role]
-    surrogate: KeyFormat | None = None
-    sequence: SequencePlan | None = None
-    grid: tuple[SequencePlan, ...] = ()
-    tiebreak: str | None = None
+    def _attributes(self) -> dict[int, dict[str, str]]:
+        """What children per parent may follow, by the position of the key."""
+        driving = key_design(self.source, self.name).driving
+        return {
+            i: {c.name: c.type for c in _shown(self.spec, self.plans[fk.references], i == driving)}
+            for i, fk in enumerate(self.spec.foreign_keys)
+            if fk.references in self.plans
+        }
 
 
 def _columns(types: Mapping[str, str], roles: Mapping[str, Role]) -> tuple[ColumnPlan, ...]:
     return tuple(ColumnPlan(name=c, type=t, role=roles[c]) for c, t in types.items())
-
-
-def _unit_columns(fks: tuple[ForeignKeyPlan, ...], spec: Table, tiebreak: str | None) -> tuple[str, ...]:
-    """Columns of the driving parent whose families must share a unit: its key, or only the part in the primary key."""
-    driving = next((fk for fk in fks if fk.role == "driving"), None)
-    if driving is None:
-        return ()
-    up = dict(zip(driving.columns, driving.referenced_columns, strict=True))
-    shared = tuple(up[c] for c in driving.columns if c in spec.primary_key)
-    return shared if tiebreak is not None and shared else driving.referenced_columns
 
 
 def _shown(spec: Table, parent: TablePlan, driving: bool) -> list[ColumnPlan]:

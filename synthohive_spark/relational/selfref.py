@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
 
-from synthohive_spark.randomness import Ints, scatter, seed_of, stride
+import numpy as np
+import pandas as pd
+
+from synthohive_spark.randomness import Ints, mix, scatter, seed_of, stride
+from synthohive_spark.relational.deal import codes
+from synthohive_spark.relational.distinct import Mask
 from synthohive_spark.relational.linkage import LinkageModel
-from synthohive_spark.relational.plan import Forest
+from synthohive_spark.relational.plan import Beside, Forest
+from synthohive_spark.relational.values import Values
 
 
 def parent_positions(forest: Forest, index: Ints, total: int, seed: int) -> Ints:
@@ -37,6 +43,38 @@ def parent_positions(forest: Forest, index: Ints, total: int, seed: int) -> Ints
         up = above + law.owner(nth, size, wanted)
         parent[here] = ((up - salt % total) * back) % total
     return parent
+
+
+def beside(own: Beside, columns: Mapping[str, Values], index: Ints, keep: Mask, seed: int) -> Ints:
+    """The row of the same unit that each row refers to: an earlier one that agrees in what other keys give; shape (n,).
+
+    Args:
+        own: the shape.
+        columns: the unit's columns.
+        index: positions of the rows in the table, ascending, shape (n,).
+        keep: rows that stay and may be referred to, shape (n,).
+        seed: the generation seed.
+
+    Returns:
+        Places in the unit; a row's own where it refers to itself, -1 where it refers to none.
+    """
+    rows, given = len(index), [(c, r) for c, r in zip(own.columns, own.referenced, strict=True) if c not in own.own]
+    mine, theirs = codes(
+        pd.DataFrame({i: columns[c] for i, (c, _) in enumerate(given)}, index=range(rows)),
+        pd.DataFrame({i: columns[r] for i, (_, r) in enumerate(given)}, index=range(rows)),
+    )
+    able = keep & np.all([columns[r].notna().to_numpy() for r in own.referenced], axis=0)
+    known = np.flatnonzero(able)
+    line = np.sort(theirs[known] * rows + known)  # candidates by what they agree in, then by place
+    first = np.searchsorted(line, mine * rows)
+    earlier = np.searchsorted(line, mine * rows + np.arange(rows)) - first
+    salt = seed_of(seed, "beside", *own.columns)
+    root = (earlier == 0) | (mix(index, salt) / 2.0**64 < own.roots)
+    nth = (mix(index, salt + 1) % np.maximum(earlier, 1).astype(np.uint64)).astype(np.int64)
+    chosen = line[np.minimum(first + nth, max(len(line) - 1, 0))] % rows if len(line) else np.zeros(rows, np.int64)
+    loops = own.loops & able & (mine == theirs)
+    found: Ints = np.where(root, np.where(loops, np.arange(rows), -1), chosen)
+    return found
 
 
 def _level_ends(forest: Forest, total: int) -> Ints:

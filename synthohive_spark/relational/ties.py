@@ -1,4 +1,4 @@
-"""Ties: columns in which two parents of one row always agree (a diamond, or keys that overlap)."""
+"""Ties: columns in which two parents of one row always agree (a diamond)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from pyspark.sql import functions as F
 from synthohive_spark.lake.location import quote
 from synthohive_spark.lake.source import SourceLake
 from synthohive_spark.metadata import ForeignKey
-
-Tie = tuple[tuple[str, str], ...]
-"""Pairs (column of the driving parent, column of the other parent)."""
+from synthohive_spark.relational.keys import Tie
 
 
-def tie_of(source: SourceLake, table: str, driving: ForeignKey, fk: ForeignKey, hard: bool) -> Tie:
+def tie_of(source: SourceLake, table: str, driving: ForeignKey, fk: ForeignKey) -> Tie:
     """In what the parents behind two keys of a table agree on every row of the source; () if in nothing.
 
     Args:
@@ -23,12 +21,7 @@ def tie_of(source: SourceLake, table: str, driving: ForeignKey, fk: ForeignKey, 
         table: the child.
         driving: its driving key.
         fk: another key.
-        hard: the keys overlap, so that the tie is what they share.
     """
-    if hard:
-        up = dict(zip(driving.columns, driving.referenced_columns, strict=True))
-        over = dict(zip(fk.columns, fk.referenced_columns, strict=True))
-        return tuple((up[c], over[c]) for c in fk.columns if c in up)
     return next((tie for tie in _candidates(source, driving, fk) if _holds(source, table, driving, fk, tie)), ())
 
 

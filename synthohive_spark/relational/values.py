@@ -96,6 +96,12 @@ def pick(parents: Values, dealt: Ints) -> Values:
     return picked.where(dealt >= 0, None) if parents.dtype == object else picked
 
 
+def filled(column: Values, given: Values) -> Values:
+    """A column with another one's values where it has none."""
+    null = column.isna() & given.notna()
+    return column.astype(object).mask(null, given.astype(object)) if null.any() else column
+
+
 def bounded(values: Values, law: Constraint, rng: np.random.Generator) -> Values:
     """Values within a declared law: cut at min and max; what is not allowed is drawn again from what is."""
     known = values.notna()

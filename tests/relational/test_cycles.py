@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from synthohive_spark.metadata import Metadata
-from synthohive_spark.relational.roles import foreseen, unsupported
+from synthohive_spark.relational.keys import foreseen, unsupported
 from tests.lakes import fitted, key_faults, write_lake
 
 

@@ -1,0 +1,30 @@
+"""Key columns from the position of a row in its table: the same for the table itself and for those that refer to it."""
+
+from __future__ import annotations
+
+from synthohive_spark.randomness import Ints, mix, seed_of
+from synthohive_spark.relational.distinct import grid_values
+from synthohive_spark.relational.plan import PositionKeys
+from synthohive_spark.relational.values import Values
+
+
+def position_values(keys: PositionKeys, table: str, index: Ints, total: int, seed: int) -> dict[str, Values]:
+    """The key columns of the rows at ``index`` (in [0, total)) of a table of ``total`` rows.
+
+    Args:
+        keys: how the columns look.
+        table: the table's name, which their randomness hangs on.
+        index: positions, shape (n,).
+        total: rows of the table.
+        seed: the generation seed.
+
+    Returns:
+        {column: values, shape (n,)}; each column but those of a grid is unique by itself.
+    """
+    salt = seed_of(seed, table, "key")
+    made = {c: f.values(index, total, salt) for c, f in keys.surrogate.items()}
+    for column, form in keys.unique.items():
+        own = seed_of(seed, table, "key", column)
+        null = mix(index, own) / 2.0**64 < keys.null_shares.get(column, 0.0)
+        made[column] = form.values(index, total, own).astype(object).mask(null, None)
+    return {**made, **(grid_values(keys.grid, index, total) if keys.grid else {})}
