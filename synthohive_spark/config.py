@@ -6,13 +6,14 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from synthohive_spark.errors import ConfigError
-from synthohive_spark.lake.location import Location
+from synthohive_spark.lake.location import Location, path_problem
+from synthohive_spark.lake.places import place_problems, table_problems, tables_of_run
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.strict import Strict, problems
 
@@ -27,6 +28,12 @@ class Place(Strict):
     def _one_of_two(self) -> Place:
         if (self.path is None) == (self.schema_name is None):
             raise ValueError("give either path or schema")
+        problem = None if self.path is None else path_problem(self.path)
+        if problem:
+            raise ValueError(f"path {problem}")
+        parts = [] if self.schema_name is None else self.schema_name.split(".")
+        if len(parts) > 2 or not all(part.strip() for part in parts):
+            raise ValueError(f"schema {self.schema_name!r} is no name of one or two parts, such as catalog.schema")
         return self
 
     @property
@@ -38,7 +45,7 @@ class Place(Strict):
 class Source(Place):
     """The source lake; a version per table, or one timestamp for all, may be pinned."""
 
-    versions: dict[str, int] = {}
+    versions: dict[str, Annotated[int, Field(ge=0)]] = {}
     timestamp: str | None = None
 
 
@@ -58,8 +65,8 @@ class Train(Strict):
 class Generate(Strict):
     """How many rows are generated and how they are written."""
 
-    scale: float = Field(default=1.0, gt=0)
-    rows: dict[str, int] = {}
+    scale: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    rows: dict[str, Annotated[int, Field(ge=1)]] = {}
     seed: int = 1
     linkage: Literal["empirical", "negbinom", "conditional"] = "conditional"
     on_write_failure: Literal["raise", "cleanup", "retry"] = "raise"
@@ -90,6 +97,12 @@ class Config(Strict):
     generate: Generate = Generate()
     privacy: Privacy = Privacy()
     evaluate: Evaluate = Evaluate()
+
+    @property
+    def places(self) -> dict[str, Location]:
+        """Where the run reads and writes, by what for."""
+        named = {"source": self.source, "target": self.target, "workspace": self.workspace}
+        return {name: place.location for name, place in named.items()}
 
     @property
     def digest(self) -> str:
@@ -143,6 +156,9 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), *, metadata_req
     unknown = sorted({*config.generate.rows, *config.source.versions} - set(metadata.tables))
     if unknown and (metadata_required or metadata.tables):
         raise ConfigError(f"configuration {path}: generate.rows or source.versions names unknown tables {unknown}")
+    found = place_problems(config.places) or table_problems(tables_of_run(config.places, metadata.tables))
+    if found:
+        raise ConfigError("\n  - ".join([f"configuration {path}:", *found]))
     return config.model_copy(update={"metadata": metadata})
 
 

@@ -7,7 +7,7 @@ unknown key is refused. All problems of a schema come in one ``SchemaValidationE
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from synthohive_spark import graph
 from synthohive_spark.errors import SchemaError, SchemaValidationError
-from synthohive_spark.lake.location import quote, text_literal
+from synthohive_spark.lake.location import name_problem, quote, text_literal
 from synthohive_spark.strict import Strict, nearest, problems
 
 Scalar = str | int | float | bool | None
@@ -198,7 +198,8 @@ class Metadata:
             SchemaValidationError: with every problem that was found.
         """
         actual = {name: _types(frame) for name, frame in (data or {}).items()}
-        found = [line for name in self.tables for line in self._table_problems(name, actual)]
+        found = _name_problems(self.tables)
+        found += [line for name in self.tables for line in self._table_problems(name, actual)]
         if not found:
             found = graph.cycle_problems(self.tables)
         if data is not None:
@@ -274,6 +275,18 @@ class Metadata:
                 why = f"{', '.join(sorted(shared))} belongs to another key" if shared else "the key is not nullable"
                 found.append(f"{place}: orphans cannot be set to null, {why}; use 'drop' or 'error'")
         return found
+
+
+def _name_problems(names: Iterable[str]) -> list[str]:
+    """Names that would leave their place, or that a catalog and some file systems take for one."""
+    problems = {name: name_problem(name) for name in names}
+    found = [f"{n!r}: the table's name {p}; give it the name of one folder" for n, p in problems.items() if p]
+    seen: dict[str, str] = {}
+    for name in problems:
+        first = seen.setdefault(name.casefold(), name)
+        if first != name:
+            found.append(f"{name!r} and {first!r}: the tables' names differ in case alone; rename one of them")
+    return found
 
 
 def _literal(value: Scalar) -> str:

@@ -22,6 +22,7 @@ from synthohive_spark.evaluation.compare import evaluate
 from synthohive_spark.evaluation.report import render
 from synthohive_spark.lake.content import content_hash
 from synthohive_spark.lake.io import DeltaIO
+from synthohive_spark.lake.places import check_apart, tables_of_run
 from synthohive_spark.lake.source import SourceLake, check_source, pin_source
 from synthohive_spark.lake.workspace import Workspace
 from synthohive_spark.logs import bind, get_logger
@@ -57,7 +58,7 @@ class Run:
         run_id: an earlier run that goes on; a new one if None.
 
     Raises:
-        ConfigError: the earlier run is unknown, or had another configuration.
+        ConfigError: the earlier run is unknown, or had another configuration; or places are not apart.
     """
 
     def __init__(self, spark: SparkSession, config: Config, run_id: str | None = None) -> None:
@@ -67,6 +68,7 @@ class Run:
         self.io = DeltaIO(spark)
         self.id = run_id or f"{config.run}-{dt.datetime.now(dt.timezone.utc):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
         bind(run_id=self.id)
+        check_apart(spark, tables_of_run(config.places, config.metadata.tables))
         if run_id is None:
             self.workspace.prepare()
         self.events = self.workspace.events(run_id) if run_id else []

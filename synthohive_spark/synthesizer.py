@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,10 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from synthohive_spark.config import Privacy
-from synthohive_spark.errors import SerializationError, TrainingError
+from synthohive_spark.errors import ConfigError, SerializationError, TrainingError
 from synthohive_spark.evaluation.compare import evaluate
 from synthohive_spark.evaluation.scores import Evaluation
-from synthohive_spark.lake.location import Location, quote
+from synthohive_spark.lake.location import Location, quote, text_literal
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.models.artifact import Artifact
 from synthohive_spark.models.base import ConditionalGenerativeModel, resolve_model
@@ -78,7 +79,12 @@ class Synthesizer:
 
         Returns:
             {table: DataFrame}, read from the target, or persisted if there is none.
+
+        Raises:
+            ConfigError: less than one row is wanted of a table, or the target is the source.
         """
+        if not 0 < scale < math.inf:
+            raise ConfigError(f"scale={scale} is no multiple of a table's rows; give a number above 0")
         roots = {t: max(1, round(p.rows * scale)) for t, p in self._trained.plans.items() if p.driving is None}
         made = self._orchestrator.generate({**roots, **(num_rows or {})}, output_path, seed=seed)
         if output_path is None:
@@ -100,8 +106,8 @@ class Synthesizer:
         names = []
         for table in self.metadata.tables:
             name = ".".join([*(quote(p) for p in schema.split(".")), quote(table)])
-            folder = Location(path=output_path).table(table).path
-            self._orchestrator.spark.sql(f"CREATE TABLE IF NOT EXISTS {name} USING DELTA LOCATION '{folder}'")
+            folder = text_literal(f"{Location(path=output_path).table(table).path}")
+            self._orchestrator.spark.sql(f"CREATE TABLE IF NOT EXISTS {name} USING DELTA LOCATION {folder}")
             names.append(name)
         return names
 
@@ -118,6 +124,7 @@ class Synthesizer:
             "models": sorted(trained.artifacts),
             "matching": {t: a.matching for t, a in trained.artifacts.items()},
             "lineage": trained.lineage,
+            "sources": trained.sources,
         }
         (folder / "synthesizer.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
 
@@ -142,9 +149,10 @@ class Synthesizer:
             plans = {t: TablePlan.model_validate(p) for t, p in state["plans"].items()}
             saved = {t: (folder / "models" / f"{i}.zip").read_bytes() for i, t in enumerate(state["models"])}
             artifacts = {t: Artifact(model or None, state["matching"][t]) for t, model in saved.items()}
+            sources = {t: str(place) for t, place in state.get("sources", {}).items()}
         except (OSError, ValueError, KeyError) as e:
             raise SerializationError(f"{path} does not hold a saved synthesizer ({e}); give the folder of save") from e
-        result._orchestrator.trained = Trained(plans, artifacts, _unsaved, state["lineage"])
+        result._orchestrator.trained = Trained(plans, artifacts, _unsaved, state["lineage"], sources)
         return result
 
     @property

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlparse
 
 import yaml
 from pyarrow import fs
@@ -22,7 +21,7 @@ from synthohive_spark.lake.drafting import counts, foreign, names, primary
 from synthohive_spark.lake.drafting.counts import TableProfile
 from synthohive_spark.lake.drafting.file import DraftedKey, DraftedTable, listed, render
 from synthohive_spark.lake.ingest import find_files, ingest, read_table
-from synthohive_spark.lake.io import DeltaIO
+from synthohive_spark.lake.io import DeltaIO, file_system
 from synthohive_spark.lake.location import Location
 from synthohive_spark.logs import bind, get_logger
 from synthohive_spark.metadata import Metadata, Table
@@ -86,16 +85,9 @@ def check_out(out: str) -> None:
 def tables_of(spark: SparkSession, place: Location) -> list[str]:
     """The Delta tables of a place: folders with a transaction log, or tables of a schema."""
     if place.path is None:
-        schema = place.table("x").sql.rpartition(".")[0]
-        shown = spark.sql(f"SHOW TABLES IN {schema}").collect()
+        shown = spark.sql(f"SHOW TABLES IN {place.sql}").collect()
         return sorted(r["tableName"] for r in shown if not r["isTemporary"])
-    parts = urlparse(place.path)
-    if parts.scheme in ("", "file", "dbfs"):
-        root = "/dbfs" + place.path[5:] if parts.scheme == "dbfs" else parts.path
-        system: fs.FileSystem = fs.LocalFileSystem()
-        root = str(Path(root).absolute())
-    else:
-        system, root = fs.FileSystem.from_uri(place.path)
+    system, root = file_system(place.path)
     found = system.get_file_info(fs.FileSelector(root, allow_not_found=True))
     folders = [f.base_name for f in found if f.type == fs.FileType.Directory]
     deltas = system.get_file_info([f"{root}/{name}/_delta_log" for name in folders])

@@ -24,7 +24,8 @@ from pyspark.sql.types import DataType, DecimalType, StringType, StructField, St
 from synthohive_spark.config import Config
 from synthohive_spark.errors import SchemaError, SourceDataError
 from synthohive_spark.lake.io import DeltaIO
-from synthohive_spark.lake.location import quote
+from synthohive_spark.lake.location import TableRef, quote
+from synthohive_spark.lake.places import check_apart
 from synthohive_spark.logs import bind, get_logger
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.session import settings
@@ -73,17 +74,20 @@ def ingest(spark: SparkSession, config: Config, folder: str) -> dict[str, int]:
     Raises:
         SourceDataError: the folder or files are missing, columns are missing, or values do not fit their types.
         SchemaError: a type of the metadata is none of Spark's.
+        ConfigError: the files are those of the source lake itself.
         WriteError: a table cannot be written.
     """
     bind(phase="ingest")
     metadata: Metadata = config.metadata
     files = find_files(spark, folder, list(metadata.tables))
+    places = {t: config.source.location.table(t) for t in files}
+    check_apart(spark, {"folder to ingest": {t: TableRef.parse(f.path) for t, f in files.items()}, "source": places})
     rows = {}
     with settings(spark):  # times without a zone are UTC
         frames = {table: read_table(spark, table, files[table], metadata.tables[table].columns) for table in files}
         io_ = DeltaIO(spark)
         for table, frame in frames.items():
-            _, rows[table] = io_.write_dataset(frame, config.source.location.table(table))
+            _, rows[table] = io_.write_dataset(frame, places[table])
             log.info("table_ingested", table=table, rows=rows[table], format=files[table].format.lstrip("."))
             if not rows[table]:
                 log.warning("table_empty", table=table)

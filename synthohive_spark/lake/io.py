@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlparse
 
 from pyarrow import fs
 from pyspark.errors import AnalysisException, PySparkException
@@ -14,10 +14,11 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructField, StructType
 
 from synthohive_spark.errors import SourceDataError, WriteError
-from synthohive_spark.lake.location import TableRef, quote, text_literal
+from synthohive_spark.lake.location import LOG, Address, TableRef, quote, text_literal
 
 NEEDS_COLUMN_MAPPING = " ,;{}()\n\t="
 RECENT = 20  # commits among which a write's own is looked for; others are a table's upkeep
+FIRST_COMMIT = f"{0:020}.json"
 ABSENT = ("DELTA_TABLE_ONLY_OPERATION", "DELTA_MISSING_DELTA_TABLE", "TABLE_OR_VIEW_NOT_FOUND", "DELTA_TABLE_NOT_FOUND")
 
 
@@ -29,6 +30,7 @@ class DeltaIO:
 
     def __init__(self, spark: SparkSession) -> None:
         self.spark = spark
+        self._made: set[str] = set()  # tables that did not exist before this object created them
 
     def version(self, place: TableRef | str, timestamp: str | None = None) -> int | None:
         """The newest version of a table (at ``timestamp``, if given); None where there is no such Delta table."""
@@ -89,6 +91,7 @@ class DeltaIO:
             present, empty = self.version(ref), True
             if present is None:
                 self.spark.sql(_ddl("CREATE TABLE", ref, wanted, properties or {}))
+                self._made.add(ref.sql)
             elif not _same(self.spark.sql(f"SELECT * FROM {ref.sql}").schema, wanted):
                 self.spark.sql(_ddl("REPLACE TABLE", ref, wanted, properties or {}))
             else:
@@ -128,18 +131,52 @@ class DeltaIO:
         self.spark.sql(f"RESTORE TABLE {_ref(place).sql} TO VERSION AS OF {int(version)}")
 
     def drop(self, place: TableRef | str) -> None:
-        """Remove a table with its files."""
+        """Remove a table with its files, if this object created it; whatever else is in the place stays as it is.
+
+        Raises:
+            WriteError: the table is another's, or its folder cannot be reached from here. Nothing is removed.
+        """
         ref = _ref(place)
+        if ref.sql not in self._made:
+            raise WriteError(
+                f"{ref.sql} was not created by this run, so it is not removed; remove it if it is not wanted"
+            )
         if ref.path is None:
             self.spark.sql(f"DROP TABLE IF EXISTS {ref.sql}")
-            return
-        scheme = urlparse(ref.path).scheme
-        if scheme in ("", "file", "dbfs"):
-            folder = "/dbfs" + ref.path[5:] if scheme == "dbfs" else urlparse(ref.path).path
-            system: fs.FileSystem = fs.LocalFileSystem()
         else:
-            system, folder = fs.FileSystem.from_uri(ref.path)
-        system.delete_dir(folder)
+            detail = self.spark.sql(f"DESCRIBE DETAIL {ref.sql}").collect()[0]
+            try:
+                system, folder = file_system(str(detail["location"]))
+                if _table_id(system, folder) != detail["id"]:
+                    raise WriteError(f"{ref.sql} is not in the folder {folder} of this machine; remove it yourself")
+                system.delete_dir(folder)
+            except (OSError, ValueError) as e:
+                raise WriteError(f"{ref.sql} could not be removed: {e}; remove it yourself") from e
+        self._made.discard(ref.sql)
+
+
+def file_system(folder: str) -> tuple[fs.FileSystem, str]:
+    """The store that holds a folder, and the folder's name in it. Only scheme and host are read as those of a URL.
+
+    Raises:
+        OSError, ValueError: the store cannot be reached from here.
+    """
+    address = Address.parse(folder)
+    if not address.scheme:
+        return fs.LocalFileSystem(), address.path
+    system, root = fs.FileSystem.from_uri(f"{address.scheme}://{address.host}/")
+    return system, root.rstrip("/") + address.path
+
+
+def _table_id(system: fs.FileSystem, folder: str) -> str | None:
+    """The id in the first commit of the Delta table in a folder; None without one."""
+    first = f"{folder}/{LOG}/{FIRST_COMMIT}"
+    if system.get_file_info(first).type != fs.FileType.File:
+        return None
+    with system.open_input_stream(first) as stream:
+        actions = [json.loads(line) for line in stream.read().splitlines()]
+    ids = [action["metaData"]["id"] for action in actions if "metaData" in action]
+    return str(ids[0]) if ids else None
 
 
 @contextmanager

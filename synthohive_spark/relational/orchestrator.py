@@ -22,6 +22,7 @@ from synthohive_spark.errors import (
 )
 from synthohive_spark.lake.io import DeltaIO, first_line
 from synthohive_spark.lake.location import Location, TableRef
+from synthohive_spark.lake.places import check_apart
 from synthohive_spark.lake.source import SourceLake, check_source, pin_source
 from synthohive_spark.logs import bound, get_logger
 from synthohive_spark.metadata import Metadata
@@ -54,12 +55,14 @@ class Trained:
         artifacts: what training left of each; a table with nothing to learn has none.
         copies: frames of reference tables, which are copied.
         lineage: table properties that say where rows come from.
+        sources: {table: folder or catalog name} of what was learnt, which is never written to.
     """
 
     plans: dict[str, TablePlan]
     artifacts: dict[str, Artifact]
     copies: Callable[[str], DataFrame]
     lineage: dict[str, str] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
 
 
 class StagedOrchestrator:
@@ -152,7 +155,8 @@ class StagedOrchestrator:
         )
         settings.check()
         self.metadata.validate_schema()
-        pinned = pin_source(self.io, self.metadata, {t: TableRef.parse(p) for t, p in paths.items()})
+        refs = {t: TableRef.parse(p) for t, p in paths.items()}
+        pinned = pin_source(self.io, self.metadata, refs)
         artifacts: dict[str, Artifact] = {}
 
         def keep(table: str, frame: DataFrame) -> None:
@@ -166,7 +170,8 @@ class StagedOrchestrator:
             source = check_source(pinned)
             plans = plan_tables(source, min_subjects, linkage)
             train_tables(plans, source.frame, settings, keep)
-        self.trained = Trained(plans, artifacts, source.frame, _lineage(source, self.model_cls, seed))
+        lineage = _lineage(source, self.model_cls, seed)
+        self.trained = Trained(plans, artifacts, source.frame, lineage, {t: refs[t].path or paths[t] for t in plans})
 
     def generate(
         self,
@@ -202,12 +207,15 @@ class StagedOrchestrator:
         """Rows of the root tables, and of other tables for which a number was given.
 
         Raises:
-            ConfigError: a name is not that of a table.
+            ConfigError: a name is not that of a table, or less than one row is wanted of it.
         """
         plans = self._trained.plans
         wrong = [t for t in wanted if t not in plans]
         if wrong:
             raise ConfigError(f"rows are given for unknown tables {wrong}; tables are {sorted(plans)}")
+        few = sorted(t for t, rows in wanted.items() if rows < 1)
+        if few:
+            raise ConfigError(f"less than one row is wanted of {', '.join(few)}; give 1 or more")
         roots = {t: p.rows for t, p in plans.items() if p.driving is None}
         return {**roots, **wanted, **{t: p.rows for t, p in plans.items() if p.reference}}
 
@@ -267,7 +275,13 @@ class StagedOrchestrator:
 
         Returns:
             {table: rows}.
+
+        Raises:
+            ConfigError: a table of the target is one of the source.
         """
+        names = self.metadata.tables
+        sources = {t: TableRef.parse(place) for t, place in self._trained.sources.items()}
+        check_apart(self.spark, {"source": sources, "target": {t: target.table(t) for t in names}})
         sizes = dict(done or {})
         before = self._versions(target) if self.on_write_failure == "cleanup" else {}
         touched: list[str] = []
