@@ -19,7 +19,7 @@ from synthohive_spark.parallel import side_by_side
 from synthohive_spark.privacy.shapes import shape_plans
 from synthohive_spark.relational.conditional import Learner, conditional_law
 from synthohive_spark.relational.keyformat import KeyFormat
-from synthohive_spark.relational.keyprofile import grid_column, key_format, kind_of, sequence, widest
+from synthohive_spark.relational.keyprofile import countable, grid_column, key_format, sequence, widest
 from synthohive_spark.relational.laws import children_law, forest, null_patterns
 from synthohive_spark.relational.linkage import Leaves, LinkageModel, Method
 from synthohive_spark.relational.plan import (
@@ -96,7 +96,7 @@ class _Profiler:
         plan = TablePlan(
             table=self.name,
             rows=self.source.rows[self.name],
-            spark_schema=schema.jsonValue(),
+            spark_schema=self.source.copied_schema(self.name).jsonValue(),
             primary_key=spec.primary_key,
             columns=_columns(types, roles),
             foreign_keys=fks,
@@ -125,7 +125,9 @@ class _Profiler:
         safe = {c: seen for c, seen in laws.copied.items() if seen not in made_up}
         roles.update(dict.fromkeys(safe, "copied"))
         learnt = [c for c, r in roles.items() if r == "model"]
-        shapes = shape_plans(frame, self.spec, learnt, types, self.min_subjects, TEXT_SHARE)
+        opaque = (c for c in learnt if types[c] == "binary")  # of which nothing but the length can be learnt
+        spec = self.spec.model_copy(update={"pii": (*self.spec.pii, *opaque)})
+        shapes = shape_plans(frame, spec, learnt, types, self.min_subjects, TEXT_SHARE)
         # Protected texts repeat protected texts. Others are kept where they can be, though the parent's are made up.
         copied = {c: seen for c, seen in laws.copied.items() if c in safe or c in shapes}
         near = {c: seen for c, seen in laws.near.items() if c in shapes}
@@ -201,10 +203,7 @@ class _Profiler:
                 law.leaves = self._leaves(frame, i, parents, driving=fk is driving)
             target = None
             if roles[i] == "late":
-                parent = self.source.frame(fk.references)
-                column = fk.referenced_columns[0]
-                kind = parent.schema[column].dataType.simpleString()
-                target = key_format(parent, column, kind, parents, self.min_subjects)
+                target = key_format(self.source, fk.references, fk.referenced_columns[0], self.min_subjects)
             plans.append(
                 ForeignKeyPlan(
                     position=i,
@@ -259,9 +258,9 @@ class _Profiler:
         if not free:
             return _Keys({})
         if len(spec.primary_key) == 1:
-            key = key_format(frame, free[0], types[free[0]], self.source.rows[self.name], self.min_subjects)
+            key = key_format(self.source, self.name, free[0], self.min_subjects)
             return _Keys({free[0]: "surrogate"}, surrogate=key)
-        if {*driving, free[0]} == set(spec.primary_key) and kind_of(types[free[0]]) != "string":
+        if {*driving, free[0]} == set(spec.primary_key) and countable(types[free[0]]):
             made = sequence(frame, driving, free[0], types[free[0]], self.min_subjects)
             return _Keys({free[0]: "sequence"}, sequence=made)
         if len(free) == len(spec.primary_key):

@@ -24,7 +24,7 @@ from synthohive_spark.relational.distinct import Mask, distinct, grid_values, se
 from synthohive_spark.relational.elapsed import placed
 from synthohive_spark.relational.linkage import LinkageModel, law_seed, places
 from synthohive_spark.relational.matching import Labels, Matcher, Matching, RankedLabels, label_name
-from synthohive_spark.relational.plan import DEGREE, ForeignKeyPlan, TablePlan, degree_name, same_name
+from synthohive_spark.relational.plan import DEGREE, ForeignKeyPlan, TablePlan, degree_name, nan_name, same_name
 from synthohive_spark.relational.redraw import ROW, hidden
 from synthohive_spark.relational.relative import multiplied
 from synthohive_spark.relational.selfref import parent_positions
@@ -39,6 +39,7 @@ from synthohive_spark.relational.values import (
     carried,
     pick,
     take,
+    with_nan,
 )
 from synthohive_spark.worker import forget_archives
 
@@ -331,7 +332,8 @@ class UnitGenerator:
                 )
         drawn = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0].reset_index(drop=True)
         drawn = multiplied(placed(drawn, context, self.plan.after), context, self.plan.relative)
-        return {c: drawn[c] for c in wanted}
+        nan = {c: drawn[nan_name(c)].fillna(False).to_numpy(bool) for c in wanted if nan_name(c) in drawn}
+        return {c: with_nan(drawn[c], nan[c]) if c in nan else drawn[c] for c in wanted}
 
     def _tied(self, columns: dict[str, Values], context: pd.DataFrame | None, rows: UnitRows) -> Values:
         """The tiebreak column, drawn so that the primary key does not repeat."""
