@@ -22,6 +22,7 @@ from synthohive_spark.relational.plan import ShapePlan
 
 MASKS = 50
 COVER = 0.8  # masks must cover this share of the rows, else the strings count as free text
+PLACEHOLDER = 4_096  # bytes that a binary value has at most: a unit of work holds thousands of them
 WORD = 6  # letters of a word of free text
 CLASSES = {"9": "digit", "A": "upper", "a": "lower"}
 OPAQUE = {"hex": "^[0-9a-f]+$", "HEX": "^[0-9A-F]+$", "alnum": "^[0-9A-Za-z]+$"}
@@ -146,9 +147,12 @@ def _shape(frame: DataFrame, column: str, spark_type: str, rows: int, nulls: flo
         return ShapePlan(null_share=nulls)
     c = F.col(quote(column))
     micros = F.unix_micros(c.cast("timestamp"))
-    number = {"date": F.unix_date(c), "timestamp": micros, "timestamp_ntz": micros, "binary": F.octet_length(c)}.get(
-        spark_type, c.cast("double")
-    )
+    number = {
+        "date": F.unix_date(c),
+        "timestamp": micros,
+        "timestamp_ntz": micros,
+        "binary": F.least(F.octet_length(c), F.lit(PLACEHOLDER)),
+    }.get(spark_type, c.cast("double"))
     ends = frame.agg(F.percentile_approx(number, [0.05, 0.95], 1000).alias("q")).first()
     low, high = ends["q"] if ends is not None and ends["q"] else (0, 0)
     return ShapePlan(null_share=nulls, low=float(low), high=float(high))

@@ -103,6 +103,8 @@ class Features:
         parts = []
         for name, column in self.columns.items():
             own = references[name]
+            if types[name] in ("float", "double"):  # NaN is null to a model
+                own = f"nullif({own}, {types[name]}('NaN'))"
             parts.append(f"if({own} is null, 1D, 0D)")
             if column["kind"] == "number":
                 parts.append(f"coalesce({_number_sql(own, types[name])}, {column['fill']!r}D)")
