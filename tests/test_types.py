@@ -16,6 +16,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from synthohive_spark import cli
+from synthohive_spark.metadata import Metadata
 from synthohive_spark.parallel import side_by_side
 from tests.lakes import Done, config_file, run_job
 
@@ -279,6 +280,14 @@ def test_field_17_types_that_are_not_carried_are_refused_by_name(odd: Path) -> N
     assert "exclude: [...]" in done.line["error"]
     assert not (odd / "target").exists()
     assert not done.events("training_task_submitted")
+
+
+def test_a_draft_excludes_them(odd: Path) -> None:
+    done = run_job(cli.ingest, "--config", config_file(odd, {}), "--draft-metadata", str(odd / "draft.yaml"))
+    assert done.code == 0, done.err
+    drafted = Metadata.load(odd / "draft.yaml").tables
+    assert drafted["a"].exclude == tuple(ODD)
+    assert drafted["b"].exclude == ("words",)
 
 
 def test_excluded_columns_are_null_or_not_on_the_copy(spark: SparkSession, odd: Path) -> None:
