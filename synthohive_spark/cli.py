@@ -10,13 +10,13 @@ import json
 import os
 import sys
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from synthohive_spark import logs
 from synthohive_spark.errors import ConfigError, SynthoHiveError
 from synthohive_spark.launch.streams import MARK_VARIABLE
+from synthohive_spark.masking import masked_traceback
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -170,7 +170,7 @@ def _main(parser: _Parser, work: Work, argv: Sequence[str] | None) -> None:
         code, line = e.exit_code, _failure(e, str(e), started)
     except Exception as e:
         log.error("job_crashed", job=parser.prog, error_type=type(e).__name__, exit_code=1)
-        traceback.print_exc()
+        print(masked_traceback(e), file=sys.stderr)
         code, line = 1, _failure(e, f"unexpected {type(e).__name__}; this is a bug, stderr has the traceback", started)
     else:
         code = 0

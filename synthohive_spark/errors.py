@@ -93,3 +93,8 @@ class QualityError(SynthoHiveError):
     """The synthetic lake is below the quality gate, or has orphans or bad keys."""
 
     exit_code = 6
+
+
+def kinds(base: type[SynthoHiveError] = SynthoHiveError) -> set[str]:
+    """Names of the errors of the package."""
+    return {base.__name__}.union(*(kinds(kind) for kind in base.__subclasses__()))

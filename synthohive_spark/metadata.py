@@ -7,6 +7,7 @@ unknown key is refused. All problems of a schema come in one ``SchemaValidationE
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +23,8 @@ from synthohive_spark.strict import Strict, nearest, problems
 Scalar = str | int | float | bool | None
 INTEGRAL = ("tinyint", "smallint", "int", "integer", "bigint", "long", "short", "byte")
 TEXT = ("string", "varchar", "char")  # what the names of text types begin with
+CARRIED = (*INTEGRAL, "float", "double", "boolean", "binary", "date", "timestamp", "timestamp_ntz", "string")
+CHAR_VARCHAR = "__CHAR_VARCHAR_TYPE_STRING"  # where Spark keeps the declared type of a text column
 
 
 class ForeignKey(Strict):
@@ -73,6 +76,7 @@ class Table(Strict):
     constraints: tuple[Constraint, ...] = ()
     derived: dict[str, str | None] = {}  # None: the column is generated even if it follows from others
     pii: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
     reference: bool = False
     parent_context_cols: tuple[str, ...] | None = None
     rows: Any = Field(default=None, exclude=True)
@@ -93,6 +97,10 @@ class Table(Strict):
     def key_columns(self) -> set[str]:
         """Columns of the primary key and of every foreign key."""
         return {*self.primary_key, *(c for fk in self.foreign_keys for c in fk.columns)}
+
+    def left_out(self, types: Mapping[str, str]) -> list[str]:
+        """Columns that the copy holds no values of: excluded ones, and personal ones of a type that is not carried."""
+        return [c for c, t in types.items() if c in self.exclude or (c in self.pii and not is_carried(t))]
 
     @property
     def declared(self) -> dict[str, str]:
@@ -142,7 +150,7 @@ class Metadata:
             pk: its primary key: one column, several, or None.
             fk: ``{column: "parent.column"}``, or a list in the file form (composite, nullable, orphans, driving).
             parent_context_cols: the parent's columns that the child's model sees; all of them by default.
-            options: any other key of a table in the file form (columns, constraints, derived, pii, reference).
+            options: any other key of a table in the file form (columns, constraints, derived, pii, exclude, reference).
 
         Raises:
             SchemaError: the name is taken.
@@ -230,6 +238,7 @@ class Metadata:
             if len(set(key)) < len(key) or (not key and place == "unique")
         ]
         known(table.pii, "pii")
+        known(table.exclude, "exclude")
         known([*table.derived], "derived")
         known([c.column for c in table.constraints if c.column], "constraints")
         found += [f"{name}.pii: {c!r} is a key; keys are always made anew" for c in table.pii if c in table.key_columns]
@@ -238,12 +247,42 @@ class Metadata:
             for c in table.constraints
             if (c.column is None) == (c.expression is None)
         ]
+        found += self._excluded(name, actual.get(name, {}))
         if sum(fk.driving for fk in table.foreign_keys) > 1:
             found.append(f"{name}.foreign_keys: more than one is driving; keep one")
         for fk in table.foreign_keys:
             place = f"foreign_keys({', '.join(fk.columns)})"
             known(fk.columns, place)
             found += self._key_problems(name, fk, f"{name}.{place}", types, actual)
+        return found
+
+    def _excluded(self, name: str, types: Mapping[str, str]) -> list[str]:
+        """Columns that must be excluded and are not, or the other way round."""
+        table = self.tables[name]
+        referenced = {
+            c
+            for t in self.tables.values()
+            for k in t.foreign_keys
+            if k.references == name
+            for c in k.referenced_columns
+        }
+        wanted = {**dict.fromkeys(table.key_columns | referenced, "a key")}
+        wanted |= {c.column: "bounded by a constraint" for c in table.constraints if c.column}
+        wanted |= dict.fromkeys(table.declared, "derived")
+        found = [
+            f"{name}.exclude: {c!r} is {wanted[c]}, and is needed; take it out of exclude, or drop what names it"
+            for c in table.exclude
+            if c in wanted
+        ]
+        gone = table.left_out(types)
+        found += [
+            f"{name}.{c}: values of type {t} are not carried; name it under exclude: [...] of the table "
+            "(null on the copy where it is nullable, else not on it), or cast it on the source"
+            for c, t in types.items()
+            if not is_carried(t) and c not in gone
+        ]
+        if types and len(gone) == len(types):
+            found.append(f"{name}.exclude: every column of the table; leave the table out of the metadata")
         return found
 
     def _key_problems(
@@ -293,6 +332,18 @@ def _literal(value: Scalar) -> str:
     return text_literal(value) if isinstance(value, str) else str(value).lower()
 
 
+def is_carried(spark_type: str) -> bool:
+    """Whether values of a Spark type, by its simple name, reach the copy."""
+    base = spark_type.lower()
+    return base in CARRIED or base.startswith("decimal(") or base.split("(")[0] in ("char", "varchar")
+
+
+def decimal_form(spark_type: str) -> tuple[int, int]:
+    """Precision and scale of ``decimal(p,s)``."""
+    precision, _, scale = spark_type[spark_type.index("(") + 1 : -1].partition(",")
+    return int(precision), int(scale)
+
+
 def key_type(name: str) -> str:
     """The family of a Spark type within which keys may refer to each other."""
     base = name.lower().split("(")[0].strip()
@@ -318,8 +369,14 @@ def _declared_types(name: str, declared: Mapping[str, str], actual: Mapping[str,
 
 
 def _canonical(name: str) -> str:
+    """One name of a type for all that Spark knows; a text is a text, whatever its length."""
     base = name.lower().replace(" ", "")
-    return {"integer": "int", "long": "bigint", "short": "smallint", "byte": "tinyint"}.get(base, base)
+    if base.split("(")[0] in (*TEXT, "character"):
+        return "string"
+    base = re.sub(r"^(dec|numeric)\b", "decimal", base)
+    base = {"decimal": "decimal(10,0)"}.get(base, re.sub(r"^decimal\((\d+)\)$", r"decimal(\1,0)", base))
+    same = {"integer": "int", "long": "bigint", "short": "smallint", "byte": "tinyint", "real": "float"}
+    return {**same, "timestamp_ltz": "timestamp"}.get(base, base)
 
 
 def _types(frame: Any) -> dict[str, str]:

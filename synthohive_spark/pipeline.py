@@ -27,7 +27,9 @@ from synthohive_spark.lake.source import SourceLake, check_source, pin_source
 from synthohive_spark.lake.workspace import Workspace
 from synthohive_spark.logs import bind, get_logger
 from synthohive_spark.models.base import resolve_model
+from synthohive_spark.relational.capacity import wanted_rows
 from synthohive_spark.relational.orchestrator import StagedOrchestrator, Trained
+from synthohive_spark.relational.plan import TablePlan
 from synthohive_spark.relational.profile import plan_tables
 from synthohive_spark.training import TrainSettings, learns, train_tables
 
@@ -122,6 +124,7 @@ class Run:
                 config=self.config.model_dump(mode="json", exclude={"metadata"}),
             )
         plans = plan_tables(source, self.config.privacy.min_subjects, self.config.generate.linkage)
+        wanted_rows(plans, self._rows(plans))
         done = self.workspace.trained_tables(self.id) if self.events else set()
         about = {
             "model_class": f"{settings.model_cls.__module__}.{settings.model_cls.__qualname__}",
@@ -140,6 +143,12 @@ class Run:
         for plan in waiting.values():
             if not learns(plan):
                 self.workspace.keep_model(self.id, plan, None, about)
+
+    def _rows(self, plans: Mapping[str, TablePlan]) -> dict[str, int]:
+        """Rows that the configuration asks for: of root tables by the scale, of others by number."""
+        config = self.config.generate
+        roots = {t: max(1, round(p.rows * config.scale)) for t, p in plans.items() if p.driving is None}
+        return {**roots, **config.rows}
 
     def _settings(self) -> TrainSettings:
         train = self.config.train
@@ -184,8 +193,7 @@ class Run:
             "source_versions": json.dumps(versions, sort_keys=True),
         }
         orchestrator.trained = Trained(plans, artifacts, self.source(versions).frame, lineage)
-        scaled = {t: max(1, round(p.rows * config.scale)) for t, p in plans.items() if p.driving is None}
-        wanted = orchestrator.wanted_rows({**scaled, **config.rows})
+        wanted = orchestrator.wanted_rows(self._rows(plans))
         done = {e.table: e.payload["rows"] for e in self.events if e.event == "stage_written" and e.table}
         if done:
             log.info("stages_skipped", tables=sorted(done))

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+LARGEST = 2**62
 
 
 def seed_of(*parts: object) -> int:
@@ -32,8 +33,33 @@ def stride(n: int) -> int:
 
 
 def scatter(index: Ints, n: int, offset: int = 0) -> Ints:
-    """A bijection of [0, n) that spreads neighbours apart. ``n`` is at most 2**31, so that products stay exact."""
-    return (index * stride(n) + offset % n) % n
+    """A bijection of [0, n) that spreads neighbours apart.
+
+    Args:
+        index: numbers in [0, n).
+        n: at most 2**62.
+        offset: where 0 goes.
+    """
+    return (times(index, stride(n), n) + offset % n) % n
+
+
+def times(index: Ints, factor: int, n: int) -> Ints:
+    """``index * factor % n``, exact: the factor goes in digits so short that no product leaves 64 bits.
+
+    Args:
+        index: numbers in [0, n).
+        factor: a number in [1, n].
+        n: at most 2**62.
+    """
+    if n > LARGEST:
+        raise ValueError(f"{n} positions are more than 2**62, below which products are exact")
+    digit = 63 - (n - 1).bit_length()  # bits by which a number below n may still grow
+    length = -(-factor.bit_length() // digit)
+    digits = [factor >> place * digit & (1 << digit) - 1 for place in reversed(range(length))]
+    product: Ints = index * digits[0] % n
+    for part in digits[1:]:
+        product = ((product << digit) % n + index * part % n) % n
+    return product
 
 
 def scattered_below(first: int, n: int, bound: int) -> int:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark import TaskContext
 from pyspark.resource import ResourceProfile, ResourceProfileBuilder, TaskResourceRequests
 from pyspark.sql import DataFrame, SparkSession
@@ -35,9 +36,9 @@ from synthohive_spark.randomness import Ints, seed_of
 from synthohive_spark.relational.context import Reader
 from synthohive_spark.relational.elapsed import elapsed
 from synthohive_spark.relational.matching import learn
-from synthohive_spark.relational.plan import ContextColumn, TablePlan, same_name
+from synthohive_spark.relational.plan import NAN, ContextColumn, TablePlan, nan_name, same_name
 from synthohive_spark.relational.relative import factors
-from synthohive_spark.relational.values import as_model
+from synthohive_spark.relational.values import Mask, as_model, from_arrow
 from synthohive_spark.sampling import ORDER, training_frame
 from synthohive_spark.strict import nearest
 from synthohive_spark.worker import forget_archives
@@ -116,7 +117,7 @@ class Trainer:
         data, context = self.frames(sample)
         seed = seed_of(self.settings.seed, self.plan.table, "train") % 2**31
         data = factors(elapsed(data, context, self.plan.after), context, self.plan.relative)
-        data = _filled(data, self.plan.absent, seed)
+        data = _with_nan(_filled(data, self.plan.absent, seed), self._nan(sample), seed)
         named = {fk.position: f"p{fk.position}" for fk in self.plan.foreign_keys}
         parents = {i: _identity(sample, name) for i, name in named.items() if name in sample.column_names}
         context = _as_published(context, self.plan.shown, parents, self.settings.min_subjects)
@@ -138,6 +139,14 @@ class Trainer:
         seen = context if len(context.columns) else None
         model.fit(data, context=seen, table_name=self.plan.table, seed=seed)
         return pack(model), {**getattr(model, "metrics", {}), "device": device}
+
+    def _nan(self, sample: pa.Table) -> dict[str, Mask]:
+        """Where the modelled columns that hold NaN do so; Arrow tells it from null."""
+        columns = {c: sample.column(f"m{i}") for i, c in enumerate(self.plan.named("model"))}
+        floats = {
+            c: pc.is_nan(a).fill_null(False).to_numpy() for c, a in columns.items() if pa.types.is_floating(a.type)
+        }
+        return {c: nan for c, nan in floats.items() if nan.any()}
 
     def frames(self, sample: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Data and context in the dtypes of ``as_model``, rows in the order of their key's hash."""
@@ -260,6 +269,17 @@ def _filled(data: pd.DataFrame, absent: Mapping[str, tuple[str, ...]], seed: int
     return data.assign(**filled)
 
 
+def _with_nan(data: pd.DataFrame, nan: Mapping[str, Mask], seed: int) -> pd.DataFrame:
+    """Columns with NaN apart in two: whether it is NaN, and a value, or null, of the rows where it is not."""
+    for i, (column, there) in enumerate(nan.items()):
+        others, order = np.flatnonzero(~there), np.arange(len(data))
+        if len(others):
+            order[there] = np.random.default_rng(seed_of(seed, NAN, i)).choice(others, int(there.sum()))
+        value = data[column].iloc[order].reset_index(drop=True)
+        data = data.assign(**{column: value, nan_name(column): pd.Series(there)})
+    return data
+
+
 def _as_published(
     context: pd.DataFrame, columns: Iterable[ContextColumn], parents: Mapping[int, Ints], min_subjects: int
 ) -> pd.DataFrame:
@@ -287,9 +307,4 @@ def _identity(sample: pa.Table, name: str) -> Ints:
 
 
 def _column(sample: pa.Table, name: str, spark_type: str) -> pd.Series[Any]:
-    array = sample.column(name)
-    if pa.types.is_timestamp(array.type):
-        array = array.cast(pa.timestamp("us", tz=array.type.tz)).cast(pa.int64())
-    nullable = {pa.int8(): pd.Int64Dtype(), pa.int16(): pd.Int64Dtype(), pa.int32(): pd.Int64Dtype()}
-    nullable[pa.int64()] = pd.Int64Dtype()
-    return as_model(array.to_pandas(types_mapper=nullable.get), spark_type)
+    return as_model(from_arrow(sample.column(name)), spark_type)

@@ -252,3 +252,41 @@ def test_spark_frames_are_checked(spark: SparkSession) -> None:
         "orders.foreign_keys(user_id): orders.user_id is string, users.id is bigint; "
         "cast one of them so that the types agree"
     ]
+
+
+ODD = {"id": "bigint", "words": "array<string>", "own": "map<string,int>", "v": "variant", "n": "int"}
+
+
+def test_types_that_are_not_carried_are_named_all_at_once() -> None:
+    problems = found(load(t={"primary_key": "id"}, u={"primary_key": "id"}), {"t": ODD, "u": ODD})
+    assert [p.split(":")[0] for p in problems] == ["t.words", "t.own", "t.v", "u.words", "u.own", "u.v"]
+    assert all("exclude: [...]" in p for p in problems)
+    load(t={"primary_key": "id", "exclude": ["words", "v"], "pii": ["own"]}).validate_schema({"t": ODD})
+
+
+def test_what_is_needed_cannot_be_excluded() -> None:
+    child = {"foreign_keys": [{**KEY, "columns": ["up"]}], "exclude": ["up", "gone"], "derived": {"d": "1"}}
+    users = {**USERS, "exclude": ["id"], "constraints": [{"column": "region", "allowed": ["n"]}]}
+    types = {"users": USERS["columns"], "c": {"up": "bigint", "d": "int"}}
+    problems = found(load(users=users, c=child), types)
+    assert any(p.startswith("users.exclude: 'id' is a key") for p in problems)
+    assert any(p.startswith("c.exclude: 'up' is a key") for p in problems)
+    assert any(p.startswith("c.exclude: column 'gone' is not in the table") for p in problems)
+    all_gone = found(load(t={"exclude": ["n"]}), {"t": {"n": "int"}})
+    assert "every column" in all_gone[0]
+
+
+@pytest.mark.parametrize(
+    ("declared", "actual"),
+    [
+        ("char(4)", "string"),
+        ("numeric(10, 2)", "decimal(10,2)"),
+        ("dec", "decimal(10,0)"),
+        ("decimal(7)", "decimal(7,0)"),
+        ("real", "float"),
+        ("timestamp_ltz", "timestamp"),
+        ("LONG", "bigint"),
+    ],
+)
+def test_other_names_of_a_type(declared: str, actual: str) -> None:
+    load(t={"columns": {"c": declared}}).validate_schema({"t": {"c": actual}})

@@ -10,6 +10,7 @@ import pandas as pd
 
 from synthohive_spark.derive.arithmetic import Candidate, integer, whole
 from synthohive_spark.derive.sample import Column, Vector
+from synthohive_spark.randomness import Ints
 
 ZONES = (
     "UTC",
@@ -48,6 +49,7 @@ TIME_PARTS: dict[str, tuple[str, Part]] = {
     "second": ("second({0})", lambda t: t.second),
     "HHMM": ("100 * hour({0}) + minute({0})", lambda t: 100 * t.hour + t.minute),
 }
+CERTAIN = (-62_135_000_000_000_000, 253_402_000_000_000_000)  # days inside the years 1 and 9999, in microseconds
 YEARS = (1900, 2100)  # a constant between them that is the year of a time is no accident
 
 
@@ -67,7 +69,7 @@ def _clock_parts(b: Column) -> Iterator[Candidate]:
         local = "{0}" if zone == "UTC" else f"from_utc_timestamp({{0}}, '{zone}')"
         for sql, part in (*DATE_PARTS.values(), *TIME_PARTS.values()):
             yield Candidate("part", (b,), sql.replace("{0}", local), _part(part, zone), whole, zone=zone)
-        day = _part(lambda t: np.floor(t.tz_localize(None).as_unit("us").asi8 / UNITS["day"]), zone)
+        day = _part(lambda t: np.floor(t.as_unit("us").asi8 / UNITS["day"]), zone)
         yield Candidate("part", (b,), f"to_date({local})", day, lambda a: a.family == "date", zone=zone)
     if b.family == "time":
         for unit, reader in (("second", "unix_seconds"), ("millisecond", "unix_millis"), ("micro", "unix_micros")):
@@ -80,11 +82,18 @@ def _part(part: Part, zone: str, unit: int = 1) -> Callable[[Sequence[Vector]], 
         known = ~np.isnan(v[0])
         made = np.full(len(v[0]), np.nan)
         micros = (v[0][known] * unit).astype("int64")
-        times = pd.DatetimeIndex(micros.astype("datetime64[us]")).tz_localize("UTC").tz_convert(zone)
-        made[known] = np.asarray(part(times), np.float64)
+        made[known] = np.asarray(part(_local(micros, zone)), np.float64)
         return made
 
     return make
+
+
+def _local(micros: Ints, zone: str) -> pd.DatetimeIndex:
+    """Times on the clock of a zone. No zone is defined at the ends of the calendar: the offset nearby stands for it."""
+    inner = np.clip(micros, *CERTAIN)
+    there = pd.DatetimeIndex(inner.astype("datetime64[us]")).tz_localize("UTC").tz_convert(zone).tz_localize(None)
+    offset = there.as_unit("us").asi8 - inner
+    return pd.DatetimeIndex((micros + offset).astype("datetime64[us]"))
 
 
 def between(columns: Sequence[Column]) -> Iterator[Candidate]:

@@ -25,6 +25,7 @@ FEW = 6  # rows, or distinct values, below which a law is not even tried
 EVIDENCE = 30.0  # nats by which chance must be the worse explanation; the search asks some exp(13) questions
 EXACT = 1e-9  # relative error that floating-point sums may have
 PROBE = 128  # rows that refute most candidates
+WHOLE, COARSE = 2**53, 64  # floats hold each whole number below, and each multiple of so much in the years to 9999
 SCALES = 6  # more decimals than this are no rounding but measured values
 
 
@@ -118,12 +119,13 @@ class Sample:
         """A sample from Arrow.
 
         Args:
-            table: columns named by id.
+            table: columns named by id; an ancestor's with NaN, which no row tells from null, are left out.
             types: Spark type of each.
             targets: ids of columns that may be derived.
             inputs: ids of columns that may be computed with.
         """
-        made = (Column(n, types[n], _vector(table.column(n)), n in targets, n in inputs) for n in table.column_names)
+        seen = (n for n in table.column_names if n in targets or n in inputs or not _holds_nan(table.column(n)))
+        made = (Column(n, types[n], _vector(table.column(n)), n in targets, n in inputs) for n in seen)
         return cls(tuple(made), table.num_rows)
 
     @functools.cached_property
@@ -162,17 +164,29 @@ def judge(target: Vector, made: Vector, tolerance: float = 0.0) -> Reach | None:
     return "part" if (there & ~known).any() else "fill"
 
 
+def _holds_nan(column: pa.ChunkedArray) -> bool:
+    return pa.types.is_floating(column.type) and bool(pc.any(pc.is_nan(column)).as_py())
+
+
 def _vector(column: pa.ChunkedArray) -> Vector:
     kind = column.type
     if pa.types.is_timestamp(kind):
-        column = column.cast(pa.timestamp("us", tz=kind.tz)).cast(pa.int64())
-    elif pa.types.is_date(kind):
+        return _micros(column.cast(pa.timestamp("us", tz=kind.tz)).cast(pa.int64()))
+    if pa.types.is_date(kind):
         column = column.cast(pa.int32())
     elif pa.types.is_boolean(kind):
         column = column.cast(pa.int8())
     elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return _hashes(column)
     values: Vector = np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
+    return values
+
+
+def _micros(column: pa.ChunkedArray) -> Vector:
+    """Microseconds as floats; those that no float holds go down to the next that one does, so that days stay days."""
+    micros = np.asarray(pc.fill_null(column, 0).to_numpy())
+    values: Vector = (micros - np.where(np.abs(micros) > WHOLE, micros % COARSE, 0)).astype(np.float64)
+    values[np.asarray(column.is_null().to_numpy())] = np.nan
     return values
 
 

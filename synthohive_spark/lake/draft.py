@@ -24,7 +24,7 @@ from synthohive_spark.lake.ingest import find_files, ingest, read_table
 from synthohive_spark.lake.io import DeltaIO, file_system
 from synthohive_spark.lake.location import Location
 from synthohive_spark.logs import bind, get_logger
-from synthohive_spark.metadata import Metadata, Table
+from synthohive_spark.metadata import Metadata, Table, is_carried
 from synthohive_spark.session import settings
 
 log = get_logger(__name__)
@@ -144,6 +144,7 @@ def _drafted(
         notes=tuple(notes),
         checks=table.declared.checks,
         pii=pii,
+        exclude=tuple(c for c, p in table.columns.items() if not is_carried(p.type)),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,12 +14,14 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructField, StructType
 
-from synthohive_spark.errors import SourceDataError, WriteError
+from synthohive_spark.errors import SourceDataError, SynthoHiveError, WriteError, kinds
 from synthohive_spark.lake.location import LOG, Address, TableRef, quote, text_literal
+from synthohive_spark.masking import masked
 
 NEEDS_COLUMN_MAPPING = " ,;{}()\n\t="
 RECENT = 20  # commits among which a write's own is looked for; others are a table's upkeep
 FIRST_COMMIT = f"{0:020}.json"
+OWN = re.compile(rf"\b({'|'.join(sorted(kinds()))}): ")
 ABSENT = ("DELTA_TABLE_ONLY_OPERATION", "DELTA_MISSING_DELTA_TABLE", "TABLE_OR_VIEW_NOT_FOUND", "DELTA_TABLE_NOT_FOUND")
 
 
@@ -193,7 +196,7 @@ def _failing_as(what: str) -> Iterator[None]:
 
 
 def first_line(error: Exception) -> str:
-    """The cause of a Spark error in one line, without its Java stack."""
+    """The cause of a Spark error in one line, without its Java stack and without values; our own errors hold none."""
     java = getattr(error, "java_exception", None)
     cause: Any = java
     while cause is not None and cause.getCause() is not None:
@@ -203,7 +206,9 @@ def first_line(error: Exception) -> str:
         line for line in text.splitlines() if line.strip() and not line.startswith(("\tat", "  File", "Traceback"))
     ]
     named = [line for line in lines if "Error: " in line]  # what a Python worker raised
-    return (named or lines or [type(error).__name__])[0][:500]
+    line = (named or lines or [type(error).__name__])[0]
+    own = isinstance(error, SynthoHiveError) or OWN.search(line)
+    return (line if own else masked(line))[:500]
 
 
 def _ref(place: TableRef | str) -> TableRef:

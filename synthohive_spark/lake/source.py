@@ -9,7 +9,7 @@ from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructType
+from pyspark.sql.types import StructField, StructType
 
 from synthohive_spark.errors import SourceDataError
 from synthohive_spark.lake.io import DeltaIO
@@ -38,14 +38,34 @@ class SourceLake:
     versions: Mapping[str, int]
     rows: Mapping[str, int]
     declared: Metadata | None = None
-    _raw: dict[str, DataFrame] = field(default_factory=dict, repr=False)  # Delta builds a snapshot for each read
+    _whole: dict[str, DataFrame] = field(default_factory=dict, repr=False)  # Delta builds a snapshot for each read
+    _raw: dict[str, DataFrame] = field(default_factory=dict, repr=False)
     _counts: dict[str, int] = field(default_factory=dict, repr=False)
 
-    def raw(self, table: str) -> DataFrame:
+    def whole(self, table: str) -> DataFrame:
         """A table as it lies in the lake, at its pinned version."""
+        if table not in self._whole:
+            self._whole[table] = self.io.read_dataset(self.refs[table], self.versions[table])
+        return self._whole[table]
+
+    def raw(self, table: str) -> DataFrame:
+        """A table as it lies in the lake, without the columns that are left out."""
         if table not in self._raw:
-            self._raw[table] = self.io.read_dataset(self.refs[table], self.versions[table])
+            whole, gone = self.whole(table), self.left_out(table)
+            self._raw[table] = (
+                whole.select(*(F.col(quote(c)) for c in whole.columns if c not in gone)) if gone else whole
+            )
         return self._raw[table]
+
+    def left_out(self, table: str) -> list[str]:
+        """Columns of a table whose values are not read."""
+        types = {f.name: f.dataType.simpleString() for f in self.whole(table).schema.fields}
+        return self.metadata.tables[table].left_out(types)
+
+    def copied_schema(self, table: str) -> StructType:
+        """The schema of the copy: the source's, without the columns that are left out and may not be null."""
+        gone = self.left_out(table)
+        return StructType([f for f in self.whole(table).schema.fields if f.name not in gone or _writable(f)])
 
     def count(self, table: str) -> int:
         """Rows of a table as it lies in the lake; Delta knows them without reading any."""
@@ -97,6 +117,11 @@ class SourceLake:
         return frame
 
 
+def _writable(field: StructField) -> bool:
+    """Whether a column can be null on every row of the copy; Delta has no name for the type of nulls alone."""
+    return field.nullable and field.dataType.simpleString() != "void"
+
+
 def pin_source(
     io: DeltaIO,
     metadata: Metadata,
@@ -130,7 +155,12 @@ def pin_source(
             f"{', '.join(young)}: no version is as old as source.timestamp {timestamp}; pin a later one"
         )
     source = SourceLake(io, metadata, refs, {t: v for t, v in pinned.items() if v is not None}, {})
-    metadata.validate_schema({t: source.schema(t) for t in metadata.tables})
+    metadata.validate_schema({t: source.whole(t).schema for t in metadata.tables})
+    for table in metadata.tables:
+        gone, kept = source.left_out(table), source.copied_schema(table).fieldNames()
+        if gone:
+            null = [c for c in gone if c in kept]
+            log.info("columns_left_out", table=table, null=null, absent=[c for c in gone if c not in kept])
     return source
 
 

@@ -22,6 +22,7 @@ from synthohive_spark.relational.plan import ShapePlan
 
 MASKS = 50
 COVER = 0.8  # masks must cover this share of the rows, else the strings count as free text
+PLACEHOLDER = 4_096  # bytes that a binary value has at most: a unit of work holds thousands of them
 WORD = 6  # letters of a word of free text
 CLASSES = {"9": "digit", "A": "upper", "a": "lower"}
 OPAQUE = {"hex": "^[0-9a-f]+$", "HEX": "^[0-9A-F]+$", "alnum": "^[0-9A-Za-z]+$"}
@@ -142,10 +143,16 @@ def _shape(frame: DataFrame, column: str, spark_type: str, rows: int, nulls: flo
         known = round(rows * (1 - nulls))
         masks = key_masks(frame, column, known, min_subjects) if known else (Mask(tokens=("lower",), share=1.0),)
         return ShapePlan(null_share=nulls, format=KeyFormat(kind="string", masks=masks))
-    if spark_type in ("boolean", "binary") or spark_type.startswith(("array", "map", "struct")):
-        return ShapePlan(null_share=nulls if spark_type == "boolean" else 1.0)
+    if spark_type == "boolean":
+        return ShapePlan(null_share=nulls)
     c = F.col(quote(column))
-    number = {"date": F.unix_date(c), "timestamp": F.unix_micros(c.cast("timestamp"))}.get(spark_type, c.cast("double"))
+    micros = F.unix_micros(c.cast("timestamp"))
+    number = {
+        "date": F.unix_date(c),
+        "timestamp": micros,
+        "timestamp_ntz": micros,
+        "binary": F.least(F.octet_length(c), F.lit(PLACEHOLDER)),
+    }.get(spark_type, c.cast("double"))
     ends = frame.agg(F.percentile_approx(number, [0.05, 0.95], 1000).alias("q")).first()
     low, high = ends["q"] if ends is not None and ends["q"] else (0, 0)
     return ShapePlan(null_share=nulls, low=float(low), high=float(high))
@@ -158,6 +165,9 @@ def draw_shape(plan: ShapePlan, spark_type: str, rows: int, rng: np.random.Gener
         values = plan.format.draw(rows, rng)
     elif spark_type == "boolean":
         values = pd.Series(rng.random(rows) < 0.5, dtype=object)
+    elif spark_type == "binary":
+        lengths = rng.integers(int(plan.low), int(plan.high) + 1, rows)
+        values = pd.Series([rng.bytes(n) for n in lengths.tolist()], dtype=object)
     else:
         values = _number(plan, spark_type, plan.low + rng.random(rows) * (plan.high - plan.low))
     return values.astype(object).mask(null, None) if null.any() else values

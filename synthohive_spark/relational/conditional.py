@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from pyspark.sql import Column, DataFrame
+import pyarrow as pa
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from synthohive_spark.lake.location import quote
 from synthohive_spark.relational.laws import key_set
 from synthohive_spark.relational.linkage import Leaves
-from synthohive_spark.relational.values import TIMES, as_model
+from synthohive_spark.relational.values import as_model, from_arrow
 from synthohive_spark.worker import forget_archives
 
 SAMPLE = 50_000  # parents that the law is learnt from
@@ -23,7 +24,7 @@ BUCKETS = 2**30
 
 @dataclass(frozen=True)
 class Learner:
-    """What the task runs, as the function of ``mapInPandas``: parents with their counts in, one law as JSON out.
+    """What the task runs, as the function of ``mapInArrow``: parents with their counts in, one law as JSON out.
 
     Attributes:
         attributes: {name: Spark type}; columns arrive as ``a0``, ``a1``, ... in this order, counts as ``n``.
@@ -33,17 +34,19 @@ class Learner:
     attributes: Mapping[str, str]
     min_subjects: int
 
-    def __call__(self, frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The sample in, one row out; none where attributes say nothing."""
         forget_archives()
-        parts = [f for f in frames if len(f)]
+        parts = [b for b in batches if b.num_rows]
         if not parts:
             return
-        sample = pd.concat(parts, ignore_index=True)
-        known = {name: as_model(sample[f"a{i}"], kind) for i, (name, kind) in enumerate(self.attributes.items())}
-        leaves = Leaves.learn(sample["n"].to_numpy(np.int64), pd.DataFrame(known), self.min_subjects)
+        sample = pa.Table.from_batches(parts)
+        known = {
+            name: as_model(from_arrow(sample[f"a{i}"]), kind) for i, (name, kind) in enumerate(self.attributes.items())
+        }
+        leaves = Leaves.learn(sample["n"].to_numpy().astype(np.int64), pd.DataFrame(known), self.min_subjects)
         if leaves is not None:
-            yield pd.DataFrame({"law": [json.dumps(leaves.to_dict())]})
+            yield pa.RecordBatch.from_pydict({"law": [json.dumps(leaves.to_dict())]})
 
 
 def conditional_law(
@@ -70,7 +73,7 @@ def conditional_law(
     shown = parents.select(
         place.alias("place"),
         *(k.alias(f"k{i}") for i, k in enumerate(keys)),
-        *(_carried(name, kind).alias(f"a{i}") for i, (name, kind) in enumerate(kinds.items())),
+        *(F.col(quote(name)).alias(f"a{i}") for i, name in enumerate(kinds)),
     )
     if rows > SAMPLE:
         shown = shown.where(F.pmod("place", F.lit(BUCKETS)) < F.lit(int(SAMPLE / rows * BUCKETS)))
@@ -78,11 +81,5 @@ def conditional_law(
     families = children.where(key_set(columns)).groupBy(*named).agg(F.count("*").alias("n"))
     counted = shown.join(families, [F.col(f"k{i}") == F.col(f"f{i}") for i in range(len(columns))], "left")
     sample = counted.select("place", F.coalesce("n", F.lit(0)).alias("n"), *(f"a{i}" for i in range(len(kinds))))
-    found = sample.repartition(1).sortWithinPartitions("place").mapInPandas(learner, "law string").collect()
+    found = sample.repartition(1).sortWithinPartitions("place").mapInArrow(learner, "law string").collect()
     return Leaves.from_dict(json.loads(found[0]["law"])) if found else None
-
-
-def _carried(name: str, kind: str) -> Column:
-    """An attribute as pandas can hold it: times as microseconds."""
-    own = F.col(quote(name))
-    return F.unix_micros(own.cast("timestamp")) if kind in TIMES else own

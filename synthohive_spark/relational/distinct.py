@@ -38,8 +38,9 @@ def sequence_values(plan: SequencePlan, families: pd.DataFrame, owner: Ints, at:
         begin = np.minimum(np.array(plan.starts)[luck % len(plan.starts)], size - total)
         index = begin[owner] + at
     else:
-        low = at * size[owner] // total[owner]
-        high = (at + 1) * size[owner] // total[owner]
+        share, rest = np.divmod(size[owner], total[owner])  # apart, since a domain may be as wide as its type
+        low = at * share + at * rest // total[owner]
+        high = (at + 1) * share + (at + 1) * rest // total[owner]
         jitter = (mix(luck[owner] + at, seed) >> np.uint64(1)).astype(np.int64)
         index = low + jitter % np.maximum(high - low, 1)
     return plan.format.values(plan.steps(index), int(size.max(initial=1)))

@@ -13,6 +13,7 @@ import pandas as pd
 from synthohive_spark.lake.location import text_literal
 from synthohive_spark.randomness import Floats, Ints
 
+EPOCH, MICROSECOND = dt.datetime(1970, 1, 1), dt.timedelta(microseconds=1)
 TEXTS = 32  # texts of a column that have a feature of their own
 
 
@@ -102,6 +103,8 @@ class Features:
         parts = []
         for name, column in self.columns.items():
             own = references[name]
+            if types[name] in ("float", "double"):  # NaN is null to a model
+                own = f"nullif({own}, {types[name]}('NaN'))"
             parts.append(f"if({own} is null, 1D, 0D)")
             if column["kind"] == "number":
                 parts.append(f"coalesce({_number_sql(own, types[name])}, {column['fill']!r}D)")
@@ -139,7 +142,9 @@ def _numbers(values: pd.Series[Any]) -> Floats:
 
 def _number(value: Any) -> float:
     if isinstance(value, dt.datetime):
-        return value.timestamp()
+        return float(
+            (value - (EPOCH if value.tzinfo is None else EPOCH.replace(tzinfo=dt.timezone.utc))) // MICROSECOND
+        )
     if isinstance(value, dt.date):
         return float(value.toordinal())
     return float(value) if isinstance(value, (int, float, bool, Decimal, np.number)) else 0.0

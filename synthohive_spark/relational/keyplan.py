@@ -18,7 +18,6 @@ from synthohive_spark.parallel import side_by_side
 from synthohive_spark.relational.assignment import FanOut
 from synthohive_spark.relational.conditional import Learner, conditional_law
 from synthohive_spark.relational.groups import group_text
-from synthohive_spark.relational.keyformat import KeyFormat
 from synthohive_spark.relational.keyprofile import grid_column, key_format, sequence, widest
 from synthohive_spark.relational.keys import KeyDesign, design, foreseen
 from synthohive_spark.relational.laws import bucket_sizes, children_law, fan_out, forest, key_set, null_patterns
@@ -320,18 +319,12 @@ def position_keys(source: SourceLake, table: str, min_subjects: int) -> Position
     """How the key columns of a table that follow from positions look."""
     spec, found, frame = source.metadata.tables[table], key_design(source, table), source.frame(table)
     types = {f.name: f.dataType.simpleString() for f in source.schema(table).fields}
-    rows = source.rows[table]
-
-    def made(column: str) -> KeyFormat:
-        return key_format(frame, column, types[column], rows, min_subjects)
-
     own = [c for c in found.numbered if (c,) == spec.primary_key]
-    nulls = {c: 0.0 for c in found.numbered if c not in own}
-    for column in nulls:
-        nulls[column] = frame.where(F.col(quote(column)).isNull()).count() / max(rows, 1)
+    others = [c for c in found.numbered if c not in own]
+    nulls = {c: frame.where(F.col(quote(c)).isNull()).count() / max(source.rows[table], 1) for c in others}
     return PositionKeys(
-        surrogate={c: made(c) for c in own},
-        unique={c: made(c) for c in found.numbered if c not in own},
+        surrogate={c: key_format(source, table, c, min_subjects) for c in own},
+        unique={c: key_format(source, table, c, min_subjects) for c in others},
         null_shares={c: share for c, share in nulls.items() if share},
         grid=tuple(grid_column(frame, c, types[c], min_subjects) for c in found.grid),
     )

@@ -2,53 +2,164 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from synthohive_spark.lake.location import quote
-from synthohive_spark.metadata import INTEGRAL
-from synthohive_spark.privacy.shapes import key_masks
-from synthohive_spark.relational.keyformat import KeyFormat
+from synthohive_spark.lake.source import SourceLake
+from synthohive_spark.metadata import CHAR_VARCHAR, INTEGRAL, decimal_form
+from synthohive_spark.privacy.shapes import MASKS, key_masks
+from synthohive_spark.relational.keyformat import LONGEST, WIDE, KeyFormat, Kind, Mask
 from synthohive_spark.relational.plan import SequencePlan
 
-Kind = Literal["integer", "date", "timestamp", "string"]
+EPOCH = dt.date(1970, 1, 1).toordinal()
+LONG_DIGITS = 18  # digits of a decimal that a long always holds
+LONGEST_SPAN = 2**62  # differences of longs up to it, and sums of two, are longs
+WIDE_LONG = "decimal(20,0)"
+EXACT_FLOATS = {"float": 2**24, "double": 2**53}  # below them every whole number is a float of its own
+NARROW = ("char(", "varchar(")
 CONSECUTIVE = 0.8  # share of a family's gaps, and of its span, that the commonest gap must make up for a sequence
 CALENDAR, RUNS = 200_000, 10_000  # steps that a calendar has at most, and runs of them
 GAPS, KNOWN = 0.9, 0.95  # share of its span that a calendar has at most, share of the rows that lie on it at least
 
 
 def kind_of(spark_type: str) -> Kind:
-    """How keys of a type count: as integers, days, microseconds, or not at all."""
-    if spark_type in INTEGRAL or spark_type.startswith("decimal") or spark_type in ("float", "double"):
-        return "integer"
-    if spark_type == "date":
-        return "date"
-    return "timestamp" if spark_type in ("timestamp", "timestamp_ntz") else "string"
+    """How keys of a type are made: counted as integers, days, microseconds ..., or written."""
+    if spark_type.startswith("decimal"):
+        precision, scale = decimal_form(spark_type)
+        return "decimal" if scale or precision > LONG_DIGITS else "integer"
+    known: dict[str, Kind] = {
+        **dict.fromkeys(INTEGRAL, "integer"),
+        **dict.fromkeys(("float", "double"), "double"),
+        **dict.fromkeys(("timestamp", "timestamp_ntz"), "timestamp"),
+        "date": "date",
+        "boolean": "boolean",
+        "binary": "binary",
+    }
+    return known.get(spark_type, "string")
+
+
+def countable(spark_type: str) -> bool:
+    """Whether every value of a type is a long, so that steps between values can be counted."""
+    if spark_type.startswith("decimal"):
+        return decimal_form(spark_type)[0] <= LONG_DIGITS
+    return kind_of(spark_type) in ("integer", "date", "timestamp", "boolean")
 
 
 def as_number(column: str, spark_type: str) -> Column:
-    """A countable column as a long: the number itself, days or microseconds since 1970."""
+    """A countable column as a long: the number itself, units of its last digit, days or microseconds since 1970."""
     c = F.col(quote(column))
     if spark_type == "date":
         return F.unix_date(c).cast("long")
     if kind_of(spark_type) == "timestamp":
         return F.unix_micros(c.cast("timestamp"))
+    if spark_type.startswith("decimal"):
+        return (c * F.lit(Decimal(10 ** decimal_form(spark_type)[1]))).cast("long")
     return c.cast("long")
 
 
-def key_format(frame: DataFrame, column: str, spark_type: str, rows: int, min_subjects: int) -> KeyFormat:
+def bounds_of(spark_type: str) -> tuple[int | None, int | None]:
+    """The least and the greatest number that a type holds, in the units of ``as_number``."""
+    if spark_type.startswith("decimal"):
+        most = 10 ** decimal_form(spark_type)[0] - 1
+        return -most, most
+    if spark_type == "date":
+        return dt.date.min.toordinal() - EPOCH, dt.date.max.toordinal() - EPOCH
+    if kind_of(spark_type) == "timestamp":
+        day = 86_400_000_000
+        return (dt.date.min.toordinal() - EPOCH) * day, (dt.date.max.toordinal() + 1 - EPOCH) * day - 1
+    if spark_type in EXACT_FLOATS:
+        return -EXACT_FLOATS[spark_type], EXACT_FLOATS[spark_type]
+    if spark_type == "boolean":
+        return 0, 1
+    bits = {"tinyint": 8, "smallint": 16, "int": 32, "bigint": 64}.get(spark_type)
+    return (None, None) if bits is None else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+
+
+def holders(source: SourceLake, table: str, column: str) -> list[str]:
+    """Types of a column and of those that refer to it, through any number of tables: a key must fit all of them."""
+    seen, waiting = {(table, column)}, [(table, column)]
+    while waiting:
+        place = waiting.pop()
+        referring = {
+            (name, own)
+            for name, spec in source.metadata.tables.items()
+            for fk in spec.foreign_keys
+            for own, theirs in zip(fk.columns, fk.referenced_columns, strict=True)
+            if (fk.references, theirs) == place
+        }
+        waiting += sorted(referring - seen)
+        seen |= referring
+    fields = [source.schema(t)[c] for t, c in sorted(seen)]
+    return [f.metadata.get(CHAR_VARCHAR, f.dataType.simpleString()) for f in fields]
+
+
+def key_format(source: SourceLake, table: str, column: str, min_subjects: int) -> KeyFormat:
     """The format of a key column whose values do not repeat."""
-    kind = kind_of(spark_type)
-    if kind == "string":
-        return KeyFormat(kind="string", masks=key_masks(frame, column, rows, min_subjects))
-    number = as_number(column, spark_type)
-    ends = frame.agg(F.min(number).alias("low"), F.max(number).alias("high")).first()
+    own = source.schema(table)[column].dataType.simpleString()
+    held = holders(source, table, column)
+    return _format(source.frame(table), column, own, source.rows[table], min_subjects, held)
+
+
+def _format(
+    frame: DataFrame, column: str, spark_type: str, rows: int, min_subjects: int, held: Sequence[str] = ()
+) -> KeyFormat:
+    """The format of a column of distinct values; ``held``: further types that its values must fit."""
+    kind, types = kind_of(spark_type), [spark_type, *held]
+    if kind in ("string", "binary"):
+        width = min((int(t.split("(")[1].rstrip(")")) for t in types if t.startswith(NARROW)), default=None)
+        make = byte_masks if kind == "binary" else key_masks
+        masks = make(frame, column, rows, min_subjects)
+        fit = tuple(m for m in masks if width is None or len(m.tokens) <= width)
+        return KeyFormat(kind=kind, masks=fit or (Mask(tokens=("alnum",) * (width or 1), share=1.0),), width=width)
+    ends = [bounds_of(t) for t in types]
+    least = max((low for low, _ in ends if low is not None), default=None)
+    most = min((high for _, high in ends if high is not None), default=None)
+    low, high, scale = _span(frame, column, spark_type, rows)
+    if low is None or high is None or least is None or most is None:
+        return KeyFormat(kind=kind, start=1, scale=scale, least=least, most=most)
+    low, high = min(max(low, least), most), min(max(high, least), most)
+    step = max(1, (high - low) // max(rows - 1, 1))
+    return KeyFormat(kind=kind, start=low, step=step, scale=scale, least=least, most=most)
+
+
+def byte_masks(frame: DataFrame, column: str, rows: int, min_subjects: int) -> tuple[Mask, ...]:
+    """Lengths of a binary key that enough rows have, the commonest first; else its middle length."""
+    length = F.least(F.length(F.col(quote(column))), F.lit(LONGEST))
+    counts = frame.where(length.isNotNull()).groupBy(length.alias("bytes")).agg(F.count(F.lit(1)).alias("n"))
+    kept = counts.where(F.col("n") >= min_subjects).orderBy(F.desc("n"), "bytes").limit(MASKS).collect()
+    if kept:
+        return tuple(Mask(tokens=("byte",) * r["bytes"], share=r["n"] / max(rows, 1)) for r in kept)
+    middle = frame.agg(F.percentile_approx(length, 0.5, 1000).alias("bytes")).first()
+    size = middle["bytes"] if middle is not None and middle["bytes"] is not None else 1
+    return (Mask(tokens=("byte",) * size, share=1.0),)
+
+
+def _span(frame: DataFrame, column: str, spark_type: str, rows: int) -> tuple[int | None, int | None, int]:
+    """The least and the greatest value of a countable column in units of its last digit, and its digits."""
+    kind, c = kind_of(spark_type), F.col(quote(column))
+    if kind not in ("decimal", "double"):
+        number = as_number(column, spark_type)
+        ends = frame.agg(F.min(number).alias("low"), F.max(number).alias("high")).first()
+        return (ends["low"], ends["high"], 0) if ends is not None else (None, None, 0)
+    fine = c if kind == "decimal" else F.when(F.abs(c) < F.lit(float("inf")), c)  # NaN is above all numbers
+    found = frame.agg(F.min(fine).alias("low"), F.max(fine).alias("high"), F.count_if(fine % 1 != 0).alias("n"))
+    ends = found.first()
     if ends is None or ends["low"] is None:
-        return KeyFormat(kind=kind, start=1)
-    return KeyFormat(kind=kind, start=ends["low"], step=max(1, (ends["high"] - ends["low"]) // max(rows - 1, 1)))
+        return None, None, 0
+    if kind == "decimal":
+        scale = decimal_form(spark_type)[1]
+        return int(ends["low"].scaleb(scale, WIDE)), int(ends["high"].scaleb(scale, WIDE)), scale
+    low, high = ends["low"], ends["high"]
+    scale, limit = 0, EXACT_FLOATS[spark_type] / 4  # of fractions, so that no two meet when they are rounded
+    while ends["n"] and (high - low) * 10**scale < 10 * rows and max(abs(low), abs(high)) * 10 ** (scale + 1) < limit:
+        scale += 1
+    return int(low * 10**scale), int(high * 10**scale), scale
 
 
 def grid_column(frame: DataFrame, column: str, spark_type: str, min_subjects: int) -> SequencePlan:
@@ -57,7 +168,7 @@ def grid_column(frame: DataFrame, column: str, spark_type: str, min_subjects: in
     size = distinct.count()
     return SequencePlan(
         column=column,
-        format=key_format(distinct, column, spark_type, size, min_subjects),
+        format=_format(distinct, column, spark_type, size, min_subjects),
         size=size,
         consecutive=True,
     )
@@ -76,29 +187,31 @@ def sequence(
         min_subjects: families that must hold a value before it belongs to a calendar.
     """
     names = [f"k{i}" for i in range(len(family))]
+    number = as_number(column, spark_type)
+    ends = frame.agg(F.min(number).alias("low"), F.max(number).alias("high")).first()
+    low, high = (ends["low"], ends["high"]) if ends is not None and ends["low"] is not None else (0, 0)
+    unit = 1 + (high - low) // LONGEST_SPAN  # where two values may be further apart than a long can tell
+    above = number - F.lit(low) if unit == 1 else F.floor((number.cast(WIDE_LONG) - F.lit(Decimal(low))) / unit)
     slim = frame.select(
-        *(F.col(quote(c)).alias(n) for c, n in zip(family, names, strict=True)),
-        as_number(column, spark_type).alias("v"),
+        *(F.col(quote(c)).alias(n) for c, n in zip(family, names, strict=True)), above.cast("long").alias("v")
     )
     step, consecutive = _gaps(slim, names)
     if not consecutive and kind_of(spark_type) != "timestamp":
         step = 1
-    ends = slim.agg(F.min("v").alias("low"), F.max("v").alias("high")).first()
-    low, high = (ends["low"], ends["high"]) if ends is not None else (0, 0)
-    placed = slim.where(F.pmod(F.col("v") - low, F.lit(step)) == 0).withColumn("v", F.expr(f"(v - {low}) div {step}"))
-    size, calendar = (high - low) // step + 1, _calendar(placed, slim.count(), min_subjects)
+    placed = slim.where(F.pmod("v", F.lit(step)) == 0).withColumn("v", F.expr(f"v div {step}"))
+    size, calendar = (high - low) // unit // step + 1, _calendar(placed, slim.count(), min_subjects)
     if calendar:
         size = sum(length for _, length in calendar)
         placed = _counted(placed, min_subjects)
-        unit, consecutive = _gaps(placed, names)
-        consecutive = consecutive and unit == 1
+        gap, consecutive = _gaps(placed, names)
+        consecutive = consecutive and gap == 1
     else:
-        placed = slim.withColumn("v", F.expr(f"(v - {low}) div {step}"))
+        placed = slim.withColumn("v", F.expr(f"v div {step}"))
     firsts = placed.groupBy(*names).agg(F.min("v").alias("first"))
     quantiles = firsts.agg(F.percentile_approx("first", [i / 20 for i in range(21)], 1000).alias("q")).first()
     return SequencePlan(
         column=column,
-        format=KeyFormat(kind=kind_of(spark_type), start=low, step=step),
+        format=_stepped(spark_type, low, step * unit),
         size=size,
         consecutive=consecutive,
         starts=tuple(sorted(set(quantiles["q"]))) if quantiles and quantiles["q"] else (0,),
@@ -106,16 +219,24 @@ def sequence(
     )
 
 
+def _stepped(spark_type: str, start: int, step: int) -> KeyFormat:
+    least, most = bounds_of(spark_type)
+    scale = decimal_form(spark_type)[1] if spark_type.startswith("decimal") else 0
+    return KeyFormat(kind=kind_of(spark_type), start=start, step=step, scale=scale, least=least, most=most)
+
+
 def _gaps(slim: DataFrame, family: list[str]) -> tuple[int, bool]:
     """The commonest gap between values ``v`` of a family, and whether it makes them a sequence."""
     gaps = slim.withColumn("gap", F.col("v") - F.lag("v").over(Window.partitionBy(*family).orderBy("v")))
     common = gaps.where("gap is not null").groupBy("gap").agg(F.count("*").alias("n"))
     top = common.orderBy(F.desc("n"), "gap").first()
-    total = common.agg(F.sum("n").alias("n"), F.sum(F.col("gap") * F.col("n")).alias("span")).first()
+    total = common.agg(F.sum("n").alias("n"), F.sum(F.col("gap").cast(WIDE_LONG) * F.col("n")).alias("span")).first()
     if top is None or total is None:
         return 1, False
     step = max(1, int(top["gap"]))
-    few = top["n"] >= CONSECUTIVE * total["n"] and total["span"] <= step * total["n"] / CONSECUTIVE  # none is very wide
+    few = (
+        top["n"] >= CONSECUTIVE * total["n"] and int(total["span"]) <= step * total["n"] / CONSECUTIVE
+    )  # none is very wide
     return step, few
 
 
@@ -152,5 +273,5 @@ def widest(frame: DataFrame, columns: list[str], types: Mapping[str, str]) -> st
     row: Any = frame.agg(
         *(F.approx_count_distinct(F.col(quote(c))).alias(f"n{i}") for i, c in enumerate(columns))
     ).first()
-    ranked = [(kind_of(types[c]) != "string", row[f"n{i}"], c) for i, c in enumerate(columns)]
+    ranked = [(countable(types[c]), row[f"n{i}"], c) for i, c in enumerate(columns)]
     return max(ranked)[2]

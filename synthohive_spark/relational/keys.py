@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from synthohive_spark import graph
-from synthohive_spark.metadata import INTEGRAL, TEXT, ForeignKey, Table
+from synthohive_spark.metadata import INTEGRAL, TEXT, ForeignKey, Table, decimal_form
 from synthohive_spark.relational.plan import KeyRole
 
 Tie = tuple[tuple[str, str], ...]
 """Pairs (column of one parent, column of another) that agree."""
+LONG_DIGITS = 18  # digits of a decimal that a long always holds
 NARROW = ("boolean", "tinyint", "byte")  # types that cannot number the rows of a table
 
 
@@ -215,7 +216,10 @@ def _tell_apart_by_values(
 
 
 def _countable(kind: str) -> bool:
-    return kind not in NARROW and not kind.startswith((*TEXT, "binary"))
+    """Whether the values of a type can be counted within a family: whole numbers, dates and times."""
+    if kind.startswith("decimal"):
+        return decimal_form(kind)[0] <= LONG_DIGITS
+    return not kind.startswith((*TEXT, "binary", "float", "double"))
 
 
 def _rank(kind: str) -> tuple[bool, int]:

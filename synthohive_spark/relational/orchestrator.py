@@ -31,13 +31,14 @@ from synthohive_spark.models.base import ConditionalGenerativeModel, check_model
 from synthohive_spark.models.ctgan import CTGAN
 from synthohive_spark.parallel import side_by_side
 from synthohive_spark.relational import oracle
+from synthohive_spark.relational.capacity import wanted_rows
 from synthohive_spark.relational.context import Reader
 from synthohive_spark.relational.linkage import Method
 from synthohive_spark.relational.plan import TablePlan, stages
 from synthohive_spark.relational.profile import plan_tables
 from synthohive_spark.relational.redraw import violation
 from synthohive_spark.relational.skeleton import Skeleton, planned_sizes
-from synthohive_spark.relational.stage import stage_frame
+from synthohive_spark.relational.stage import completed, stage_frame
 from synthohive_spark.session import get_session
 from synthohive_spark.training import TrainSettings, train_tables
 
@@ -207,17 +208,9 @@ class StagedOrchestrator:
         """Rows of the root tables, and of other tables for which a number was given.
 
         Raises:
-            ConfigError: a name is not that of a table, or less than one row is wanted of it.
+            ConfigError: a name is not that of a table, or there are too few keys for so many rows.
         """
-        plans = self._trained.plans
-        wrong = [t for t in wanted if t not in plans]
-        if wrong:
-            raise ConfigError(f"rows are given for unknown tables {wrong}; tables are {sorted(plans)}")
-        few = sorted(t for t, rows in wanted.items() if rows < 1)
-        if few:
-            raise ConfigError(f"less than one row is wanted of {', '.join(few)}; give 1 or more")
-        roots = {t: p.rows for t, p in plans.items() if p.driving is None}
-        return {**roots, **wanted, **{t: p.rows for t, p in plans.items() if p.reference}}
+        return wanted_rows(self._trained.plans, wanted)
 
     @property
     def _trained(self) -> Trained:
@@ -237,7 +230,7 @@ class StagedOrchestrator:
     def _frame(self, skeleton: Skeleton) -> DataFrame:
         trained, table = self._trained, skeleton.plan.table
         if skeleton.plan.reference:
-            return trained.copies(table)
+            return completed(trained.copies(table), StructType.fromJson(skeleton.plan.spark_schema))
         return stage_frame(skeleton, self.model_cls, trained.artifacts.get(table, Artifact()))
 
     def _in_memory(self, wanted: Mapping[str, int], seed: int) -> dict[str, DataFrame]:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from synthohive_spark.metadata import Constraint
+from synthohive_spark.metadata import CHAR_VARCHAR, Constraint
 from synthohive_spark.randomness import Ints
 from synthohive_spark.relational.assignment import FanOut
 from synthohive_spark.relational.keyformat import KeyFormat
@@ -21,6 +21,7 @@ from synthohive_spark.strict import Strict
 Role = Literal["model", "surrogate", "unique", "sequence", "grid", "foreign", "shape", "derived", "copied"]
 KeyRole = Literal["driving", "drawn", "bound", "late", "loose", "implied", "self"]
 DEALT = ("drawn", "bound", "late", "loose")  # roles of keys whose parents are assigned to rows that a family has
+NAN = "NaN"  # behind the name of a column of floats: whether it is NaN, which no model tells from null
 SAME = "="  # behind the name of a column: whether it equals the ancestor's
 SHAPED = "rare values, written as their shape"
 REPEATED = "repeats a key of its parent, or values that are written as their shape"
@@ -290,6 +291,11 @@ def same_name(column: str) -> str:
     return f"{column}:{SAME}"
 
 
+def nan_name(column: str) -> str:
+    """The name under which a model draws whether a column of floats is NaN; only where the sample holds any."""
+    return f"{column}:{NAN}"
+
+
 class TablePlan(Strict):
     """A table, ready to be sampled, trained and generated.
 
@@ -354,6 +360,11 @@ class TablePlan(Strict):
     def types(self) -> dict[str, str]:
         """{column: Spark type}."""
         return {c.name: c.type for c in self.columns}
+
+    def widths(self) -> dict[str, int]:
+        """{text column: characters that it holds}, where its type says so."""
+        declared = {f["name"]: f["metadata"].get(CHAR_VARCHAR) for f in self.spark_schema["fields"]}
+        return {c: int(t[t.index("(") + 1 : -1]) for c, t in declared.items() if t is not None}
 
     def nullable(self, column: str) -> bool:
         """Whether a column may be null."""

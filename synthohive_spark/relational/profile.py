@@ -82,7 +82,7 @@ class _Profiler:
         plan = TablePlan(
             table=self.name,
             rows=self.source.rows[self.name],
-            spark_schema=schema.jsonValue(),
+            spark_schema=self.source.copied_schema(self.name).jsonValue(),
             primary_key=spec.primary_key,
             columns=_columns(types, roles),
             foreign_keys=keys.foreign_keys,
@@ -109,7 +109,9 @@ class _Profiler:
         safe = {c: seen for c, seen in laws.copied.items() if seen not in made_up}
         roles.update(dict.fromkeys(safe, "copied"))
         learnt = [c for c, r in roles.items() if r == "model"]
-        shapes = shape_plans(frame, self.spec, learnt, types, self.min_subjects, TEXT_SHARE)
+        opaque = (c for c in learnt if types[c] == "binary")  # of which nothing but the length can be learnt
+        spec = self.spec.model_copy(update={"pii": (*self.spec.pii, *opaque)})
+        shapes = shape_plans(frame, spec, learnt, types, self.min_subjects, TEXT_SHARE)
         # Protected texts repeat protected texts. Others are kept where they can be, though the parent's are made up.
         copied = {c: seen for c, seen in laws.copied.items() if c in safe or c in shapes}
         near = {c: seen for c, seen in laws.near.items() if c in shapes}

@@ -25,7 +25,7 @@ from synthohive_spark.lake.location import quote
 from synthohive_spark.randomness import Ints, seed_of
 from synthohive_spark.relational.plan import TablePlan
 from synthohive_spark.relational.slots import UNIT
-from synthohive_spark.relational.values import TIMES, as_model, as_spark
+from synthohive_spark.relational.values import TIMES, as_model, as_spark, from_arrow, to_arrow
 from synthohive_spark.worker import forget_archives
 
 if TYPE_CHECKING:
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
 ROUNDS = (4, 60)  # candidates per row and round: few for the many that need one more, many for the few that need luck
 AT_ONCE = 256  # rows for which candidates are drawn together
-INTEGERS = {pa.int8(): pd.Int8Dtype(), pa.int16(): pd.Int16Dtype(), pa.int32(): pd.Int32Dtype()}
-EXACT = {**INTEGERS, pa.int64(): pd.Int64Dtype()}
-
 JSON = {"tinyint": "byte", "smallint": "short", "int": "integer", "bigint": "long"}
 
 
@@ -137,16 +134,16 @@ class Redraw:
         seed = seed_of(generate.seed, plan.table, *place, "redraw", self.turn, begin)
         many = rows.take(np.repeat(np.arange(len(rows)), self.tries))
         context = {
-            name: as_model(many[hidden(i)].to_pandas(types_mapper=EXACT.get), kind)
+            name: as_model(from_arrow(many[hidden(i)]), kind)
             for i, (name, kind) in enumerate(generate.context_types().items())
         }
         seen = pd.DataFrame(context, index=range(len(many))) if context else None
         values = generate.values(seen, len(many), seed, np.random.default_rng(seed))
-        types = plan.types()
+        types, widths = plan.types(), plan.widths()
         for name in self.drawn:
             at, field = many.schema.get_field_index(name), many.schema.field(name)
-            column = pa.Array.from_pandas(as_spark(values[name], types[name]), type=field.type, safe=False)
-            many = many.set_column(at, field, column)
+            made = to_arrow(as_spark(values[name], types[name]), field.type, f"{plan.table}.{name}", widths.get(name))
+            many = many.set_column(at, field, made)
         return many
 
 

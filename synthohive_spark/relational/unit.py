@@ -23,13 +23,23 @@ from synthohive_spark.relational.dealing import ParentDealer, UnitRows, cached_m
 from synthohive_spark.relational.distinct import Mask, distinct, sequence_values
 from synthohive_spark.relational.elapsed import placed
 from synthohive_spark.relational.matching import label_name
-from synthohive_spark.relational.plan import Beside, TablePlan, same_name
+from synthohive_spark.relational.plan import Beside, TablePlan, nan_name, same_name
 from synthohive_spark.relational.positions import position_values
 from synthohive_spark.relational.redraw import ROW, hidden
 from synthohive_spark.relational.relative import multiplied
 from synthohive_spark.relational.selfref import beside, parent_positions
 from synthohive_spark.relational.slots import UNIT
-from synthohive_spark.relational.values import TIMES, Values, as_micros, as_model, as_spark, bounded, carried, pick
+from synthohive_spark.relational.values import (
+    TIMES,
+    Values,
+    as_micros,
+    as_model,
+    as_spark,
+    bounded,
+    carried,
+    pick,
+    with_nan,
+)
 from synthohive_spark.worker import forget_archives
 
 CHUNK = 10_000  # rows that the model sees at once; fixed, because the shape of a batch can change a float
@@ -205,7 +215,8 @@ class UnitGenerator:
                 )
         drawn = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0].reset_index(drop=True)
         drawn = multiplied(placed(drawn, context, self.plan.after), context, self.plan.relative)
-        return {c: drawn[c] for c in wanted}
+        nan = {c: drawn[nan_name(c)].fillna(False).to_numpy(bool) for c in wanted if nan_name(c) in drawn}
+        return {c: with_nan(drawn[c], nan[c]) if c in nan else drawn[c] for c in wanted}
 
     def _tied(self, columns: dict[str, Values], context: pd.DataFrame | None, rows: UnitRows) -> Values:
         """The tiebreak column, drawn so that the primary key does not repeat."""

@@ -4,20 +4,90 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from synthohive_spark.metadata import Constraint
+from synthohive_spark.errors import GenerationError
+from synthohive_spark.metadata import INTEGRAL, TEXT, Constraint, decimal_form
 from synthohive_spark.randomness import Ints
+from synthohive_spark.relational.keyformat import WIDE
 
 Values: TypeAlias = "pd.Series[Any]"
+Mask: TypeAlias = "npt.NDArray[np.bool_]"
 Whole = (int, np.integer)
 TIMES = ("timestamp", "timestamp_ntz")
-INTEGER_DTYPES = {"tinyint": "Int8", "smallint": "Int16", "int": "Int32", "bigint": "Int64"}
+EXACT = {
+    pa.int8(): pd.Int8Dtype(),
+    pa.int16(): pd.Int16Dtype(),
+    pa.int32(): pd.Int32Dtype(),
+    pa.int64(): pd.Int64Dtype(),
+}
+ARROW = {
+    "tinyint": pa.int8(),
+    "smallint": pa.int16(),
+    "int": pa.int32(),
+    "bigint": pa.int64(),
+    "float": pa.float32(),
+    "double": pa.float64(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+    "timestamp_ntz": pa.timestamp("us"),
+    "binary": pa.binary(),
+}
+
+
+def arrow_type(spark_type: str) -> pa.DataType:
+    """The Arrow type in which Spark takes values of a type, by its simple name."""
+    if spark_type.startswith("decimal"):
+        return pa.decimal128(*decimal_form(spark_type))
+    return pa.string() if spark_type.startswith(TEXT) else ARROW[spark_type]
+
+
+def from_arrow(array: pa.Array | pa.ChunkedArray) -> Values:
+    """A column from Spark, nothing rounded: times as microseconds, integers nullable where there are nulls."""
+    if pa.types.is_timestamp(array.type):
+        array = array.cast(pa.timestamp("us", tz=array.type.tz)).cast(pa.int64())
+    column: Values = array.to_pandas(types_mapper=EXACT.get if array.null_count else None)
+    return column
+
+
+def frame_from_arrow(batch: pa.RecordBatch | pa.Table, data: Collection[str]) -> pd.DataFrame:
+    """Rows from Spark. Whole numbers that are no ``data`` are 0 where null: counts and places of other rows."""
+    columns = {}
+    for name in batch.schema.names:
+        array = batch.column(name)
+        counted = pa.types.is_integer(array.type) and name not in data
+        columns[name] = from_arrow(pc.fill_null(array, 0) if counted else array)
+    return pd.DataFrame(columns, index=range(batch.num_rows))
+
+
+def to_arrow(column: Values, kind: pa.DataType, place: str, width: int | None = None) -> pa.Array:
+    """A column of ``as_spark`` for Spark.
+
+    Args:
+        column: the values.
+        kind: their Arrow type.
+        place: table and column, for the message.
+        width: characters that a text may have; what is longer is cut.
+
+    Raises:
+        GenerationError: a value is not of the type.
+    """
+    try:
+        if pa.types.is_floating(kind):
+            return pa.Array.from_pandas(column).cast(kind, safe=False)
+        array = pa.Array.from_pandas(column, type=kind)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as e:  # whose texts hold the value
+        raise GenerationError(f"{place}: a value does not fit the column's type {kind} ({type(e).__name__})") from None
+    return array if width is None else pc.utf8_slice_codeunits(array, 0, width)
 
 
 def as_model(values: Values, spark_type: str) -> Values:
@@ -28,7 +98,7 @@ def as_model(values: Values, spark_type: str) -> Values:
     if spark_type in TIMES:
         whole = values.astype("Int64") if values.isna().any() else values.astype("int64")
         return whole.astype("datetime64[us]")
-    if spark_type in INTEGER_DTYPES:
+    if spark_type in INTEGRAL:
         return values.astype("Int64") if values.isna().any() else values.astype("int64")
     if spark_type == "boolean":
         return values.astype("boolean")
@@ -42,22 +112,32 @@ def as_spark(values: Any, spark_type: str) -> Values:
     column: Values = pd.Series(values).reset_index(drop=True)
     if spark_type in TIMES:
         return _times(column, spark_type)
-    if spark_type in INTEGER_DTYPES:
-        dtype: Any = INTEGER_DTYPES[spark_type]
+    if spark_type in INTEGRAL:
         if column.dtype != object:
-            return column.astype(dtype)
+            return column.astype("Int64")
         known = column.where(column.notna(), pd.NA)
-        return pd.Series(pd.array(known.tolist(), dtype=dtype))
-    if spark_type in ("float", "double"):
-        return column.astype("float64")
+        return pd.Series(pd.array(known.tolist(), dtype="Int64"))
+    if spark_type in ("float", "double"):  # a nullable column tells NaN, a value, from null; in others NaN is null
+        return column if isinstance(column.dtype, pd.Float64Dtype) else column.astype("float64")
     if spark_type == "boolean":
         return column.astype("boolean")
     if spark_type.startswith("decimal"):
-        scale = Decimal(1).scaleb(-int(spark_type.rstrip(")").split(",")[1]))
-        fitted = [None if v is None or pd.isna(v) else Decimal(str(v)).quantize(scale) for v in column]
-        return pd.Series(fitted, dtype=object)
+        return _decimals(column, *decimal_form(spark_type))
     null = column.isna()
     return column.astype(object).where(~null, None) if null.any() else column.astype(object)
+
+
+def _decimals(column: Values, precision: int, scale: int) -> Values:
+    """Decimals of a scale, cut at the ends of their type."""
+    last, most = Decimal(1).scaleb(-scale), Decimal(10**precision - 1).scaleb(-scale, WIDE)
+
+    def fitted(value: Any) -> Decimal | None:
+        if value is None or pd.isna(value):
+            return None
+        number = Decimal(str(value)).quantize(last, context=WIDE)
+        return min(max(number, -most), most)
+
+    return pd.Series([fitted(v) for v in column], dtype=object)
 
 
 def _times(column: Values, spark_type: str) -> Values:
@@ -68,6 +148,13 @@ def _times(column: Values, spark_type: str) -> Values:
     if spark_type == "timestamp":
         return column.dt.tz_localize("UTC") if column.dt.tz is None else column
     return column if column.dt.tz is None else column.dt.tz_localize(None)
+
+
+def with_nan(values: Values, nan: Mask) -> Values:
+    """Floats with NaN, which is a value, beside nulls."""
+    numbers: npt.NDArray[np.float64] = values.to_numpy(np.float64, na_value=np.nan)
+    null = np.isnan(numbers) & ~nan
+    return pd.Series(pd.arrays.FloatingArray(np.where(nan, np.nan, numbers), null), index=values.index)
 
 
 def carried(values: Values) -> Values:

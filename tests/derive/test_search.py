@@ -51,6 +51,24 @@ def ints(low: int, high: int) -> Any:
     return RNG.integers(low, high, N)
 
 
+def test_field_03_times_at_the_ends_of_the_calendar() -> None:
+    last = dt.datetime(9999, 12, 31, 23, 59, 59)
+    times = [
+        last if i % 2 else dt.datetime(2020, 1, 1) + dt.timedelta(hours=int(h)) for i, h in enumerate(ints(0, 9999))
+    ]
+    times[:2] = [dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31, 23, 59, 59, 999999)]
+    laws = found({"t": pa.array(times, pa.timestamp("us", "UTC")), "y": [t.year for t in times]})
+    assert laws["y"] == ["year(t)"]
+
+
+def test_a_column_of_an_ancestor_with_nan_is_not_copied() -> None:
+    numbers = [float("nan") if i == 3 else i / 2 for i in ints(0, 40)]
+    assert "a" in found({"a": numbers, "b": numbers})
+    assert "a" not in found({"a": numbers, "up": numbers}, context=("up",))
+    whole = [i / 2 for i in ints(0, 40)]
+    assert found({"a": whole, "up": whole}, context=("up",))["a"] == ["up"]
+
+
 def test_copies_of_any_type_and_none_across_types() -> None:
     text = [f"t{i}" for i in ints(0, 9)]
     flag = [bool(i) for i in ints(0, 2)]

@@ -6,10 +6,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthohive_spark.randomness import scatter, scattered_below
+from synthohive_spark.randomness import scatter, scattered_below, stride
 from synthohive_spark.relational.counting import Patterns
 from synthohive_spark.relational.linkage import LinkageModel
 from synthohive_spark.relational.margins import fit_margins, fit_sums
@@ -21,6 +22,18 @@ from synthohive_spark.relational.slots import Dealer, Key
 def test_scattered_numbers_below_a_bound_are_counted(n: int, data: st.DataObject) -> None:
     first, bound = data.draw(st.integers(0, n)), data.draw(st.integers(0, n))
     assert scattered_below(first, n, bound) == (scatter(np.arange(first), n) < bound).sum()
+
+
+@given(st.integers(1, 2**62), st.integers(0, 2**63 - 1), st.data())
+def test_scatter_is_exact_at_any_size(n: int, offset: int, data: st.DataObject) -> None:
+    index = data.draw(st.lists(st.integers(0, n - 1), min_size=1, max_size=20, unique=True))
+    made = scatter(np.array(index, np.int64), n, offset).tolist()
+    assert made == [(i * stride(n) + offset % n) % n for i in index]
+
+
+def test_positions_beyond_what_is_exact_are_refused() -> None:
+    with pytest.raises(ValueError, match="more than 2"):
+        scatter(np.arange(2), 2**62 + 1)
 
 
 def test_numbers_beyond_a_float_are_counted_exactly() -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from decimal import Context, Decimal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -114,3 +116,49 @@ def test_random_strings_keep_the_shares_of_shapes() -> None:
     drawn = form.draw(5000, np.random.default_rng(0))
     assert drawn.str.fullmatch(r"\d{3}").mean() == pytest.approx(0.9, abs=0.02)
     assert drawn.str.fullmatch(r"\d{3}|[A-Z]-[a-z]").all()
+
+
+def test_counted_keys_stay_within_the_ends_of_their_type() -> None:
+    tiny = KeyFormat(kind="integer", start=100, step=9, least=-128, most=127)
+    assert all_values(tiny, 4) == [100, 109, 118, 127]
+    assert all_values(tiny, 20) == list(range(100, 120))
+    assert all_values(tiny, 256) == list(range(-128, 128))
+    assert tiny.holds(256)
+    assert not tiny.holds(257)
+    with pytest.raises(GenerationError, match=r"cannot hold .* lower generate\.scale"):
+        all_values(tiny, 257)
+
+
+def test_numbers_beyond_a_long_are_exact() -> None:
+    low, high = 1 - 10**38, 10**38 - 1
+    form = KeyFormat(kind="decimal", start=low, step=(high - low) // 4, scale=2, least=low, most=high)
+    made = all_values(form, 5)
+    assert made[0] == Decimal(low).scaleb(-2, Context(prec=40))
+    assert len(set(made)) == 5
+    bigint = KeyFormat(kind="integer", start=-(2**63), step=2**62, least=-(2**63), most=2**63 - 1)
+    assert all_values(bigint, 4) == [-(2**63), -(2**62), 0, 2**62]
+
+
+@pytest.mark.parametrize(
+    ("kind", "scale", "expected"),
+    [("boolean", 0, [False, True]), ("double", 1, [0.0, 0.1]), ("decimal", 2, [Decimal("0.00"), Decimal("0.01")])],
+)
+def test_kinds_that_are_counted(kind: Any, scale: int, expected: list[Any]) -> None:
+    assert all_values(KeyFormat(kind=kind, scale=scale, least=0, most=1), 2) == expected
+
+
+@pytest.mark.parametrize("width", [2, 3])
+def test_keys_are_never_wider_than_their_column(width: int) -> None:
+    form = KeyFormat(kind="string", masks=(Mask(tokens=("K", "digit"), share=1.0),), width=width)
+    made = all_values(form, 100)
+    assert len(set(made)) == 100
+    assert max(map(len, map(str, made))) <= width
+    assert form.holds(62**width)
+    assert not form.holds(62**width + 1)
+
+
+def test_binary_keys_are_distinct_bytes() -> None:
+    form = KeyFormat(kind="binary", masks=(Mask(tokens=("byte", "byte"), share=1.0),))
+    made = all_values(form, 65_536, salt=3)
+    assert len(set(made)) == 65_536
+    assert {len(v) for v in made if isinstance(v, bytes)} == {2}

@@ -9,9 +9,21 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from synthohive_spark.errors import GenerationError
 from synthohive_spark.metadata import Constraint
 from synthohive_spark.relational.keyformat import counted
-from synthohive_spark.relational.values import as_micros, as_model, as_spark, bounded, pick
+from synthohive_spark.relational.values import (
+    arrow_type,
+    as_micros,
+    as_model,
+    as_spark,
+    bounded,
+    frame_from_arrow,
+    from_arrow,
+    pick,
+    to_arrow,
+    with_nan,
+)
 
 TIME = dt.datetime(2013, 7, 1, 12, 30, 0, 5)
 DATE = dt.date(2013, 7, 1)
@@ -119,3 +131,59 @@ def test_rows_without_a_parent_get_nulls_of_the_column_s_own_type(dtype: str) ->
     assert none.dtype == wanted
     assert none.isna().all()
     assert pick(known, np.array([0, 1])).dtype == dtype
+
+
+LONGEST = "9" * 38
+ENDS = {
+    "tinyint": [-128, 127],
+    "bigint": [-(2**63), 2**63 - 1],
+    "decimal(38,0)": [D(f"-{LONGEST}"), D(LONGEST)],
+    "decimal(38,18)": [D("12345678901.5"), D(f"{LONGEST[:20]}.{LONGEST[:18]}")],
+    "date": [dt.date(1, 1, 1), dt.date(9999, 12, 31)],
+    "timestamp": [dt.datetime(1, 1, 1, tzinfo=dt.timezone.utc), dt.datetime.max.replace(tzinfo=dt.timezone.utc)],
+    "timestamp_ntz": [dt.datetime(1, 1, 1), dt.datetime.max],
+    "float": [-(2.0**127), float("inf")],
+    "double": [-1.7e308, 5e-324],
+    "boolean": [False, True],
+    "string": ["", "x" * 9],
+    "binary": [b"", b"\x00\xff"],
+}
+
+
+@pytest.mark.parametrize("nulls", [[], [None]])
+@pytest.mark.parametrize("spark_type", ENDS)
+def test_field_04_extremes_cross_from_spark_to_models_and_back(spark_type: str, nulls: list[None]) -> None:
+    values, kind = [*ENDS[spark_type], *nulls], arrow_type(spark_type)
+    seen = as_model(from_arrow(pa.array(values, kind)), spark_type)
+    assert to_arrow(as_spark(seen, spark_type), kind, "t.c").to_pylist() == values
+    if spark_type != "boolean":
+        assert seen.astype(object).isna().tolist() == [v is None for v in values]
+
+
+def test_types_do_not_hang_on_names_and_nulls_of_counts_are_zero() -> None:
+    big = 2**60 + 1
+    batch = pa.RecordBatch.from_pydict({"copies": [None, 3], "c0": [None, big], "d0": [big, None]})
+    frame = frame_from_arrow(batch, {"c0", "d0"})
+    assert frame["copies"].tolist() == [0, 3]
+    assert frame["c0"].tolist() == [pd.NA, big]
+    assert frame["d0"].tolist() == [big, pd.NA]
+
+
+def test_field_07_nan_and_null_are_told_apart() -> None:
+    made = with_nan(pd.Series([1.5, 2.5, None]), np.array([False, True, False]))
+    for spark_type in ("float", "double"):
+        texts = [str(v) for v in to_arrow(as_spark(made, spark_type), arrow_type(spark_type), "t.c").to_pylist()]
+        assert texts == ["1.5", "nan", "None"]
+
+
+def test_a_value_beyond_its_type_is_an_error_that_names_the_column_only() -> None:
+    with pytest.raises(GenerationError, match=r"t\.c: a value does not fit") as raised:
+        to_arrow(as_spark(pd.Series([300]), "tinyint"), pa.int8(), "t.c")
+    assert "300" not in str(raised.value)
+    most = D("99.9")
+    assert as_spark(pd.Series([1234.5, -1234.5]), "decimal(3,1)").tolist() == [most, -most]
+
+
+def test_texts_are_cut_to_their_type() -> None:
+    made = to_arrow(as_spark(pd.Series(["_RARE_", "äöü", None]), "string"), pa.string(), "t.c", width=2)
+    assert made.to_pylist() == ["_R", "äö", None]

@@ -32,6 +32,7 @@ class DraftedTable:
         evidence: of the primary key, or why there is none.
         notes: what a person may want to know beside the proposals.
         checks: expressions of the constraints that the table declares.
+        exclude: columns of types that are not carried.
     """
 
     rows: int
@@ -43,6 +44,7 @@ class DraftedTable:
     notes: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
     pii: tuple[str, ...] = field(default=())
+    exclude: tuple[str, ...] = ()
 
 
 def render(tables: Mapping[str, DraftedTable], place: str, problems: Iterable[str] = ()) -> str:
@@ -102,6 +104,8 @@ def _table(name: str, table: DraftedTable) -> list[str]:
     if table.checks:
         lines.append("    constraints:  # declared on the table")
         lines += [f"      - expression: {scalar(text)}" for text in table.checks]
+    if table.exclude:
+        lines.append(f"    exclude: {listed(table.exclude)}  # of types that are not carried: null, or not on the copy")
     if table.pii:
         lines.append(
             f"    # pii: {_remark(listed(table.pii))}  # by their names alone; remove the first # to declare them"

@@ -1,0 +1,36 @@
+"""Messages of Spark, Java and Arrow without the values that they quote: a log must not hold what a table holds."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Iterator
+
+QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+SPOKEN = re.compile(r'"(?:[A-Z_]+(?:\(\d+(?:,\s*\d+)?\))?|spark\.[\w.]+)"')  # types and settings, which Spark quotes
+NUMBER = re.compile(r"(?<![\w/.#-])[-+]?\d[\w.:+-]*")  # not inside a name, a path or a setting
+JAVA = re.compile(r"^\s+at |^\s+\.\.\. \d+ more")
+HIDDEN = "#"
+
+
+def masked(text: str) -> str:
+    """A message with its quoted texts and its numbers hidden; types, settings, names and paths stay."""
+
+    def hide(quoted: re.Match[str]) -> str:
+        found = quoted.group()
+        return found if SPOKEN.fullmatch(found) else f"{found[0]}{HIDDEN}{found[0]}"
+
+    lines = (line if JAVA.match(line) else NUMBER.sub(HIDDEN, QUOTED.sub(hide, line)) for line in text.splitlines())
+    return "\n".join(lines)
+
+
+def masked_traceback(error: BaseException) -> str:
+    """The traceback of an error and of its causes: the code as it stands, the messages masked."""
+    return "\n\nwhich was followed by:\n\n".join(reversed([*_parts(error)]))
+
+
+def _parts(error: BaseException | None) -> Iterator[str]:
+    while error is not None:
+        where = "".join(traceback.format_tb(error.__traceback__))
+        yield f"Traceback (most recent call last):\n{where}{type(error).__name__}: {masked(str(error))}"
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
