@@ -153,7 +153,7 @@ def test_a_seed_is_a_database() -> None:
 def test_the_oracle_sees_what_is_wrong() -> None:
     seed = next(s for s in SEEDS if any(t.references and t.primary and len(t.rows) > 9 for t in database(s).values()))
     tables = database(seed)
-    name, shape = next((n, t) for n, t in tables.items() if t.references and t.primary and len(t.rows) > 9)
+    name = next(n for n, t in tables.items() if t.references and t.primary and len(t.rows) > 9)
     made = {t: source(s) for t, s in tables.items()}
     for change in (0, 5):  # no row at all; fewer than were wanted, all of them the same
         broken = {c: (kind, must, values[:1] * change) for c, (kind, must, values) in made[name].items()}
