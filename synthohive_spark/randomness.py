@@ -84,6 +84,12 @@ def _sum_of_quotients(terms: int, n: int, step: int, start: int) -> int:
     return total
 
 
+def uniform(index: Ints, salt: int = 0) -> Floats:
+    """A number in [0, 1) for each index, shape (n,)."""
+    found: Floats = (mix(index, salt) >> np.uint64(11)) / 2.0**53
+    return found
+
+
 def mix(index: Ints, salt: int = 0) -> npt.NDArray[np.uint64]:
     """Bijective 64-bit mixing (splitmix64; Steele, Lea, Flood, OOPSLA 2014)."""
     with np.errstate(over="ignore"):

@@ -13,7 +13,7 @@ import pandas as pd
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from synthohive_spark.randomness import Floats, Ints, mix
+from synthohive_spark.randomness import Ints, uniform
 from synthohive_spark.relational.assignment import FanOut, walk
 from synthohive_spark.worker import forget_archives
 
@@ -114,11 +114,11 @@ class Demand:
 
     def _asked(self, frame: pd.DataFrame) -> pd.DataFrame:
         held, rows = frame["k"].to_numpy(np.int64), frame["size"].to_numpy(np.int64)
-        bounds = self.fan_out.bounds(held, luck(frame["in_group"].to_numpy(np.int64), self.seed))
+        bounds = self.fan_out.bounds(held, uniform(frame["in_group"].to_numpy(np.int64), self.seed))
         repeats = frame["m"].to_numpy(np.int64) if self.repeats else None
         if repeats is not None:
             rows = np.minimum(rows, held * repeats)
-        parts = self.fan_out.split(rows, bounds, luck(frame["in_bucket"].to_numpy(np.int64), self.seed), repeats)
+        parts = self.fan_out.split(rows, bounds, uniform(frame["in_bucket"].to_numpy(np.int64), self.seed), repeats)
         at, cls = np.nonzero(parts)
         return pd.DataFrame(
             {
@@ -131,12 +131,6 @@ class Demand:
                 "held": (bounds[:, 1:] - bounds[:, :-1])[at, cls],
             }
         )
-
-
-def luck(hashes: Ints, seed: int) -> Floats:
-    """A number in [0, 1) for each hash, shape (n,)."""
-    found: Floats = (mix(hashes, seed) >> np.uint64(11)) / 2.0**53
-    return found
 
 
 def lined_up(buckets: DataFrame, demand: Demand, rows: int) -> DataFrame:

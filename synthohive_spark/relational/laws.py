@@ -179,7 +179,7 @@ def forest(frame: DataFrame, fk: ForeignKey, position: int) -> Forest | None:
         referenced=fk.referenced_columns,
         levels=tuple(levels),
         laws=tuple(laws),
-        loops=roots["loops"] > 0,
+        loops=roots["loops"] / roots["roots"],
     )
 
 

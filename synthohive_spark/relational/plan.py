@@ -152,7 +152,7 @@ class Forest(Strict):
         referenced: the columns that it refers to, made from positions.
         levels: rows of each level in the source, roots first.
         laws: children per row of each level that has a level below, as ``LinkageModel.to_dict``.
-        loops: roots refer to themselves instead of being null.
+        loops: share of the roots that refer to themselves instead of being null.
     """
 
     position: int
@@ -160,7 +160,7 @@ class Forest(Strict):
     referenced: tuple[str, ...] = ()
     levels: tuple[int, ...]
     laws: tuple[dict[str, Any], ...]
-    loops: bool = False
+    loops: float = 0.0
 
 
 class Beside(Strict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from synthohive_spark.randomness import Ints, mix, seed_of
+from synthohive_spark.randomness import Ints, seed_of, uniform
 from synthohive_spark.relational.distinct import grid_values
 from synthohive_spark.relational.plan import PositionKeys
 from synthohive_spark.relational.values import Values
@@ -25,6 +25,6 @@ def position_values(keys: PositionKeys, table: str, index: Ints, total: int, see
     made = {c: f.values(index, total, salt) for c, f in keys.surrogate.items()}
     for column, form in keys.unique.items():
         own = seed_of(seed, table, "key", column)
-        null = mix(index, own) / 2.0**64 < keys.null_shares.get(column, 0.0)
+        null = uniform(index, own) < keys.null_shares.get(column, 0.0)
         made[column] = form.values(index, total, own).astype(object).mask(null, None)
     return {**made, **(grid_values(keys.grid, index, total) if keys.grid else {})}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from synthohive_spark.randomness import Ints, mix, scatter, seed_of, stride
+from synthohive_spark.randomness import Ints, mix, scatter, seed_of, stride, uniform
 from synthohive_spark.relational.deal import codes
 from synthohive_spark.relational.distinct import Mask
 from synthohive_spark.relational.linkage import LinkageModel
@@ -16,7 +16,7 @@ from synthohive_spark.relational.values import Values
 
 
 def parent_positions(forest: Forest, index: Ints, total: int, seed: int) -> Ints:
-    """Position of each row's parent in the same table; -1 for roots, or their own position where roots are loops.
+    """Position of each row's parent in the same table; -1 for roots, or their own position for those that are loops.
 
     Positions are scattered over the levels, level sizes follow the source, children per row of a level its law.
 
@@ -30,7 +30,7 @@ def parent_positions(forest: Forest, index: Ints, total: int, seed: int) -> Ints
     salt = seed_of(seed, "forest", forest.position)
     place = scatter(index, total, salt)
     level = np.searchsorted(ends, place, side="right")
-    parent = np.where(level == 0, index if forest.loops else -1, -1)
+    parent = np.where(place < round(forest.loops * int(ends[0])), index, -1)
     back = _inverse(total)
     for depth in range(1, len(ends)):
         here = level == depth
@@ -69,7 +69,7 @@ def beside(own: Beside, columns: Mapping[str, Values], index: Ints, keep: Mask, 
     first = np.searchsorted(line, mine * rows)
     earlier = np.searchsorted(line, mine * rows + np.arange(rows)) - first
     salt = seed_of(seed, "beside", *own.columns)
-    root = (earlier == 0) | (mix(index, salt) / 2.0**64 < own.roots)
+    root = (earlier == 0) | (uniform(index, salt) < own.roots)
     nth = (mix(index, salt + 1) % np.maximum(earlier, 1).astype(np.uint64)).astype(np.int64)
     chosen = line[np.minimum(first + nth, max(len(line) - 1, 0))] % rows if len(line) else np.zeros(rows, np.int64)
     loops = own.loops & able & (mine == theirs)

@@ -135,10 +135,9 @@ class UnitGenerator:
         labelled = [fk for fk in self.plan.dealt if fk.position in known.matchers]
         if self.plan.driving is not None and known.shown:
             labelled.insert(0, self.plan.driving)
-        own = [self.plan.sequence, *reversed(self.plan.grid)]
         return {
             **{c.name: c.type for c in self.plan.shown},
-            **{p.column: types[p.column] for p in own if p is not None},
+            **{c: types[c] for c in self.plan.named("sequence", "grid")},
             **{label_name(fk.columns): "string" for fk in labelled},
         }
 

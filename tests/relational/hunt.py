@@ -42,10 +42,15 @@ class Verdict:
     refused: dict[int, list[str]] = field(default_factory=dict)
     failed: dict[int, list[str]] = field(default_factory=dict)
 
+    @property
+    def count(self) -> int:
+        """Databases."""
+        return len(self.valid) + len(self.refused) + len(self.failed)
+
     def text(self) -> str:
         """Shares, reasons and failures, for people; each failure with its metadata."""
-        seeds = len(self.valid) + len(self.refused) + len(self.failed)
-        lines = [f"{seeds} seeds: {len(self.valid)} valid, {len(self.refused)} refused, {len(self.failed)} failed"]
+        valid, refused, failed = len(self.valid), len(self.refused), len(self.failed)
+        lines = [f"{self.count} databases: {valid} valid, {refused} refused, {failed} failed"]
         lines += [f"refused {s}: {'; '.join(reasons)}" for s, reasons in self.refused.items()]
         for seed, seen in self.failed.items():
             lines += [f"FAILED {seed}: {'; '.join(seen)}", f"    {json.dumps(metadata(database(seed), UNIQUE))}"]
@@ -151,7 +156,7 @@ def _cause(error: Exception) -> str:
     """What was raised, and the line of the package that raised it, on the driver or in a worker."""
     text = "\n".join(_chain(error))
     places = re.findall(r'synthohive_spark/([\w/]+\.py)", line (\d+)', text)
-    raised = [line for line in text.splitlines() if re.match(r"\s*(?!Py|org)[\w.]*Error\b: ", line)]
+    raised = [line for line in text.splitlines() if re.match(r"\s*(?!Py|org)[\w.]*(Error|InvalidOperation)\b", line)]
     own = [f for f in traceback.extract_tb(error.__traceback__) if "synthohive_spark" in f.filename]
     place = ":".join(places[-1]) if places else f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else "?"
     return f"{type(error).__name__} at {place}: {(raised[-1] if raised else first_line(error)).strip()[:300]}"
@@ -173,13 +178,14 @@ def source(shape: Shape) -> Columns:
     return {c: (column.type, column.required, shape.values(c)) for c, column in shape.columns.items()}
 
 
-def faults(tables: Database, made: Mapping[str, Columns], said: set[str]) -> list[str]:
+def faults(tables: Database, made: Mapping[str, Columns], said: set[str], scale: float = 1.0) -> list[str]:
     """Everything that is wrong with a copy: an oracle in plain Python.
 
     Args:
         tables: the source.
         made: the copy's tables.
         said: tables of which a warning said that rows are left out.
+        scale: rows wanted for one of the source.
     """
     found: list[str] = []
     for name, shape in tables.items():
@@ -188,7 +194,7 @@ def faults(tables: Database, made: Mapping[str, Columns], said: set[str]) -> lis
         if (faces := {c: v[:2] for c, v in copy.items()}) != {c: v[:2] for c, v in real.items()}:
             found.append(f"{name}: columns are {faces}")
             continue
-        rows, wanted = len(next(iter(copy.values()))[2]), len(shape.rows)
+        rows, wanted = len(next(iter(copy.values()))[2]), round(scale * len(shape.rows))
         if wanted and not rows:
             found.append(f"{name}: no row of {wanted}")
             continue
@@ -198,7 +204,7 @@ def faults(tables: Database, made: Mapping[str, Columns], said: set[str]) -> lis
         found += [f"{name}: {line}" for line in _repeats(tables, shape, copy)]
         found += [f"{name}: {line}" for line in _orphans(shape, copy, made)]
         for c in {c for r in shape.references for c in r.columns}:
-            share, nulls = real[c][2].count(None) / max(wanted, 1), copy[c][2].count(None)
+            share, nulls = real[c][2].count(None) / max(len(shape.rows), 1), copy[c][2].count(None)
             if abs(nulls - share * rows) > max(SHARE * rows, FEW):
                 found.append(f"{name}.{c}: {nulls} nulls of {rows} rows, {share:.0%} in the source")
     return found

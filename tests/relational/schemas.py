@@ -41,7 +41,7 @@ class Reference:
     """A foreign key, and how the rows use it.
 
     Attributes:
-        taste: which parents have children: ``half`` of all below one, all below ``one``, each ``once``, ``few``.
+        taste: whose children the rows are: ``half`` of them ``one`` parent's, each parent's at most ``once``, ``few``.
         nulls: the rows in which it is null; ``part``: only some of its columns are.
         agree: share of rows whose parent agrees with the other parents wherever both know the same domain.
         late: its parents are known only when its own table is there: itself, or a later one.

@@ -1,0 +1,32 @@
+"""Random databases in one lake: each is generated with every key valid, or refused before any work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from tests.relational.hunt import Verdict, hunt
+
+pytestmark = pytest.mark.spark
+# The fewest tables in which 20 of the first 1,000 seeds show every shape of test_schemas.py but the empty table.
+QUICK = (49, 114, 125, 127, 151, 189, 274, 389, 476, 477, 480, 496, 653, 741, 823, 845, 856, 871, 949, 978)
+REFUSED = 0.05  # of the databases; fewer than that cannot be made, or break what Delta or the metadata can say
+
+
+def holds(verdict: Verdict) -> None:
+    print(verdict.text())
+    assert not verdict.failed, verdict.text()
+    assert len(verdict.refused) <= REFUSED * verdict.count, verdict.text()
+
+
+def test_twenty_random_databases(spark: SparkSession, tmp_path: Path) -> None:
+    holds(hunt(spark, tmp_path, QUICK))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("part", range(10))
+def test_a_thousand_random_databases(spark: SparkSession, tmp_path: Path, part: int) -> None:
+    holds(hunt(spark, tmp_path, range(100 * part, 100 * part + 100)))
