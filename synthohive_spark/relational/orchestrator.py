@@ -288,6 +288,11 @@ class StagedOrchestrator:
             with bound(table=table):
                 try:
                     skeleton = self._skeleton(table, wanted, sizes, read, seed)
+                    if not skeleton.total and skeleton.plan.rows and not skeleton.plan.reference:
+                        raise GenerationError(
+                            f"{table}: no row can be made, since no rows of its parents agree in what its keys share; "
+                            "leave one of these keys out"
+                        )
                     version, rows = self._write(table, self._frame(skeleton), target)
                     sizes[table] = rows
                     self._judge(table, target, version, skeleton, [*sizes])

@@ -112,14 +112,25 @@ class Skeleton:
         if self.wanted is not None:
             asked = self.wanted - self._without_parent(fk)
             return min([asked, *self._rooms, *([self._parents] if fk.once else [])])
-        law = self._law
-        total = law.leaves.total(self._strata) if law.leaves is not None else law.total(self._parents)
-        return min([total, *self._rooms])
+        law = LinkageModel.from_dict(fk.law) if self._restricted else self._law
+        if self._restricted:  # how many find somebody to agree with says nothing of how many rows there should be
+            source = self.plans[fk.references].rows
+            total = round(self.plan.rows * (1 - fk.null_share) * self.sizes[fk.references] / max(1, source))
+        else:
+            total = law.leaves.total(self._strata) if law.leaves is not None else law.total(self._parents)
+        least = int(self._parents > 0 and law.mean > 0)  # a table with rows keeps one at any scale
+        return min([max(total, least), *self._rooms, *([self._parents] if fk.once else [])])
 
     def _without_parent(self, fk: ForeignKeyPlan) -> int:
         if self.wanted is not None:
             return round(self.wanted * fk.null_share)
         return without_parent(fk, self._owned)
+
+    @property
+    def _counted_once(self) -> bool:
+        """Whether so many parents have one child each, whatever their attributes."""
+        fk = self.plan.driving
+        return fk is not None and fk.once and (self.wanted is not None or self._restricted)
 
     @functools.cached_property
     def _law(self) -> LinkageModel:
@@ -127,7 +138,7 @@ class Skeleton:
         fk = self.plan.driving
         assert fk is not None
         law = LinkageModel.from_dict(fk.law)
-        if fk.once and self.wanted is not None:  # a number of its own must not give a parent two children
+        if self._counted_once:  # a number of its own must not give a parent two children
             parents, asked = self._parents, self._children(fk)
             return LinkageModel().fit({0: parents - asked, 1: asked})
         law.leaves = law.leaves.balanced(self._strata, law) if law.leaves is not None else None
@@ -138,7 +149,7 @@ class Skeleton:
         """Parents in each leaf of a conditional law; () for other laws."""
         fk = self.plan.driving
         leaves = LinkageModel.from_dict(fk.law).leaves if fk is not None else None
-        if fk is None or leaves is None or (fk.once and self.wanted is not None):
+        if fk is None or leaves is None or self._counted_once:
             return ()
         return count_strata(self._parent_frame(fk), self.plan, fk, leaves)
 
@@ -147,9 +158,13 @@ class Skeleton:
         """Parents that may have children: all of them, unless a key that all rows have finds nobody for some."""
         fk = self.plan.driving
         assert fk is not None
-        if not fk.part_of and not any(k.required for k in self.plan.anchored(fk)):
-            return self.sizes[fk.references]
-        return self._parent_frame(fk).count()
+        return self._parent_frame(fk).count() if self._restricted else self.sizes[fk.references]
+
+    @property
+    def _restricted(self) -> bool:
+        """Whether only some of the parents may have children."""
+        fk = self.plan.driving
+        return fk is not None and (bool(fk.part_of) or any(k.required for k in self.plan.anchored(fk)))
 
     def frame(self) -> DataFrame:
         """Families (kind 0), the head of each unit (kind -1) and the parents dealt to it (kind 1, 2, ...)."""
@@ -250,7 +265,7 @@ class Skeleton:
             by, placed = ["stratum", "block"], placed.withColumn("stratum", stratum(self.plan, fk, leaves))
         ranks = running(placed, by, [F.xxhash64(*keys), *keys], F.lit(1), "rank")
         asked = self._children(fk)
-        natural = self.wanted is None and not self._rooms
+        natural = self.wanted is None and not self._rooms and not self._restricted and asked > 1
         law = Counter(self._law.to_dict(), self._parents, self.salt(fk), None if natural else asked, self._strata)
         sized = ranks.withColumn("total", law("rank"))
         for key in (k for k in self.plan.dealt if k.required and k.bucket):
