@@ -196,6 +196,22 @@ class Metadata:
         """Key columns of a table; empty for a table that the metadata does not know."""
         return self.tables[table].key_columns if table in self.tables else set()
 
+    def personal(self, table: str) -> set[str]:
+        """Columns of a table that are personal: declared so, or key columns that refer to such, or are referred to.
+
+        The values of a key are the same in all tables that hold it, so one declaration speaks for all of them.
+        """
+        found = {(name, c) for name, spec in self.tables.items() for c in spec.pii}
+        same = [
+            {(name, c), (fk.references, referenced)}
+            for name, spec in self.tables.items()
+            for fk in spec.foreign_keys
+            for c, referenced in zip(fk.columns, fk.referenced_columns, strict=True)
+        ]
+        while more := [pair for pair in same if len(pair & found) == 1]:
+            found.update(*more)
+        return {c for name, c in found if name == table}
+
     def validate_schema(self, data: Mapping[str, Any] | None = None) -> None:
         """Check the metadata, and with ``data`` that the tables fit it. Nothing is read but schemas.
 
@@ -241,7 +257,6 @@ class Metadata:
         known(table.exclude, "exclude")
         known([*table.derived], "derived")
         known([c.column for c in table.constraints if c.column], "constraints")
-        found += [f"{name}.pii: {c!r} is a key; keys are always made anew" for c in table.pii if c in table.key_columns]
         found += [
             f"{name}.constraints: give a column with min, max or allowed, or an expression"
             for c in table.constraints

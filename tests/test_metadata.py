@@ -150,12 +150,20 @@ def test_all_problems_of_keys_come_in_one_error() -> None:
         assert any(p.startswith(place) and remedy in p for p in problems), (place, problems)
 
 
-def test_personal_keys_and_two_driving_keys_are_refused() -> None:
+def test_two_driving_keys_are_refused() -> None:
     keys = [{**KEY, "driving": True}, {**KEY, "columns": ["amount"], "driving": True}]
-    spec = {**orders(), "foreign_keys": keys, "columns": {}, "pii": ["user_id"]}
-    problems = found(load(users={**USERS, "columns": {}}, orders=spec))
+    problems = found(load(users={**USERS, "columns": {}}, orders={**orders(), "foreign_keys": keys, "columns": {}}))
     assert "orders.foreign_keys: more than one is driving; keep one" in problems
-    assert "orders.pii: 'user_id' is a key; keys are always made anew" in problems
+
+
+def test_field_25_a_personal_key_is_personal_in_every_table_that_holds_it() -> None:
+    spec = {**orders(), "pii": ["user_id"]}
+    schema = load(users=USERS, orders=spec, notes={"foreign_keys": [KEY], "columns": {"user_id": "bigint"}})
+    schema.validate_schema()
+    assert schema.personal("orders") == {"user_id"}
+    assert schema.personal("users") == {"id"}
+    assert schema.personal("notes") == {"user_id"}
+    assert load(users=USERS, orders=orders()).personal("users") == set()
 
 
 def test_a_schema_without_tables_is_refused() -> None:

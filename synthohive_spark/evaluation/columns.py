@@ -10,6 +10,7 @@ from synthohive_spark.evaluation import categories, ordered
 from synthohive_spark.evaluation.kinds import Field, Plan
 from synthohive_spark.evaluation.profile import Profile
 from synthohive_spark.evaluation.scores import ColumnScore, Histogram, PairScore, SkippedColumn
+from synthohive_spark.privacy.coarse import few_rows
 
 FREE_TEXT = 0.5  # a string column with more distinct values than this share of its rows is text, not a category
 
@@ -34,6 +35,7 @@ def compare(
     """Score every column of the plan: at most two Spark queries, whatever the number of columns."""
     outcomes: dict[str, ColumnScore | SkippedColumn] = {s.column: s for s in plan.skipped}
     rows = (real_profile.rows, synthetic_profile.rows)
+    few = few_rows(min_subjects)  # of which nothing but a range was kept, and of which no score could tell anything
     found_pairs: tuple[PairScore, ...] = ()
     if plan.ordered:
         grids = [ordered.grid(p, f.kind) for p, f in zip(real_profile.percentiles, plan.ordered, strict=True)]
@@ -43,7 +45,7 @@ def compare(
         for field, cut, counts, present in zip(plan.ordered, grids, tally.counts, values, strict=True):
             distance = ordered.kolmogorov_smirnov(counts[0], counts[1])
             picture = ordered.picture(counts, cut, field.kind)
-            outcomes[field.name] = _outcome(field, rows, present, distance, picture)
+            outcomes[field.name] = _outcome(field, rows, present, distance, picture, few)
     texts = categories.compare(
         real, synthetic, plan.categories, real_profile.categories, synthetic_profile.categories, min_subjects
     )
@@ -53,20 +55,22 @@ def compare(
             why = f"free text: {text.distinct / real_profile.rows:.0%} of the rows hold a value of their own"
             outcomes[field.name] = SkippedColumn(field.name, why)
         else:
-            outcomes[field.name] = _outcome(field, rows, present, text.distance, text.histogram)
+            outcomes[field.name] = _outcome(field, rows, present, text.distance, text.histogram, few)
     in_order = [outcomes[c] for c in real.columns]
     return Columns(
         scored=tuple(o for o in in_order if isinstance(o, ColumnScore)),
         skipped=tuple(o for o in in_order if isinstance(o, SkippedColumn)),
-        pairs=found_pairs,
+        pairs=found_pairs if real_profile.rows >= few else (),
     )
 
 
 def _outcome(
-    field: Field, rows: tuple[int, int], present: tuple[int, int], distance: float, picture: Histogram
+    field: Field, rows: tuple[int, int], present: tuple[int, int], distance: float, picture: Histogram, few: int
 ) -> ColumnScore | SkippedColumn:
     if not any(present):
         return SkippedColumn(field.name, "no values on either side")
+    if present[0] < few:
+        return SkippedColumn(field.name, f"too few rows to judge: {present[0]} of the real table have a value")
     nulls = tuple(null_share(r, n) for r, n in zip(rows, present, strict=True))
     return ColumnScore(field.name, field.kind, round(1 - distance, 6), nulls[0], nulls[1], picture)
 

@@ -13,62 +13,13 @@ import numpy as np
 import pandas as pd
 
 from synthohive_spark.errors import GenerationError
-from synthohive_spark.randomness import Ints, mix, seed_of, stride
+from synthohive_spark.privacy.masks import ALPHABETS, BIJECTIVE, Mask
+from synthohive_spark.randomness import Ints
 from synthohive_spark.strict import Strict
 
-ALPHABETS = {
-    "digit": "0123456789",
-    "upper": "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-    "lower": "abcdefghijklmnopqrstuvwxyz",
-    "hex": "0123456789abcdef",
-    "HEX": "0123456789ABCDEF",
-    "alnum": "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
-    "byte": "".join(chr(code) for code in range(256, 512)),  # from 256 on: numpy drops a last character of code 0
-}
-BIJECTIVE = 2**31  # positions are spread by exact 64-bit products below this capacity
 WIDE = Context(prec=80)  # digits for arithmetic on decimals, of which Spark keeps 38
 LONGEST = 64  # characters to which keys may grow
 Kind = Literal["integer", "decimal", "double", "boolean", "date", "timestamp", "string", "binary"]
-
-
-class Mask(Strict):
-    """The shape of a string: one token per character, the name of an alphabet or a literal character.
-
-    Attributes:
-        tokens: names of ``ALPHABETS``, or single characters that stand for themselves.
-        share: share of the source's values that have this shape.
-    """
-
-    tokens: tuple[str, ...]
-    share: float
-
-    @property
-    def capacity(self) -> int:
-        """Distinct strings of this shape."""
-        result = 1
-        for token in self.tokens:
-            result *= len(ALPHABETS.get(token, " "))
-        return result
-
-    def strings(self, index: Ints, salt: int) -> np.ndarray[Any, np.dtype[np.object_]]:
-        """The string at each position in [0, capacity), shape (n,): distinct positions give distinct strings."""
-        chars = np.empty((len(index), len(self.tokens)), dtype="<U1")
-        span, places = 1, []
-        for token in reversed(self.tokens):  # the last characters carry the position, those before them a hash of it
-            base = len(ALPHABETS.get(token, " "))
-            places.append(span if span * base <= BIJECTIVE else 0)
-            span = span * base if span * base <= BIJECTIVE else span
-        spread = (index * stride(span) + salt % span) % span
-        for at, (token, place) in enumerate(zip(self.tokens, reversed(places), strict=True)):
-            if token not in ALPHABETS:
-                chars[:, at] = token
-                continue
-            letters = np.array(list(ALPHABETS[token]))
-            value = spread // place if place else (mix(index, seed_of(salt, at)) >> np.uint64(1)).astype(np.int64)
-            chars[:, at] = letters[value % len(letters)]
-        if not self.tokens:
-            return np.full(len(index), "", dtype=object)
-        return np.ascontiguousarray(chars).view(f"<U{len(self.tokens)}").ravel().astype(object)
 
 
 class KeyFormat(Strict):
@@ -165,11 +116,12 @@ class KeyFormat(Strict):
     def _widened(self, masks: list[Mask], total: int) -> list[Mask]:
         """Masks with room for the table: one more that is longer, or where keys may not be, one without a shape."""
         widest, longest = max(masks, key=lambda m: m.capacity), self.width or LONGEST
-        grow = next((t for t in reversed(widest.tokens) if t in ALPHABETS), "digit")
-        taken = {len(m.tokens) for m in masks}  # of a length of their own, the longer keys meet no other mask
-        while min(widest.capacity, BIJECTIVE) < total or len(widest.tokens) in taken:
-            widest = Mask(tokens=(*widest.tokens, grow), share=0.0)
-            if len(widest.tokens) > longest:
+        letters = {*ALPHABETS, *(name for name, words in widest.own.items() if len(max(words, key=len)) == 1)}
+        grow = next((t for t in reversed(widest.tokens) if t in letters), "digit")
+        taken = {m.length for m in masks}  # of a length of their own, the longer keys meet no other mask
+        while min(widest.capacity, BIJECTIVE) < total or widest.length in taken:
+            widest = Mask(tokens=(*widest.tokens, grow), share=0.0, own=widest.own)
+            if widest.length > longest:
                 break
         else:
             return [*masks, widest]

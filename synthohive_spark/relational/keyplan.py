@@ -319,6 +319,7 @@ def position_keys(source: SourceLake, table: str, min_subjects: int) -> Position
     """How the key columns of a table that follow from positions look."""
     spec, found, frame = source.metadata.tables[table], key_design(source, table), source.frame(table)
     types = {f.name: f.dataType.simpleString() for f in source.schema(table).fields}
+    personal = source.metadata.personal(table)
     own = [c for c in found.numbered if (c,) == spec.primary_key]
     others = [c for c in found.numbered if c not in own]
     nulls = {c: frame.where(F.col(quote(c)).isNull()).count() / max(source.rows[table], 1) for c in others}
@@ -326,7 +327,7 @@ def position_keys(source: SourceLake, table: str, min_subjects: int) -> Position
         surrogate={c: key_format(source, table, c, min_subjects) for c in own},
         unique={c: key_format(source, table, c, min_subjects) for c in others},
         null_shares={c: share for c, share in nulls.items() if share},
-        grid=tuple(grid_column(frame, c, types[c], min_subjects) for c in found.grid),
+        grid=tuple(grid_column(frame, c, types[c], min_subjects, c in personal) for c in found.grid),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,8 +13,10 @@ from pyspark.sql import functions as F
 from synthohive_spark.lake.location import quote
 from synthohive_spark.lake.source import SourceLake
 from synthohive_spark.metadata import CHAR_VARCHAR, INTEGRAL, decimal_form
-from synthohive_spark.privacy.shapes import MASKS, key_masks
-from synthohive_spark.relational.keyformat import LONGEST, WIDE, KeyFormat, Kind, Mask
+from synthohive_spark.privacy.coarse import Ends, coarse_days, coarse_numbers, coarse_times
+from synthohive_spark.privacy.masks import Mask
+from synthohive_spark.privacy.textmasks import MASKS, text_masks
+from synthohive_spark.relational.keyformat import LONGEST, WIDE, KeyFormat, Kind
 from synthohive_spark.relational.plan import SequencePlan
 
 EPOCH = dt.date(1970, 1, 1).toordinal()
@@ -100,22 +102,30 @@ def holders(source: SourceLake, table: str, column: str) -> list[str]:
 
 
 def key_format(source: SourceLake, table: str, column: str, min_subjects: int) -> KeyFormat:
-    """The format of a key column whose values do not repeat."""
-    own = source.schema(table)[column].dataType.simpleString()
+    """The format of a key column whose values do not repeat; of a personal one a range of magnitude is kept only."""
+    own, personal = source.schema(table)[column].dataType.simpleString(), column in source.metadata.personal(table)
     held = holders(source, table, column)
-    return _format(source.frame(table), column, own, source.rows[table], min_subjects, held)
+    return _format(source.frame(table), column, own, source.rows[table], min_subjects, held, personal)
 
 
 def _format(
-    frame: DataFrame, column: str, spark_type: str, rows: int, min_subjects: int, held: Sequence[str] = ()
+    frame: DataFrame,
+    column: str,
+    spark_type: str,
+    rows: int,
+    min_subjects: int,
+    held: Sequence[str] = (),
+    personal: bool = False,
 ) -> KeyFormat:
     """The format of a column of distinct values; ``held``: further types that its values must fit."""
     kind, types = kind_of(spark_type), [spark_type, *held]
     if kind in ("string", "binary"):
         width = min((int(t.split("(")[1].rstrip(")")) for t in types if t.startswith(NARROW)), default=None)
-        make = byte_masks if kind == "binary" else key_masks
-        masks = make(frame, column, rows, min_subjects)
-        fit = tuple(m for m in masks if width is None or len(m.tokens) <= width)
+        if kind == "binary":
+            masks = byte_masks(frame, column, rows, min_subjects)
+        else:
+            masks = text_masks(frame, column, rows, min_subjects, personal)
+        fit = tuple(m for m in masks if width is None or m.length <= width)
         return KeyFormat(kind=kind, masks=fit or (Mask(tokens=("alnum",) * (width or 1), share=1.0),), width=width)
     ends = [bounds_of(t) for t in types]
     least = max((low for low, _ in ends if low is not None), default=None)
@@ -123,9 +133,17 @@ def _format(
     low, high, scale = _span(frame, column, spark_type, rows)
     if low is None or high is None or least is None or most is None:
         return KeyFormat(kind=kind, start=1, scale=scale, least=least, most=most)
+    low, high = _around(kind)(low, high) if personal else (low, high)
     low, high = min(max(low, least), most), min(max(high, least), most)
     step = max(1, (high - low) // max(rows - 1, 1))
     return KeyFormat(kind=kind, start=low, step=step, scale=scale, least=least, most=most)
+
+
+def _around(kind: Kind) -> Callable[[int, int], Ends]:
+    """What a range of personal keys is rounded outward to."""
+    if kind == "timestamp":
+        return lambda low, high: coarse_times(low, high, 1_000_000)
+    return coarse_days if kind == "date" else coarse_numbers
 
 
 def byte_masks(frame: DataFrame, column: str, rows: int, min_subjects: int) -> tuple[Mask, ...]:
@@ -162,13 +180,13 @@ def _span(frame: DataFrame, column: str, spark_type: str, rows: int) -> tuple[in
     return int(low * 10**scale), int(high * 10**scale), scale
 
 
-def grid_column(frame: DataFrame, column: str, spark_type: str, min_subjects: int) -> SequencePlan:
+def grid_column(frame: DataFrame, column: str, spark_type: str, min_subjects: int, personal: bool) -> SequencePlan:
     """One column of a natural key that no family keeps apart: its domain, as wide as its distinct values."""
     distinct = frame.select(F.col(quote(column))).distinct()
     size = distinct.count()
     return SequencePlan(
         column=column,
-        format=_format(distinct, column, spark_type, size, min_subjects),
+        format=_format(distinct, column, spark_type, size, min_subjects, personal=personal),
         size=size,
         consecutive=True,
     )

@@ -12,8 +12,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from synthohive_spark.metadata import CHAR_VARCHAR, Constraint
+from synthohive_spark.metadata import CHAR_VARCHAR, TEXT, Constraint
 from synthohive_spark.randomness import Ints
+from synthohive_spark.relational.apart import Apart
 from synthohive_spark.relational.assignment import FanOut
 from synthohive_spark.relational.keyformat import KeyFormat
 from synthohive_spark.strict import Strict
@@ -219,8 +220,8 @@ class ShapePlan(Strict):
     Attributes:
         null_share: share of nulls.
         format: masks of strings; None for numbers and dates.
-        low, high: the 5th and 95th percentile of numbers, days or microseconds.
-        scale: decimals of a number.
+        low, high: the 5th and 95th percentile of numbers, days, microseconds or numbers of bytes; of few rows a
+            coarse range around them.
     """
 
     null_share: float
@@ -311,6 +312,7 @@ class TablePlan(Strict):
         absent: {column: those of which any makes it null}; ``derived`` sees to it, so the model need not learn it.
         after: {time: what it is never before}, bases first.
         relative: {number: what it is a multiple of}.
+        apart: {modelled number: how it is made unique}.
         near: {protected text: the context column that it equals on most rows}; the model draws on which, as
             ``same_name``.
         bounds: the constraints that people declared.
@@ -337,6 +339,7 @@ class TablePlan(Strict):
     absent: dict[str, tuple[str, ...]] = {}
     after: dict[str, After] = {}
     relative: dict[str, Relative] = {}
+    apart: dict[str, Apart] = {}
     near: dict[str, str] = {}
     bounds: tuple[Constraint, ...] = ()
     reference: bool = False
@@ -350,7 +353,8 @@ class TablePlan(Strict):
         """Columns whose values mean nothing, and why: shapes, and copies of what no model sees."""
         hidden = {c.name for c in self.context if c.hidden}
         copies = [c for c, seen in self.copied.items() if seen in hidden]
-        return {**dict.fromkeys(self.named("shape"), SHAPED), **dict.fromkeys(copies, REPEATED)}
+        texts = [c.name for c in self.columns if c.role == "unique" and c.type.startswith(TEXT)]
+        return {**dict.fromkeys([*self.named("shape"), *texts], SHAPED), **dict.fromkeys(copies, REPEATED)}
 
     @property
     def shown(self) -> list[ContextColumn]:

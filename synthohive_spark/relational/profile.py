@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
 
 from synthohive_spark import graph
+from synthohive_spark.derive.choose import names_in
 from synthohive_spark.derive.find import find
 from synthohive_spark.errors import SchemaValidationError
 from synthohive_spark.lake.source import SourceLake
@@ -16,16 +17,20 @@ from synthohive_spark.metadata import TEXT, Table
 from synthohive_spark.parallel import side_by_side
 from synthohive_spark.privacy.shapes import shape_plans
 from synthohive_spark.relational.keyplan import KeyPlanner, key_design, with_used_keys
+from synthohive_spark.relational.keyprofile import key_format
 from synthohive_spark.relational.linkage import LinkageModel, Method
 from synthohive_spark.relational.plan import (
     DEGREE,
     ColumnPlan,
     ContextColumn,
     ForeignKeyPlan,
+    PositionKeys,
     Role,
+    SequencePlan,
     TablePlan,
     degree_name,
 )
+from synthohive_spark.relational.unique import Unique, unique_numbers
 
 log = get_logger(__name__)
 STRANGERS = "few rows of the ancestor's table have children, and others would have them in the copy"
@@ -111,12 +116,17 @@ class _Profiler:
         learnt = [c for c, r in roles.items() if r == "model"]
         opaque = (c for c in learnt if types[c] == "binary")  # of which nothing but the length can be learnt
         spec = self.spec.model_copy(update={"pii": (*self.spec.pii, *opaque)})
-        shapes = shape_plans(frame, spec, learnt, types, self.min_subjects, TEXT_SHARE)
+        shapes, alone = shape_plans(frame, spec, learnt, types, self.min_subjects, TEXT_SHARE)
         # Protected texts repeat protected texts. Others are kept where they can be, though the parent's are made up.
-        copied = {c: seen for c, seen in laws.copied.items() if c in safe or c in shapes}
+        copied = {c: seen for c, seen in laws.copied.items() if c in safe or c in shapes or c in alone}
         near = {c: seen for c, seen in laws.near.items() if c in shapes}
+        alone = {c: nulls for c, nulls in alone.items() if c not in copied}
         shapes = {c: shape for c, shape in shapes.items() if c not in copied}
-        roles.update({**dict.fromkeys(shapes, "shape"), **dict.fromkeys(copied, "copied")})
+        roles.update({**dict.fromkeys([*shapes, *alone], "shape"), **dict.fromkeys(copied, "copied")})
+        decided = {*laws.derived, *laws.absent, *laws.after, *laws.relative}
+        numbers = self._numbers(plan, frame, types, [c for c, r in roles.items() if r == "model" and c not in decided])
+        positions = self._positions(plan, {**alone, **numbers.counted}, numbers.times)
+        roles.update({**dict.fromkeys(positions.unique, "unique"), **{p.column: "grid" for p in positions.grid}})
         for column, seen in {**copied, **near}.items():
             often = "mostly " if column in near else ""
             log.info("law_found", table=self.name, column=column, expression=f"{often}the parent's {seen}")
@@ -128,12 +138,38 @@ class _Profiler:
                 "columns": _columns(types, roles),
                 "context": self._learnable(plan, named),
                 "shapes": shapes,
+                "positions": positions,
+                "apart": numbers.apart,
                 "derived": laws.derived,
                 "copied": copied,
                 "absent": laws.absent,
                 "after": laws.after,
                 "relative": relative,
                 "near": near,
+            }
+        )
+
+    def _numbers(self, plan: TablePlan, frame: DataFrame, types: Mapping[str, str], learnt: Sequence[str]) -> Unique:
+        """The unique numbers: no key, and nothing that a person bounds from above or relates to others."""
+        closed = {*self.spec.key_columns, *self.spec.derived}
+        closed |= {f"{law.column}" for law in plan.bounds if law.max is not None or law.allowed is not None}
+        for law in plan.bounds:
+            inside = names_in(law.expression or "", list(types))
+            closed |= inside if len(inside) > 1 else set()
+        free = [c for c in learnt if c not in closed and not plan.reference]
+        alone = bool(plan.positions.surrogate) and not plan.foreign_keys and not plan.grid
+        return unique_numbers(frame, plan.rows, free, types, alone)
+
+    def _positions(self, plan: TablePlan, alone: Mapping[str, float], times: Sequence[str]) -> PositionKeys:
+        """The columns that follow from a row's position: those of keys, and what is unique without being one."""
+        known = plan.positions
+        formats = {c: key_format(self.source, self.name, c, self.min_subjects) for c in [*alone, *times[:1]]}
+        grid = [SequencePlan(column=c, format=formats[c], size=plan.rows, consecutive=True) for c in times[:1]]
+        return known.model_copy(
+            update={
+                "unique": {**known.unique, **{c: formats[c] for c in alone}},
+                "null_shares": {**known.null_shares, **{c: share for c, share in alone.items() if share}},
+                "grid": (*known.grid, *grid),
             }
         )
 

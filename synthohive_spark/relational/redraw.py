@@ -67,7 +67,8 @@ def lawful(rows: DataFrame, made: StructType, generate: UnitGenerator) -> DataFr
         generate: the generator.
     """
     plan, whole = generate.plan, StructType([*made.fields, *traces(generate).fields])
-    drawn = [c for c in plan.named("model", "shape") if c not in plan.primary_key and c not in plan.near]
+    kept = {*plan.primary_key, *plan.near, *plan.apart}
+    drawn = [c for c in plan.named("model", "shape") if c not in kept]
     rounds = ROUNDS if drawn else ()
     packed: bytes = cloudpickle.dumps(generate)  # type: ignore[no-untyped-call]
     for i, tries in enumerate(rounds):

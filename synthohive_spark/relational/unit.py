@@ -17,6 +17,7 @@ from synthohive_spark.models.artifact import Artifact, cached_model
 from synthohive_spark.models.base import ConditionalGenerativeModel
 from synthohive_spark.privacy.shapes import draw_shape
 from synthohive_spark.randomness import Ints, seed_of
+from synthohive_spark.relational.apart import apart
 from synthohive_spark.relational.counting import Patterns
 from synthohive_spark.relational.deal import codes
 from synthohive_spark.relational.dealing import ParentDealer, UnitRows, cached_matching
@@ -91,6 +92,8 @@ class UnitGenerator:
         columns.update(self.values(seen, rows.count, rows.seed, rows.rng, self._fair(rows)))
         columns.update({name: self._mostly(name, columns, context) for name in self.plan.near})
         columns.update({name: context[source] for name, source in self.plan.copied.items()})
+        for name, law in self.plan.apart.items():
+            columns[name] = apart(law, columns[name], rows.index, self.patterns.total)
         if self.plan.tiebreak is not None:
             columns[self.plan.tiebreak] = self._tied(columns, seen, rows)
         for own in self.plan.beside:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synthohive_spark.errors import GenerationError
-from synthohive_spark.relational.keyformat import ALPHABETS, KeyFormat, Mask
+from synthohive_spark.privacy.masks import ALPHABETS, Mask
+from synthohive_spark.relational.keyformat import KeyFormat
 
 UUID = tuple("hex" if ch == "h" else ch for ch in "hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh")
 TOKENS = [*ALPHABETS, "-", "_", "X", "7"]

@@ -15,6 +15,7 @@ from synthohive_spark.models.encoders.numbers import NumberPartial, NumberSpec, 
 from synthohive_spark.models.encoders.rank_scale import Numbers
 from synthohive_spark.models.encoders.sample import BottomK, merge_samples
 from synthohive_spark.models.encoders.spec import Encoded, Kind, Limits, merged_dtype, merged_null_share
+from synthohive_spark.privacy.coarse import coarse_days
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ def analyze(values: pd.Series[Any], hashes: NDArray[np.uint64]) -> NumberPartial
 def reduce(partials: Sequence[NumberPartial], limits: Limits) -> DateSpec:
     """Returns the spec of the whole column."""
     share = merged_null_share(partials)
-    scale = build_number_scale(merge_samples([partial.sample for partial in partials]), share > 0, limits)
+    sample = merge_samples([partial.sample for partial in partials])
+    scale = build_number_scale(sample, share > 0, limits, coarse=coarse_days)
     return DateSpec("date", merged_dtype(partials), share, scale)
 
 

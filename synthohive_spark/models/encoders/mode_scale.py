@@ -6,7 +6,7 @@ After Xu et al. 2019, Modeling Tabular data using Conditional GAN, section 4.2.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -25,6 +25,7 @@ from synthohive_spark.models.encoders.rank_scale import (
     with_null_rows,
 )
 from synthohive_spark.models.encoders.spec import Encoded, Limits
+from synthohive_spark.privacy.coarse import Ends, coarse_numbers
 
 FIT_POINTS = 1000
 SMALLEST_WEIGHT = 0.005
@@ -129,7 +130,11 @@ class ModeScale:
 
 
 def build_number_scale(
-    sample: Numbers, has_null: bool, limits: Limits, decimals: int | None = None
+    sample: Numbers,
+    has_null: bool,
+    limits: Limits,
+    decimals: int | None = None,
+    coarse: Callable[[Any, Any], Ends] = coarse_numbers,
 ) -> RankScale | ModeScale:
     """Builds the scale of a column: states alone where a few numbers cover it, else ranks or modes.
 
@@ -138,9 +143,10 @@ def build_number_scale(
         has_null: whether null is a state.
         limits: what may be kept; ``modes`` says whether to look for modes.
         decimals: digits after the point of numbers that end in digits, None for others (dates, times).
+        coarse: the range around the least and the greatest of a few numbers that may be told of them.
     """
-    ranks = build_scale(sample, has_null, limits, decimals)
-    if not limits.modes or not ranks.levels:
+    ranks = build_scale(sample, has_null, limits, decimals, coarse)
+    if not limits.modes or not ranks.levels or ranks.coarse:
         return ranks
     finite = sample[np.isfinite(sample)] if ranks.floating else sample
     ends = finite[[limits.min_count - 1, -limits.min_count]]

@@ -6,7 +6,7 @@ size: arrays are int64 where the values fit and Python ints otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from synthohive_spark.models.encoders.endings import Endings, find_endings
 from synthohive_spark.models.encoders.spec import Encoded, Limits
+from synthohive_spark.privacy.coarse import Ends, coarse_numbers, few_rows
+from synthohive_spark.randomness import mix
 
 Numbers = NDArray[Any]
 MAX_KNOTS = 513
@@ -23,6 +25,7 @@ DISCRETE_SHARE = 0.2
 DISCRETE_COVER = 0.8
 CATEGORY_COVER = 0.5
 _EXACT_FLOAT = 2**53
+_GOLDEN = 0.6180339887498949  # its multiples modulo 1 lie apart from each other, however many they are
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class RankScale:
         shares: cumulative share of the continuous part up to each step.
         has_null: whether null is a state.
         endings: last digits that interpolated numbers are moved to.
+        coarse: ``levels`` are the ends of a range that holds too few rows to be known by more: ranks mean nothing.
     """
 
     floating: bool
@@ -47,6 +51,7 @@ class RankScale:
     shares: tuple[float, ...]
     has_null: bool
     endings: Endings | None = None
+    coarse: bool = False
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> RankScale:
@@ -96,7 +101,7 @@ class RankScale:
         free = codes == self.continuous_code
         spread = rng.random(int(free.sum())) if rng is not None else np.full(int(free.sum()), 0.5)
         rank_of = self._rank_in_steps if self.shares else self._rank_in_knots
-        ranks[free] = 2.0 * rank_of(numbers[free], spread) - 1.0
+        ranks[free] = 2.0 * (spread if self.coarse else rank_of(numbers[free], spread)) - 1.0
         return Encoded(codes, ranks)
 
     def encode_with_nulls(self, numbers: Numbers, null: NDArray[np.bool_], rng: np.random.Generator | None) -> Encoded:
@@ -120,6 +125,8 @@ class RankScale:
         if self.continuous_code is not None and encoded.ranks is not None:
             free = codes == self.continuous_code
             uniform = np.clip((encoded.ranks[free] + 1.0) / 2.0, 0.0, 1.0)
+            if self.coarse:
+                uniform = _apart(uniform)
             numbers = numbers.astype(np.result_type(numbers, self._levels))
             numbers[free] = self._step_at(uniform) if self.shares else self._between_knots(uniform)
         return numbers, null
@@ -153,6 +160,17 @@ class RankScale:
         return numbers if self.endings is None else self.endings.apply(numbers, low, high)
 
 
+def _apart(ranks: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns (n,) places in [0, 1) that lie apart from each other; where they begin is a hash of the ranks.
+
+    A model of so few rows has learnt their noise, and repeats it: all of its ranks may be one number.
+    """
+    begin = float(mix(ranks.view(np.int64)).sum(dtype=np.uint64)) / 2.0**64
+    steps = np.arange(ranks.size, dtype=np.float64)
+    places: NDArray[np.float64] = (begin + _GOLDEN * steps) % 1.0
+    return places
+
+
 def with_null_rows(present: Encoded, null: NDArray[np.bool_], code: int) -> Encoded:
     """Returns the (n,) encoded rows of which the non-null ones are ``present``; null rows have ``code`` and rank 0."""
     if not null.any():
@@ -176,7 +194,13 @@ def as_numbers(values: Sequence[Any] | Numbers, floating: bool) -> Numbers:
         return np.asarray(values, dtype=object)
 
 
-def build_scale(sample: Numbers, has_null: bool, limits: Limits, decimals: int | None) -> RankScale:
+def build_scale(
+    sample: Numbers,
+    has_null: bool,
+    limits: Limits,
+    decimals: int | None,
+    coarse: Callable[[Any, Any], Ends] = coarse_numbers,
+) -> RankScale:
     """Builds the scale of a column.
 
     Args:
@@ -185,6 +209,7 @@ def build_scale(sample: Numbers, has_null: bool, limits: Limits, decimals: int |
         limits: what may be kept. No number is used verbatim unless ``min_count`` rows hold it; the ends of the scale
             are the min_count-th lowest and highest numbers, and each knot is the mean of min_count neighbours.
         decimals: digits after the point of numbers that end in digits, None for others.
+        coarse: the range around the least and the greatest of a few numbers that may be told of them.
     """
     floating = sample.dtype.kind == "f"
 
@@ -192,9 +217,8 @@ def build_scale(sample: Numbers, has_null: bool, limits: Limits, decimals: int |
         return RankScale(floating, tuple(values.tolist()), tuple(levels.tolist()), tuple(shares.tolist()), has_null)
 
     none = sample[:0]
-    if sample.size < limits.min_count:
-        # Too few rows to publish anything of them: a neutral number.
-        return scale(as_numbers([0], floating) if sample.size else none, none, none)
+    if not sample.size:
+        return scale(none, none, none)
     values, counts = np.unique(sample, return_counts=True)
     kept = counts >= limits.min_count
     if values.size <= limits.max_numbers and counts[kept].sum() >= CATEGORY_COVER * sample.size:
@@ -202,8 +226,10 @@ def build_scale(sample: Numbers, has_null: bool, limits: Limits, decimals: int |
     finite = np.isfinite(values) if floating else np.ones(values.size, dtype=bool)
     atom = kept & ((counts >= max(limits.atom_share * sample.size, limits.atom_rows)) | ~finite)
     rest, weight = values[~atom & finite], counts[~atom & finite]
-    if weight.sum() < limits.min_count:
+    if not rest.size or (atom.any() and weight.sum() < limits.min_count):
         return scale(values[atom] if atom.any() else as_numbers([0], floating), none, none)
+    if weight.sum() < few_rows(limits.min_count):
+        return replace(scale(values[atom], as_numbers(coarse(rest[0], rest[-1]), floating), none), coarse=True)
     discrete = values.size < DISCRETE_SHARE * sample.size or bool(kept.all())
     levels, shares = _quantiles(rest, weight, discrete, limits.min_count)
     if levels.size == 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timezone
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from synthohive_spark.models.encoders.numbers import NumberPartial, NumberSpec, 
 from synthohive_spark.models.encoders.rank_scale import Numbers
 from synthohive_spark.models.encoders.sample import BottomK, merge_samples
 from synthohive_spark.models.encoders.spec import Encoded, Kind, Limits, merged_dtype, merged_null_share
+from synthohive_spark.privacy.coarse import Ends, coarse_times
 
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _OBJECT_UNIT = "us"
@@ -65,12 +67,12 @@ def reduce(partials: Sequence[TimestampPartial], limits: Limits) -> TimestampSpe
     share, dtype = merged_null_share(partials), merged_dtype(partials)
     empty = pd.Series([], dtype=dtype)
     unit, zone = _unit(empty), _zone(empty)
-    grain, wall_grain = merged_grain(partials), max(partial.wall_grain for partial in partials)
+    grain, wall_grain = merged_grain(partials), max(part.wall_grain for part in partials)
     wall_clock = wall_grain < grain
     step = _steps(unit)[min(grain, wall_grain)]
-    ticks = merge_samples([partial.sample for partial in partials])
+    ticks = merge_samples([part.sample for part in partials])
     sample = np.sort(_wall(ticks, unit, zone) if wall_clock else ticks) // step
-    scale = build_number_scale(sample, share > 0, limits)
+    scale = build_number_scale(sample, share > 0, limits, coarse=partial(_years, unit=unit, step=step))
     return TimestampSpec("timestamp", dtype, share, scale, unit, step, zone, wall_clock)
 
 
@@ -130,6 +132,12 @@ def _wall(ticks: Numbers, unit: str, zone: str) -> Numbers:
         return ticks
     utc = pd.Series(ticks.astype(f"datetime64[{unit}]")).dt.tz_localize("UTC")
     return utc.dt.tz_convert(zone).dt.tz_localize(None).to_numpy(dtype=f"datetime64[{unit}]").astype(np.int64)
+
+
+def _years(low: Any, high: Any, unit: str, step: int) -> Ends:
+    """Returns the first and last step of the years around two steps."""
+    first, last = coarse_times(int(low) * step, int(high) * step, _PER_SECOND[unit])
+    return -(-first // step), last // step
 
 
 def _steps(unit: str) -> list[int]:
