@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from synthohive_spark.randomness import Ints, mix, scatter, seed_of, stride, uniform
+from synthohive_spark.randomness import Ints, mix, scatter, seed_of, stride
 from synthohive_spark.relational.deal import codes
 from synthohive_spark.relational.distinct import Mask
 from synthohive_spark.relational.linkage import LinkageModel
@@ -45,13 +45,14 @@ def parent_positions(forest: Forest, index: Ints, total: int, seed: int) -> Ints
     return parent
 
 
-def beside(own: Beside, columns: Mapping[str, Values], index: Ints, keep: Mask, seed: int) -> Ints:
+def beside(own: Beside, columns: Mapping[str, Values], index: Ints, total: int, keep: Mask, seed: int) -> Ints:
     """The row of the same unit that each row refers to: an earlier one that agrees in what other keys give; shape (n,).
 
     Args:
         own: the shape.
         columns: the unit's columns.
         index: positions of the rows in the table, ascending, shape (n,).
+        total: rows of the table.
         keep: rows that stay and may be referred to, shape (n,).
         seed: the generation seed.
 
@@ -69,7 +70,7 @@ def beside(own: Beside, columns: Mapping[str, Values], index: Ints, keep: Mask, 
     first = np.searchsorted(line, mine * rows)
     earlier = np.searchsorted(line, mine * rows + np.arange(rows)) - first
     salt = seed_of(seed, "beside", *own.columns)
-    root = (earlier == 0) | (uniform(index, salt) < own.roots)
+    root = (earlier == 0) | (scatter(index, total, salt % total) < round(own.roots * total))
     nth = (mix(index, salt + 1) % np.maximum(earlier, 1).astype(np.uint64)).astype(np.int64)
     chosen = line[np.minimum(first + nth, max(len(line) - 1, 0))] % rows if len(line) else np.zeros(rows, np.int64)
     loops = own.loops & able & (mine == theirs)

@@ -170,7 +170,7 @@ class UnitGenerator:
         """A key to other rows of the unit; rows that must have one and find nobody are left out."""
         must = not all(self.plan.nullable(c) for c in own.own)
         while True:
-            up = beside(own, columns, rows.index, keep, self.seed)
+            up = beside(own, columns, rows.index, self.patterns.total, keep, self.seed)
             lost = keep & (up < 0) & must
             if not lost.any():
                 break
