@@ -115,7 +115,8 @@ def _as_number(column: Column, spark_type: str) -> Column | None:
     if spark_type in TIMES:
         return F.unix_micros(column.cast("timestamp"))
     if spark_type == "binary":
-        return F.least(F.octet_length(column), F.lit(PLACEHOLDER))
+        length = F.octet_length(column)
+        return F.when(length > PLACEHOLDER, PLACEHOLDER).otherwise(length)
     if spark_type in (*INTEGRAL, "float", "double") or spark_type.startswith("decimal"):
         number = column.cast("double")
         return F.when(~F.isnan(number), number)

@@ -325,7 +325,7 @@ def position_keys(source: SourceLake, table: str, min_subjects: int) -> Position
     nulls = {c: frame.where(F.col(quote(c)).isNull()).count() / max(source.rows[table], 1) for c in others}
     return PositionKeys(
         surrogate={c: key_format(source, table, c, min_subjects) for c in own},
-        unique={c: key_format(source, table, c, min_subjects) for c in others},
+        unique={c: key_format(source, table, c, min_subjects, nulls[c]) for c in others},
         null_shares={c: share for c, share in nulls.items() if share},
         grid=tuple(grid_column(frame, c, types[c], min_subjects, c in personal) for c in found.grid),
     )

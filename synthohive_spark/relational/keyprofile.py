@@ -101,11 +101,11 @@ def holders(source: SourceLake, table: str, column: str) -> list[str]:
     return [f.metadata.get(CHAR_VARCHAR, f.dataType.simpleString()) for f in fields]
 
 
-def key_format(source: SourceLake, table: str, column: str, min_subjects: int) -> KeyFormat:
+def key_format(source: SourceLake, table: str, column: str, min_subjects: int, nulls: float = 0.0) -> KeyFormat:
     """The format of a key column whose values do not repeat; of a personal one a range of magnitude is kept only."""
     own, personal = source.schema(table)[column].dataType.simpleString(), column in source.metadata.personal(table)
     held = holders(source, table, column)
-    return _format(source.frame(table), column, own, source.rows[table], min_subjects, held, personal)
+    return _format(source.frame(table), column, own, source.rows[table], min_subjects, held, personal, nulls)
 
 
 def _format(
@@ -116,6 +116,7 @@ def _format(
     min_subjects: int,
     held: Sequence[str] = (),
     personal: bool = False,
+    nulls: float = 0.0,
 ) -> KeyFormat:
     """The format of a column of distinct values; ``held``: further types that its values must fit."""
     kind, types = kind_of(spark_type), [spark_type, *held]
@@ -124,7 +125,7 @@ def _format(
         if kind == "binary":
             masks = byte_masks(frame, column, rows, min_subjects)
         else:
-            masks = text_masks(frame, column, rows, min_subjects, personal)
+            masks = text_masks(frame, column, round(rows * (1 - nulls)), min_subjects, personal)
         fit = tuple(m for m in masks if width is None or m.length <= width)
         return KeyFormat(kind=kind, masks=fit or (Mask(tokens=("alnum",) * (width or 1), share=1.0),), width=width)
     ends = [bounds_of(t) for t in types]

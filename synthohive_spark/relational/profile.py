@@ -163,7 +163,8 @@ class _Profiler:
     def _positions(self, plan: TablePlan, alone: Mapping[str, float], times: Sequence[str]) -> PositionKeys:
         """The columns that follow from a row's position: those of keys, and what is unique without being one."""
         known = plan.positions
-        formats = {c: key_format(self.source, self.name, c, self.min_subjects) for c in [*alone, *times[:1]]}
+        wanted = {**alone, **dict.fromkeys(times[:1], 0.0)}
+        formats = {c: key_format(self.source, self.name, c, self.min_subjects, nulls) for c, nulls in wanted.items()}
         grid = [SequencePlan(column=c, format=formats[c], size=plan.rows, consecutive=True) for c in times[:1]]
         return known.model_copy(
             update={

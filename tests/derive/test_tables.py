@@ -160,7 +160,7 @@ def test_what_is_switched_off_bounded_or_personal_is_not_derived(lake: dict[str,
     assert visit.derived["quantity"] == "`kept`", "other columns may follow from it"
     assert "stars2" in visit.named("model")
     assert "stars" in visit.derived
-    assert set(visit.named("shape")) == {"phone", "phone2"}
+    assert set(visit.protected) == {"phone", "phone2"}
 
 
 @pytest.mark.parametrize(("table", "law"), [(t, law) for t, laws in LAWS.items() for law in laws])

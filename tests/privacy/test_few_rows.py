@@ -27,7 +27,7 @@ def planted() -> tuple[dict[str, Any], dict[str, Any]]:
     day = dt.date(2004, 5, 6)
 
     def row(i: int) -> tuple[Any, ...]:
-        moment = dt.datetime(2011, 2, 3, 4, 5, i)
+        moment = dt.datetime(2011, 2, 3, 4, i // 60, i % 60)
         return (i, day + dt.timedelta(days=i), Decimal(4150 + 97 * i) / 100, 720_000 + 31 * i, 0.25 * (i + 3), moment)
 
     tables = {name: {"primary_key": "id"} for name in ("one", "two", "five", "mostly")}

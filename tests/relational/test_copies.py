@@ -73,7 +73,7 @@ def test_texts_and_keys_of_a_parent_are_repeated(spark: SparkSession, tmp_path: 
     made.generate({}, str(tmp_path / "copy"))
     assert made.trained is not None
     plans = made.trained.plans
-    assert set(plans["people"].named("shape")) == {"name", "street", "mail"}
+    assert set(plans["people"].protected) == {"name", "street", "mail"}
     assert set(plans["orders"].copied) == {"bill_street", "mail", "agent_then"}
     assert plans["orders"].near == {"ship_name": "person:name"}
     assert set(plans["orders"].protected) == {"ship_name", "bill_street", "mail", "agent_then"}

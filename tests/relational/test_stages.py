@@ -203,7 +203,7 @@ def test_declared_rules_hold_on_every_row(made: dict[str, DataFrame]) -> None:
 def test_personal_data_reach_neither_sample_nor_plan_nor_model(shop: dict[str, Any]) -> None:
     found = trained(shop)
     plan = found.plans["customers"]
-    assert set(plan.named("shape")) == {"name", "phone", "born"}
+    assert set(plan.protected) == {"name", "phone", "born"}
     assert plan.named("model") == ["region", "vip"]
     frame = training_frame("customers", found.plans, shop["real"].__getitem__, 1000, 1)
     assert [c for c in frame.columns if c.startswith("m")] == ["m0", "m1"]
