@@ -136,8 +136,9 @@ def _numbers(values: pd.Series[Any]) -> Floats:
     """Non-null values as floats: times as microseconds, dates as days, numbers beyond a tree's reach at its end."""
     if values.dtype.kind == "M":
         return values.to_numpy("datetime64[us]").astype(np.int64).astype(np.float64)
-    numbers = np.array([_number(v) for v in values]) if values.dtype == object else values.to_numpy(np.float64)
-    return np.clip(numbers, -FARTHEST, FARTHEST)
+    known = [_number(v) for v in values] if values.dtype == object else values.to_numpy(np.float64)
+    numbers: Floats = np.clip(np.asarray(known, np.float64), -FARTHEST, FARTHEST)
+    return numbers
 
 
 def _number(value: Any) -> float:
