@@ -9,7 +9,7 @@ from collections.abc import Iterator
 QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 SPOKEN = re.compile(r'"(?:[A-Z_]+(?:\(\d+(?:,\s*\d+)?\))?|spark\.[\w.]+)"')  # types and settings, which Spark quotes
 NUMBER = re.compile(r"(?<![\w/.#-])[-+]?\d[\w.:+-]*")  # not inside a name, a path or a setting
-JAVA = re.compile(r"^\s+at |^\s+\.\.\. \d+ more")
+STACK = re.compile(r'^\s+(at |\.\.\. \d+ more|File "[^"]*", line \d+)')  # where it happened, in Java and Python
 HIDDEN = "#"
 
 
@@ -20,7 +20,7 @@ def masked(text: str) -> str:
         found = quoted.group()
         return found if SPOKEN.fullmatch(found) else f"{found[0]}{HIDDEN}{found[0]}"
 
-    lines = (line if JAVA.match(line) else NUMBER.sub(HIDDEN, QUOTED.sub(hide, line)) for line in text.splitlines())
+    lines = (line if STACK.match(line) else NUMBER.sub(HIDDEN, QUOTED.sub(hide, line)) for line in text.splitlines())
     return "\n".join(lines)
 
 

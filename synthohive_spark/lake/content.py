@@ -6,6 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from synthohive_spark.lake.location import quote
+from synthohive_spark.metadata import is_carried
 
 HALF = 2**64
 
@@ -15,7 +16,9 @@ def content_hash(frame: DataFrame) -> str:
 
     Sums, unlike exclusive-or, see repeated rows. Equal content gives equal hashes; one Spark job, one row comes back.
     """
-    columns = [F.col(quote(c)) for c in frame.columns]
+    types = {f.name: f.dataType.simpleString() for f in frame.schema.fields}
+    own = {c: F.col(quote(c)) for c in frame.columns}
+    columns = [own[c] if is_carried(t) else own[c].isNull() for c, t in types.items()]  # Spark hashes no maps
     halves = [F.sum(F.xxhash64(F.lit(salt), *columns).cast("decimal(20,0)")) for salt in (0, 1)]
     row = frame.agg(*(h.alias(f"half{i}") for i, h in enumerate(halves))).first()
     assert row is not None

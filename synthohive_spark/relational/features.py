@@ -14,6 +14,7 @@ from synthohive_spark.lake.location import text_literal
 from synthohive_spark.randomness import Floats, Ints
 
 EPOCH, MICROSECOND = dt.datetime(1970, 1, 1), dt.timedelta(microseconds=1)
+FARTHEST = 1e38  # trees count in floats of 32 bits, which end at 3.4e38
 TEXTS = 32  # texts of a column that have a feature of their own
 
 
@@ -132,12 +133,12 @@ def _one_hot(values: pd.Series[Any], texts: list[str]) -> Floats:
 
 
 def _numbers(values: pd.Series[Any]) -> Floats:
-    """Non-null values as floats: times as microseconds, dates as days."""
+    """Non-null values as floats: times as microseconds, dates as days, numbers beyond a tree's reach at its end."""
     if values.dtype.kind == "M":
         return values.to_numpy("datetime64[us]").astype(np.int64).astype(np.float64)
-    if values.dtype == object:
-        return np.array([_number(v) for v in values], np.float64)
-    return values.to_numpy(np.float64)
+    known = [_number(v) for v in values] if values.dtype == object else values.to_numpy(np.float64)
+    numbers: Floats = np.clip(np.asarray(known, np.float64), -FARTHEST, FARTHEST)
+    return numbers
 
 
 def _number(value: Any) -> float:
