@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from synthohive_spark.metadata import Metadata
+from synthohive_spark.relational import skeleton
 from tests.lakes import children, fitted, key_faults, write_lake
 
 pytestmark = pytest.mark.spark
@@ -122,7 +124,7 @@ def made(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[
     orchestrator = fitted(spark, metadata, write_lake(spark, folder / "source", data))
     orchestrator.generate({}, str(folder / "target"))
     frames = {t: orchestrator.io.read_dataset(str(folder / "target" / t)) for t in tables}
-    return {"faults": key_faults(metadata, frames), "frames": frames, "data": data, "metadata": metadata}
+    return {"faults": key_faults(metadata, frames), "frames": frames, "data": data, "made": orchestrator}
 
 
 def degrees(frame: DataFrame | pd.DataFrame, columns: list[str], parents: int) -> np.ndarray[Any, Any]:
@@ -142,6 +144,19 @@ def test_field_01_overlapping_keys_make_the_primary_key(made: dict[str, Any]) ->
     for columns, parents in ((["s", "k"], STORES * ITEMS), (["s", "d"], STORES * DAYS)):
         apart = abs(degrees(copy, columns, parents) - degrees(real, columns, parents))
         assert apart.sum() <= 0.05 * len(real), columns  # of some twelve rows per parent one is half a step too far
+
+
+def test_a_group_of_any_size_is_cut_into_units(made: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows of four stores are not four pieces of work: families are, whatever they have in common."""
+    monkeypatch.setattr(skeleton, "UNIT_ROWS", 50)
+    monkeypatch.setattr(skeleton, "UNIT_FAMILIES", 4)
+    frames = made["frames"]
+    sizes = {t: frames[t].count() for t in ("item", "day")}
+    stage = made["made"]._skeleton("sale", {}, sizes, frames.__getitem__, 1)
+    units = stage.frame().where("kind = 0").groupBy("block", "slice").agg(F.sum("rows").alias("rows"))
+    counts = [r["rows"] for r in units.collect()]
+    assert len(counts) > 3 * STORES
+    assert sum(counts) == frames["sale"].count()
 
 
 def test_field_02_a_key_that_is_never_set_loses_no_row(made: dict[str, Any]) -> None:
