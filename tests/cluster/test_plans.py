@@ -21,7 +21,20 @@ from ..shuffle import ColumnShuffle
 
 pytestmark = pytest.mark.spark
 GOLDEN = Path(__file__).parent / "golden"
-KEPT = ("Exchange", "Join", "Window", "Sort", "Aggregate", "Python", "Pandas", "Generate", "Union", "Scan", "Range")
+KEPT = (
+    "Exchange",
+    "Join",
+    "Window",
+    "Sort",
+    "Aggregate",
+    "Python",
+    "Pandas",
+    "MapInArrow",
+    "Generate",
+    "Union",
+    "Scan",
+    "Range",
+)
 METADATA = Metadata()
 METADATA.add_table("users", pk="id")
 METADATA.add_table("shops", pk="id")
