@@ -87,7 +87,7 @@ def _evaluate_table(
         ),
         pairs=compared.pairs,
         derived=rules.derived_columns(table, name, plans),
-        constraints=rules.constraints(copy, table.constraints),
+        constraints=rules.constraints(copy, plans[name].bounds if name in plans else table.constraints),
     )
     log.info(
         "table_evaluated",

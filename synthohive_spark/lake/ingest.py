@@ -9,11 +9,12 @@ import csv
 import io
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import islice
 from pathlib import Path
+from urllib.parse import unquote
 
 import pandas as pd
 from pyspark.errors import PySparkException
@@ -24,7 +25,8 @@ from pyspark.sql.types import DataType, DecimalType, StringType, StructField, St
 from synthohive_spark.config import Config
 from synthohive_spark.errors import SchemaError, SourceDataError
 from synthohive_spark.lake.io import DeltaIO
-from synthohive_spark.lake.location import TableRef, quote
+from synthohive_spark.lake.location import TableRef, quote, without_globs
+from synthohive_spark.lake.parquet import ParquetTable
 from synthohive_spark.lake.places import check_apart
 from synthohive_spark.logs import bind, get_logger
 from synthohive_spark.metadata import Metadata
@@ -42,6 +44,7 @@ _CSV = {
     "escape": '"',
 }
 _ZIP_BATCH = 10_000
+_HEADER_LINES = 100  # a header may have line breaks between quotes
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,27 @@ class Files:
     Attributes:
         format: one of ``FORMATS``.
         path: the file, or the folder that holds the files.
+        parts: every file.
     """
 
     format: str
     path: str
+    parts: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> list[str]:
+        """Columns that the folders between path and files name, as in ``day=2024-01-01``."""
+        named = (unquote(folder.partition("=")[0]) for folder in self._folders if "=" in folder)
+        return list(dict.fromkeys(named))
+
+    @property
+    def deep(self) -> bool:
+        """Whether files lie in folders below the path that name no column."""
+        return any("=" not in folder for folder in self._folders)
+
+    @property
+    def _folders(self) -> list[str]:
+        return [folder for part in self.parts for folder in _below(part, self.path).split("/")[:-1]]
 
 
 def ingest(spark: SparkSession, config: Config, folder: str) -> dict[str, int]:
@@ -84,7 +104,7 @@ def ingest(spark: SparkSession, config: Config, folder: str) -> dict[str, int]:
     check_apart(spark, {"folder to ingest": {t: TableRef.parse(f.path) for t, f in files.items()}, "source": places})
     rows = {}
     with settings(spark):  # times without a zone are UTC
-        frames = {table: read_table(spark, table, files[table], metadata.tables[table].columns) for table in files}
+        frames = read_tables(spark, files, {t: metadata.tables[t].columns for t in files})
         io_ = DeltaIO(spark)
         for table, frame in frames.items():
             _, rows[table] = io_.write_dataset(frame, places[table])
@@ -105,9 +125,15 @@ def find_files(spark: SparkSession, folder: str, tables: Iterable[str] | None) -
     problems = []
     chosen = {}
     for table in sorted(found) if tables is None else tables:
-        candidates = found.get(table, set())
+        candidates = found.get(table, [])
         if len(candidates) == 1:
-            chosen[table] = candidates.pop()
+            chosen[table] = candidates[0]
+            if candidates[0].keys and (candidates[0].deep or candidates[0].format == ".csv.zip"):
+                keys = ", ".join(candidates[0].keys)
+                problems.append(
+                    f"{table}: its folders name columns ({keys}), whose values are lost beside other folders and in "
+                    "zipped files; unpack these, and use one kind of folder"
+                )
         elif candidates:
             formats = ", ".join(sorted(f.format for f in candidates))
             problems.append(f"{table}: more than one source ({formats}); keep one")
@@ -119,7 +145,32 @@ def find_files(spark: SparkSession, folder: str, tables: Iterable[str] | None) -
     return chosen
 
 
-def read_table(spark: SparkSession, table: str, files: Files, columns: dict[str, str]) -> DataFrame:
+def read_tables(
+    spark: SparkSession, files: Mapping[str, Files], columns: Mapping[str, Mapping[str, str]]
+) -> dict[str, DataFrame]:
+    """The files of tables as DataFrames.
+
+    Args:
+        spark: the session; its times without a zone are UTC.
+        files: those of each table.
+        columns: {table: {column: declared type}}.
+
+    Raises:
+        SourceDataError: with what is wrong with each table.
+        SchemaError: a declared type is none of Spark's.
+    """
+    frames, problems = {}, []
+    for table, found in files.items():
+        try:
+            frames[table] = read_table(spark, table, found, columns[table])
+        except SourceDataError as e:
+            problems.append(str(e))
+    if problems:
+        raise SourceDataError("\n".join(problems))
+    return frames
+
+
+def read_table(spark: SparkSession, table: str, files: Files, columns: Mapping[str, str]) -> DataFrame:
     """A table's files as a DataFrame with the declared types.
 
     Raises:
@@ -127,9 +178,10 @@ def read_table(spark: SparkSession, table: str, files: Files, columns: dict[str,
         SchemaError: a declared type is none of Spark's.
     """
     if files.format == ".parquet":
-        return _in_utc(spark.read.parquet(files.path), columns)
+        return _read_parquet(spark, table, files, columns)
     try:
-        text = _read_zip(spark, files.path) if files.format == ".csv.zip" else _read_csv(spark, files.path)
+        zipped = files.format == ".csv.zip"
+        text = _read_zip(spark, table, files.path) if zipped else _read_csv(spark, table, files)
         absent = [c for c in columns if c not in text.columns]
         if absent:
             raise SourceDataError(
@@ -154,15 +206,15 @@ def _absolute(folder: str) -> str:
     return str(Path(folder).resolve()) if "://" not in folder and Path(folder).exists() else folder.rstrip("/")
 
 
-def _listing(spark: SparkSession, root: str) -> dict[str, set[Files]]:
+def _listing(spark: SparkSession, root: str) -> dict[str, list[Files]]:
     """The files below a folder by table, listed by Spark, which reaches where the driver may not."""
     reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
     try:
-        listed = reader.load(root).select("path")
+        listed = reader.load(without_globs(root)).select("path")
         paths = [row["path"] for row in listed.toLocalIterator()]
     except PySparkException as e:
         raise SourceDataError(f"folder {root} (--from) cannot be read: {e.getCondition() or type(e).__name__}") from e
-    found: dict[str, set[Files]] = {}
+    found: dict[str, dict[tuple[str, str], list[str]]] = {}
     for path in paths:
         inner = _below(path, root)
         extension = next((x for x in FORMATS[::-1] if inner.endswith(x)), None)
@@ -170,8 +222,9 @@ def _listing(spark: SparkSession, root: str) -> dict[str, set[Files]]:
             continue
         first, _, rest = inner.partition("/")
         table = re.sub(r"\.(parquet|csv)$", "", first) if rest else first.removesuffix(extension)
-        found.setdefault(table, set()).add(Files(extension, f"{root}/{first}" if rest else path))
-    return found
+        place = f"{root}/{first}" if rest else path
+        found.setdefault(table, {}).setdefault((extension, place), []).append(path)
+    return {table: [Files(*of, tuple(parts)) for of, parts in places.items()] for table, places in found.items()}
 
 
 def _below(path: str, root: str) -> str:
@@ -180,7 +233,24 @@ def _below(path: str, root: str) -> str:
     return ("/" + re.sub(r"^\w[\w+.-]*:/*", "", path)).partition(bare)[2]
 
 
-def _in_utc(frame: DataFrame, columns: dict[str, str]) -> DataFrame:
+def _read_parquet(spark: SparkSession, table: str, files: Files, columns: Mapping[str, str]) -> DataFrame:
+    """Parquet keeps its types; columns that folders name have the declared ones, else those that Spark sees in them."""
+    found = ParquetTable.look(table, files.path, files.parts, files.deep)
+    problems = found.problems()
+    if problems:
+        raise SourceDataError("\n  - ".join([f"files of {table} cannot be read:", *problems]))
+    types = {c: _type(spark, table, c, declared) for c, declared in columns.items()}
+    keys = [c for c in files.keys if c in types]
+    frame = found.frame(spark, types, keys)
+    said = found.said()
+    if said:
+        log.warning("columns_read_as", table=table, columns=said)
+    _check_values(table, frame, {c: types[c] for c in keys})
+    casts = {c: F.col(quote(c)).cast(types[c]).alias(c) for c in keys}
+    return _in_utc(frame.select(*(casts.get(c, F.col(quote(c))) for c in frame.columns)), columns)
+
+
+def _in_utc(frame: DataFrame, columns: Mapping[str, str]) -> DataFrame:
     """Timestamps without a zone become timestamps in UTC where the metadata declares ``timestamp``."""
     zoneless = {f.name for f in frame.schema.fields if isinstance(f.dataType, TimestampNTZType)}
     casts = {c for c in zoneless if columns.get(c) == "timestamp"}
@@ -189,16 +259,25 @@ def _in_utc(frame: DataFrame, columns: dict[str, str]) -> DataFrame:
     )
 
 
-def _read_csv(spark: SparkSession, path: str) -> DataFrame:
-    header = spark.read.options(**_CSV).option("inferSchema", "false").csv(path).columns
-    return spark.read.options(**_CSV).schema(_strings(header)).csv(path)
+def _read_csv(spark: SparkSession, table: str, files: Files) -> DataFrame:
+    """The fields as text; columns that folders name come last.
+
+    Spark is told the header: to infer it, it would take signs in a file's name for a pattern.
+    """
+    path, deep = without_globs(files.path), {"recursiveFileLookup": str(files.deep).lower()}
+    lines = spark.read.options(**deep).text(path).select("value").take(_HEADER_LINES)
+    header = next(csv.reader(f"{line['value']}\n".removeprefix("\ufeff") for line in lines), [])
+    _check_header(table, files.path, header)
+    schema = _strings([*header, *(key for key in files.keys if key not in header)])
+    return spark.read.options(**_CSV, **deep).schema(schema).csv(path)
 
 
-def _read_zip(spark: SparkSession, path: str) -> DataFrame:
+def _read_zip(spark: SparkSession, table: str, path: str) -> DataFrame:
     """A zipped CSV, unpacked on an executor: Spark itself cannot read it."""
-    archives = spark.read.format("binaryFile").load(path).select("content")
+    archives = spark.read.format("binaryFile").load(without_globs(path)).select("content")
     head = archives.mapInPandas(_unzip(None), "header array<string>").first()
     header = list(head["header"]) if head is not None else []
+    _check_header(table, path, header)
     return archives.mapInPandas(_unzip(header), _strings(header))
 
 
@@ -229,6 +308,27 @@ def _records(text: io.TextIOWrapper, header: list[str] | None) -> Iterator[pd.Da
         if any(len(record) != len(header) for record in records):
             raise ValueError(f"a record before line {reader.line_num + 1} has another number of fields than the header")
         yield pd.DataFrame(records, columns=pd.Index(header), dtype=object)
+
+
+def _check_header(table: str, path: str, header: Sequence[str]) -> None:
+    """Names that Spark would take for one.
+
+    Raises:
+        SourceDataError: with all of them.
+    """
+    if "" in header:
+        raise SourceDataError(
+            f"{table}: column {list(header).index('') + 1} of {path} has no name in the header; give it one"
+        )
+    names: dict[str, list[str]] = {}
+    for name in header:
+        names.setdefault(name.casefold(), []).append(name)
+    twice = [" and ".join(same) for same in names.values() if len(same) > 1]
+    if twice:
+        raise SourceDataError(
+            f"{table}: columns of {path} have one name but for its case ({', '.join(twice)}), which Spark and Delta do "
+            "not tell apart; rename one of each"
+        )
 
 
 def _strings(header: list[str]) -> StructType:

@@ -12,12 +12,15 @@ from pyarrow import fs
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructField, StructType
+from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructType
 
 from synthohive_spark.errors import SourceDataError, SynthoHiveError, WriteError, kinds
+from synthohive_spark.lake.design import DEFAULT, Design, design_of
 from synthohive_spark.lake.location import LOG, Address, TableRef, quote, text_literal
+from synthohive_spark.logs import get_logger
 from synthohive_spark.masking import masked
 
+log = get_logger(__name__)
 NEEDS_COLUMN_MAPPING = " ,;{}()\n\t="
 RECENT = 20  # commits among which a write's own is looked for; others are a table's upkeep
 FIRST_COMMIT = f"{0:020}.json"
@@ -73,15 +76,17 @@ class DeltaIO:
         schema: StructType | None = None,
         properties: Mapping[str, str] | None = None,
         user_metadata: str | None = None,
+        design: Design | None = None,
     ) -> tuple[int, int]:
         """Replace a table's rows in one transaction; create the table first where it is absent or of another schema.
 
         Args:
             frame: the rows, columns matched by name.
             place: the table.
-            schema: names, order, types, nullability and comments of the table; the frame's own if not given.
+            schema: the columns with nullability, comments and defaults; the frame's own if not given.
             properties: table properties.
             user_metadata: text kept in the Delta commit.
+            design: what else the table declares. A CHECK that Delta refuses is left out, and said.
 
         Returns:
             The version written and its number of rows.
@@ -89,18 +94,12 @@ class DeltaIO:
         Raises:
             WriteError: with the cause, if the table cannot be created or written.
         """
-        ref, wanted = _ref(place), schema or frame.schema
+        ref, design = _ref(place), design or Design()
         with _failing_as(f"{ref.sql} could not be written"):
-            present, empty = self.version(ref), True
-            if present is None:
-                self.spark.sql(_ddl("CREATE TABLE", ref, wanted, properties or {}))
-                self._made.add(ref.sql)
-            elif not _same(self.spark.sql(f"SELECT * FROM {ref.sql}").schema, wanted):
-                self.spark.sql(_ddl("REPLACE TABLE", ref, wanted, properties or {}))
-            else:
-                empty = False
-                if properties:
-                    self.spark.sql(f"ALTER TABLE {ref.sql} SET TBLPROPERTIES ({_properties(properties)})")
+            present = self.version(ref)
+            empty = self._prepare(ref, schema or frame.schema, properties or {}, design, present)
+            if empty:
+                self._declare(ref, design.checks)
             writer = frame.writeTo(ref.sql)
             if user_metadata is not None:
                 writer = writer.option("userMetadata", user_metadata)
@@ -109,6 +108,8 @@ class DeltaIO:
             else:
                 writer.overwrite(F.lit(True))
             commits = self.spark.sql(f"DESCRIBE HISTORY {ref.sql} LIMIT {RECENT}").collect()
+            if not empty:  # of the old rows some may have broken them
+                self._declare(ref, design.checks)
         before = -1 if present is None else present
         wrote = [c for c in commits if c["operation"] == "WRITE" and c["version"] > before]
         if not wrote:  # Delta makes no commit where nothing replaces nothing
@@ -116,12 +117,41 @@ class DeltaIO:
         last = max(wrote, key=lambda c: int(c["version"]))
         return int(last["version"]), int(last["operationMetrics"].get("numOutputRows") or 0)
 
+    def _prepare(
+        self, ref: TableRef, schema: StructType, properties: Mapping[str, str], design: Design, present: int | None
+    ) -> bool:
+        """Make a table that takes the rows, if there is none. Returns whether it is empty."""
+        if present is None:
+            self.spark.sql(_ddl("CREATE TABLE", ref, schema, properties, design))
+            self._made.add(ref.sql)
+            return True
+        there = design_of(self.spark, ref) if design.carried else Design()
+        same = _same(self.spark.sql(f"SELECT * FROM {ref.sql}").schema, schema)
+        if not same or there.partitions != design.partitions:
+            self.spark.sql(_ddl("REPLACE TABLE", ref, schema, properties, design))
+            return True
+        if properties:
+            self.spark.sql(f"ALTER TABLE {ref.sql} SET TBLPROPERTIES ({_properties(properties)})")
+        for name, sql in there.checks.items():
+            if design.checks.get(name, sql) != sql:
+                self.spark.sql(f"ALTER TABLE {ref.sql} DROP CONSTRAINT {quote(name)}")
+        return False
+
+    def _declare(self, ref: TableRef, checks: Mapping[str, str]) -> None:
+        """Declare CHECK constraints that the table has not yet."""
+        there = design_of(self.spark, ref).checks if checks else {}
+        for name in checks.keys() - there.keys():
+            try:
+                self.spark.sql(f"ALTER TABLE {ref.sql} ADD CONSTRAINT {quote(name)} CHECK ({checks[name]})")
+            except PySparkException as e:
+                log.warning("check_not_carried", place=ref.sql, check=name, cause=e.getCondition())
+
     def create(self, place: TableRef | str, schema: StructType) -> None:
         """Create an empty table; one that exists is left as it is."""
         ref = _ref(place)
         with _failing_as(f"{ref.sql} could not be created"):
             if self.version(ref) is None:
-                self.spark.sql(_ddl("CREATE TABLE IF NOT EXISTS", ref, schema, {}))
+                self.spark.sql(_ddl("CREATE TABLE IF NOT EXISTS", ref, schema, {}, Design()))
 
     def append(self, frame: DataFrame, place: TableRef | str) -> None:
         """Add rows to a table that exists, in one transaction."""
@@ -211,6 +241,13 @@ def first_line(error: Exception) -> str:
     return (line if own else masked(line))[:500]
 
 
+def condition(error: Exception) -> str:
+    """The name of a Spark error's kind, which holds no value of the data."""
+    named = error.getCondition() if isinstance(error, PySparkException) else None
+    found = re.search(r"\[([A-Z][A-Z0-9_.]+)\]", str(error))
+    return named or (found[1] if found else type(error).__name__)
+
+
 def _ref(place: TableRef | str) -> TableRef:
     return place if isinstance(place, TableRef) else TableRef.parse(place)
 
@@ -221,21 +258,55 @@ def _properties(properties: Mapping[str, str]) -> str:
 
 def _same(actual: StructType, wanted: StructType) -> bool:
     def face(field: StructField) -> tuple[object, ...]:
-        return field.name, field.dataType, field.nullable, field.metadata.get("comment")
+        return field.name, field.dataType, field.nullable, field.metadata.get("comment"), field.metadata.get(DEFAULT)
 
     return [face(f) for f in actual.fields] == [face(f) for f in wanted.fields]
 
 
-def _ddl(verb: str, ref: TableRef, schema: StructType, properties: Mapping[str, str]) -> str:
-    columns = []
-    for f in schema.fields:
-        comment = f.metadata.get("comment")
-        raw_type = f.metadata.get("__CHAR_VARCHAR_TYPE_STRING", f.dataType.simpleString())
-        columns.append(
-            f"{quote(f.name)} {raw_type}{'' if f.nullable else ' NOT NULL'}"
-            + (f" COMMENT {text_literal(comment)}" if comment else "")
-        )
+def _ddl(verb: str, ref: TableRef, schema: StructType, properties: Mapping[str, str], design: Design) -> str:
+    columns = [_column(f, " ") for f in schema.fields]
     settings = {"delta.enableDeletionVectors": "false", **properties}
-    if any(ch in f.name for f in schema.fields for ch in NEEDS_COLUMN_MAPPING):
+    if any(ch in name for name in _names(schema) for ch in NEEDS_COLUMN_MAPPING):
         settings["delta.columnMapping.mode"] = "name"
-    return f"{verb} {ref.sql} ({', '.join(columns)}) USING DELTA TBLPROPERTIES ({_properties(settings)})"
+    if any(DEFAULT in f.metadata for f in schema.fields):
+        settings["delta.feature.allowColumnDefaults"] = "supported"
+    parted = f" PARTITIONED BY ({', '.join(map(quote, design.partitions))})" if design.partitions else ""
+    comment = f" COMMENT {text_literal(design.comment)}" if design.comment else ""
+    table = f"{verb} {ref.sql} ({', '.join(columns)}) USING DELTA{parted}{comment}"
+    return f"{table} TBLPROPERTIES ({_properties(settings)})"
+
+
+def _column(field: StructField, between: str, loose: bool = False) -> str:
+    """A column, or a field of a struct, as DDL; ``loose`` inside arrays and maps, where Delta has no NOT NULL."""
+    written = field.metadata.get("__CHAR_VARCHAR_TYPE_STRING", "struct")  # Spark has a text there, and keeps its length
+    kind = _type(field.dataType, loose) if "struct" in written else written
+    comment, default = field.metadata.get("comment"), field.metadata.get(DEFAULT)
+    return (
+        f"{quote(field.name)}{between}{kind}{'' if field.nullable or loose else ' NOT NULL'}"
+        + (f" DEFAULT {default}" if default else "")
+        + (f" COMMENT {text_literal(comment)}" if comment else "")
+    )
+
+
+def _type(kind: DataType, loose: bool) -> str:
+    """A type as DDL, with the names inside it quoted."""
+    if isinstance(kind, StructType):
+        return f"struct<{', '.join(_column(f, ': ', loose) for f in kind.fields)}>"
+    if isinstance(kind, ArrayType):
+        return f"array<{_type(kind.elementType, True)}>"
+    if isinstance(kind, MapType):
+        return f"map<{_type(kind.keyType, True)}, {_type(kind.valueType, True)}>"
+    return kind.simpleString()
+
+
+def _names(kind: DataType) -> Iterator[str]:
+    """Every name in a type, at any depth."""
+    if isinstance(kind, StructType):
+        for f in kind.fields:
+            yield f.name
+            yield from _names(f.dataType)
+    elif isinstance(kind, ArrayType):
+        yield from _names(kind.elementType)
+    elif isinstance(kind, MapType):
+        yield from _names(kind.keyType)
+        yield from _names(kind.valueType)

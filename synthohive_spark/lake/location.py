@@ -26,6 +26,11 @@ def text_literal(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
+def without_globs(path: str) -> str:
+    """A path as Spark's readers take it: they would expand what looks like a pattern."""
+    return re.sub(r"([\\*?\[\]{}])", r"\\\1", path)
+
+
 def name_problem(name: str) -> str | None:
     """Why a text cannot name one table of a place; None if it can. A name that is a path may lead out of the place."""
     if not name.strip():

@@ -7,15 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import reduce
 
+from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructField, StructType
 
 from synthohive_spark.errors import SourceDataError
+from synthohive_spark.lake.design import Design, design_of
 from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.lake.location import TableRef, quote
 from synthohive_spark.logs import get_logger
-from synthohive_spark.metadata import ForeignKey, Metadata
+from synthohive_spark.metadata import Constraint, ForeignKey, Metadata
 from synthohive_spark.parallel import side_by_side
 
 log = get_logger(__name__)
@@ -40,6 +42,7 @@ class SourceLake:
     declared: Metadata | None = None
     _whole: dict[str, DataFrame] = field(default_factory=dict, repr=False)  # Delta builds a snapshot for each read
     _raw: dict[str, DataFrame] = field(default_factory=dict, repr=False)
+    _designs: dict[str, Design] = field(default_factory=dict, repr=False)
     _counts: dict[str, int] = field(default_factory=dict, repr=False)
 
     def whole(self, table: str) -> DataFrame:
@@ -61,6 +64,22 @@ class SourceLake:
         """Columns of a table whose values are not read."""
         types = {f.name: f.dataType.simpleString() for f in self.whole(table).schema.fields}
         return self.metadata.tables[table].left_out(types)
+
+    def design(self, table: str) -> Design:
+        """What a table declares beside its columns, as far as columns that are left out have no part in it."""
+        if table not in self._designs:
+            found, raw = design_of(self.whole(table).sparkSession, self.refs[table]), self.raw(table)
+            lost = [name for name, sql in found.checks.items() if not _resolves(raw, sql)]
+            parted = {*found.partitions} <= {*self.copied_schema(table).fieldNames()}
+            left = [*(f"check {name}" for name in lost), *([] if parted else ["partitions"])]
+            kept = {
+                "checks": {name: sql for name, sql in found.checks.items() if name not in lost},
+                "partitions": found.partitions if parted else (),
+                "generated": {c: sql for c, sql in found.generated.items() if c in raw.columns and _resolves(raw, sql)},
+                "left": (*found.left, *left),
+            }
+            self._designs[table] = found.model_copy(update=kept)
+        return self._designs[table]
 
     def copied_schema(self, table: str) -> StructType:
         """The schema of the copy: the source's, without the columns that are left out and may not be null."""
@@ -117,6 +136,14 @@ class SourceLake:
         return frame
 
 
+def _resolves(frame: DataFrame, sql: str) -> bool:
+    """Whether an expression names columns of the frame alone; no row is read."""
+    try:
+        return bool(frame.select(F.expr(sql)).schema.fields)
+    except AnalysisException:
+        return False
+
+
 def _writable(field: StructField) -> bool:
     """Whether a column can be null on every row of the copy; Delta has no name for the type of nulls alone."""
     return field.nullable and field.dataType.simpleString() != "void"
@@ -168,7 +195,8 @@ def check_source(source: SourceLake) -> SourceLake:
     """Check keys and orphans of every table in Spark, and count rows.
 
     Returns:
-        The same source with ``rows`` filled in: what remains after orphans were treated.
+        The same source with ``rows`` filled in: what remains after orphans were treated. Its metadata has what the
+        tables themselves declare of their rows.
 
     Raises:
         SourceDataError: with every table that is empty, every primary key with nulls or repeated values, every
@@ -179,7 +207,22 @@ def check_source(source: SourceLake) -> SourceLake:
     rows = {table: count for table, (_, count) in checked.items()}
     if problems:
         raise SourceDataError("\n  - ".join([f"the source has {len(problems)} problem(s):", *problems]))
-    return replace(source, rows=rows)
+    return replace(source, rows=rows, metadata=_with_designs(source))
+
+
+def _with_designs(source: SourceLake) -> Metadata:
+    """The metadata with what tables themselves declare: a CHECK holds on every row, a generated column follows."""
+    tables = dict(source.metadata.tables)
+    for name, design in side_by_side(source.design, tables).items():
+        spec = tables[name]
+        checks = [Constraint(expression=f"({sql}) is true") for sql in design.checks.values()]
+        others = [law for law in spec.constraints if law.expression not in design.checks.values()]
+        generated = {c: sql for c, sql in design.generated.items() if c not in {*spec.key_columns, *spec.derived}}
+        derived = {**spec.derived, **generated}
+        tables[name] = spec.model_copy(update={"constraints": (*others, *checks), "derived": derived})
+        if design.left:
+            log.info("not_carried", table=name, what=list(design.left))
+    return Metadata(tables)
 
 
 def _check_table(source: SourceLake, table: str) -> tuple[list[str], int]:

@@ -320,7 +320,9 @@ class StagedOrchestrator:
         return sizes
 
     def _write(self, table: str, frame: DataFrame, target: Location) -> tuple[int, int]:
-        schema = StructType.fromJson(self._trained.plans[table].spark_schema)
+        plan = self._trained.plans[table]
+        schema = StructType.fromJson(plan.spark_schema)
+        declared = {"design": plan.design} if plan.design.carried else {}  # not every writer knows of it
         lineage = {f"synthohive.{k}": v for k, v in self._trained.lineage.items()}
         attempts = 1 + (self.write_retries if self.on_write_failure == "retry" else 0)
         for attempt in range(1, attempts + 1):
@@ -331,6 +333,7 @@ class StagedOrchestrator:
                     schema=schema,
                     properties=lineage,
                     user_metadata=json.dumps(self._trained.lineage, sort_keys=True),
+                    **declared,
                 )
             except Exception as e:
                 if (broken := violation(e)) is not None:  # drawing once more would give the same rows

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from synthohive_spark.lake.design import Design
 from synthohive_spark.metadata import CHAR_VARCHAR, TEXT, Constraint
 from synthohive_spark.randomness import Ints
 from synthohive_spark.relational.apart import Apart
@@ -315,7 +316,8 @@ class TablePlan(Strict):
         apart: {modelled number: how it is made unique}.
         near: {protected text: the context column that it equals on most rows}; the model draws on which, as
             ``same_name``.
-        bounds: the constraints that people declared.
+        bounds: the constraints that people declared, and the CHECKs of the source.
+        design: what the copy declares beside its columns.
         tiebreak: the modelled key column that is drawn again where a primary key would repeat.
     """
 
@@ -343,6 +345,7 @@ class TablePlan(Strict):
     near: dict[str, str] = {}
     bounds: tuple[Constraint, ...] = ()
     reference: bool = False
+    design: Design = Design()
 
     def named(self, *roles: Role) -> list[str]:
         """Columns of these roles, in the table's order."""

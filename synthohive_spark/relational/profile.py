@@ -101,6 +101,7 @@ class _Profiler:
             tiebreak=keys.tiebreak,
             bounds=spec.constraints,
             reference=spec.reference,
+            design=self.source.design(self.name),
         )
         return self._with_values(plan, frame, types, roles)
 

@@ -79,6 +79,21 @@ def test_every_type_survives(spark: SparkSession, io: DeltaIO, tmp_path: Path) -
 
 
 @pytest.mark.spark
+def test_names_inside_types_are_quoted(spark: SparkSession, io: DeltaIO, tmp_path: Path) -> None:
+    ddl = (
+        "id bigint, s struct<`x y`: int, `p.q`: array<struct<`it``s, odd`: string COMMENT 'it''s'>>, "
+        "`select`: date NOT NULL>, m map<string, struct<`a b`: int>>, short varchar(3)"
+    )
+    spark.sql(
+        f"CREATE TABLE delta.`{tmp_path}/of` ({ddl}) USING DELTA TBLPROPERTIES ('delta.columnMapping.mode'='name')"
+    )
+    frame = io.read_dataset(str(tmp_path / "of"))
+    assert frame.schema["s"].dataType.fieldNames() == ["x y", "p.q", "select"]
+    io.write_dataset(frame, str(tmp_path / "t"))
+    assert io.read_dataset(str(tmp_path / "t")).schema == frame.schema
+
+
+@pytest.mark.spark
 def test_each_write_replaces_the_rows_in_one_commit(spark: SparkSession, io: DeltaIO, tmp_path: Path) -> None:
     place = str(tmp_path / "t")
     assert io.write_dataset(spark.range(10).repartition(3), place) == (1, 10)

@@ -1,0 +1,120 @@
+"""What a source table declares beside its columns holds on the copy, and is declared there, or is said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from delta.tables import DeltaTable, IdentityGenerator
+from pyspark.sql import SparkSession
+
+from synthohive_spark import cli
+from synthohive_spark.lake.design import Design, design_of
+from synthohive_spark.lake.io import DeltaIO
+from synthohive_spark.lake.location import TableRef
+from tests.lakes import config_file, content, run_job
+
+pytestmark = pytest.mark.spark
+ROWS = 300
+TABLES = {"t": {"primary_key": "id", "exclude": ["tags"]}, "g": {"primary_key": "key"}}
+GATE = {"fail_under": 0}
+
+
+@pytest.fixture(scope="module")
+def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A source of two tables that declare all that Delta knows, and a run over it. A third of independent pairs break
+    the CHECK."""
+    folder = tmp_path_factory.mktemp("declared")
+    t = f"delta.`{folder}/source/t`"
+    spark.sql(
+        f"CREATE TABLE {t} (id bigint NOT NULL COMMENT 'the key', lo int, hi int DEFAULT 7, day date, tags array<int>) "
+        "USING DELTA PARTITIONED BY (day) COMMENT 'it''s' "
+        "TBLPROPERTIES ('delta.feature.allowColumnDefaults' = 'supported')"
+    )
+    spark.sql(
+        f"INSERT INTO {t} SELECT id, int(id * 7 % 50), int(id * 7 % 50 + id * 13 % 40), "
+        f"date_add(date'2024-01-01', int(id % 3)), array(1) FROM range({ROWS})"
+    )
+    for name, sql in {"`lo hi`": "lo <= hi", "of_key": "`id` >= 0", "tagged": "size(tags) > 0"}.items():
+        spark.sql(f"ALTER TABLE {t} ADD CONSTRAINT {name} CHECK ({sql})")
+    made = DeltaTable.create(spark).location(str(folder / "source" / "g")).property("team", "ours")
+    made = made.addColumn("key", "BIGINT", nullable=False).addColumn("at", "TIMESTAMP")
+    made = made.addColumn("n", "BIGINT", generatedAlwaysAs=IdentityGenerator())
+    made.addColumn("day", "DATE", generatedAlwaysAs="CAST(at AS DATE)", comment="of at").execute()
+    spark.sql(
+        f"INSERT INTO delta.`{folder}/source/g` (key, at) "
+        f"SELECT id, timestamp'2024-01-01 00:00:00' + make_interval(0, 0, 0, 0, 7 * id) FROM range({ROWS})"
+    )
+    done = run_job(cli.pipeline, "--config", config_file(folder, TABLES, evaluate=GATE))
+    assert (done.code, done.line["tables"]) == (0, {"t": ROWS, "g": ROWS}), done.err
+    (folder / "done.json").write_text(json.dumps({"report": done.line["report"], "said": done.events("not_carried")}))
+    return folder
+
+
+def design(spark: SparkSession, folder: Path, table: str) -> Design:
+    return design_of(spark, TableRef.parse(str(folder / table)))
+
+
+def rows(spark: SparkSession, folder: Path, table: str) -> Any:
+    return spark.read.format("delta").load(str(folder / table))
+
+
+def test_field_14_checks_hold_on_the_copy_and_are_carried(spark: SparkSession, lake: Path) -> None:
+    copy, real = rows(spark, lake / "target", "t"), rows(spark, lake / "source", "t")
+    pairs = real.select("lo").crossJoin(real.select("hi"))
+    assert pairs.where("lo > hi").count() > 0.2 * ROWS**2, "independent draws break the law"
+    assert copy.where("(lo <= hi) is true").count() == ROWS
+    assert design(spark, lake / "target", "t").checks == {"lo hi": "lo <= hi", "of_key": "`id` >= 0"}
+    assert "tagged" in design(spark, lake / "source", "t").checks, "of a column that is left out of the copy"
+    with pytest.raises(Exception, match="DELTA_VIOLATE_CONSTRAINT_WITH_VALUES"):
+        spark.sql(f"INSERT INTO delta.`{lake}/target/t` (id, lo, hi) VALUES (9999, 2, 1)")
+    report = json.loads(Path(json.loads((lake / "done.json").read_text())["report"]).with_suffix(".json").read_text())
+    (table,) = [t for t in report["tables"] if t["table"] == "t"]
+    assert "(lo <= hi) is true" in json.dumps(table["constraints"])
+
+
+def test_field_16_partitions_defaults_and_comments_are_carried_and_the_rest_is_said(
+    spark: SparkSession, lake: Path
+) -> None:
+    copy, real = rows(spark, lake / "target", "t"), rows(spark, lake / "source", "t")
+    made = design(spark, lake / "target", "t")
+    assert (made.partitions, made.comment) == (("day",), "it's")
+    assert copy.schema == real.schema, "names, order, types, nullability, comments, defaults"
+    assert copy.schema["hi"].metadata == {"CURRENT_DEFAULT": "7"}
+    assert sorted(p.name for p in (lake / "target" / "t").glob("day=*")) == [f"day=2024-01-0{i}" for i in (1, 2, 3)]
+    generated = rows(spark, lake / "target", "g")
+    assert generated.where("day <=> cast(at as date)").count() == ROWS
+    assert generated.select("day").distinct().count() > 50
+    said = json.loads((lake / "done.json").read_text())["said"]
+    assert {line["table"]: line["what"] for line in said} == {
+        "t": ["check tagged"],
+        "g": ["generated column day", "identity column n", "property team"],
+    }
+
+
+def test_a_second_run_writes_the_same_rows_into_the_same_table(spark: SparkSession, lake: Path) -> None:
+    before = {t: content(rows(spark, lake / "target", t)) for t in TABLES}
+    made = design(spark, lake / "target", "t")
+    assert run_job(cli.generate, "--config", config_file(lake, TABLES)).code == 0
+    assert {t: content(rows(spark, lake / "target", t)) for t in TABLES} == before
+    assert design(spark, lake / "target", "t") == made
+    history = spark.sql(f"DESCRIBE HISTORY delta.`{lake}/target/t`").collect()
+    assert "REPLACE TABLE" not in {line["operation"] for line in history}
+
+
+def test_an_older_table_takes_the_declarations_of_the_source(spark: SparkSession, tmp_path: Path) -> None:
+    """Its rows may break the CHECK, it has another one of that name, and it is not parted."""
+    io, place = DeltaIO(spark), str(tmp_path / "t")
+    old = spark.sql("SELECT id, int(5) AS lo, int(1) AS hi FROM range(3)")
+    io.write_dataset(old, place, design=Design(checks={"Law": "hi > 0", "own": "lo > 0"}))
+    new = spark.sql("SELECT id, int(1) AS lo, int(id) + 1 AS hi FROM range(4)").select("id", "lo", "hi")
+    assert io.write_dataset(new, place, design=Design(checks={"law": "lo <= hi"}))[1] == 4
+    assert design(spark, tmp_path, "t").checks == {"law": "lo <= hi", "own": "lo > 0"}
+    assert io.read_dataset(place).count() == 4
+    assert io.write_dataset(new, place, design=Design(checks={"law": "lo <= hi"}, partitions=("hi",)))[1] == 4
+    made = design(spark, tmp_path, "t")
+    assert (made.partitions, made.checks) == (("hi",), {"law": "lo <= hi"})
+    assert io.write_dataset(new, place)[1] == 4
+    assert design(spark, tmp_path, "t") == made, "a table that declares more is left as it is"
