@@ -18,6 +18,7 @@ from synthohive_spark.evaluation.scores import SkippedColumn
 from synthohive_spark.metadata import Table
 
 ORDERED = ("integer", "number", "date", "timestamp")
+FARTHEST = 1e100  # the squares of many such numbers have a finite sum
 CATEGORICAL = ("string", "boolean")
 
 
@@ -98,14 +99,14 @@ def plan(table: Table, frame: DataFrame, protected: Mapping[str, str] = MappingP
 
 
 def as_number(field: Field) -> Column:
-    """A column as double: a date in days, a timestamp in seconds since 1970, NaN as null."""
+    """A column as double: a date in days, a timestamp in seconds since 1970, NaN as null, infinity as far away."""
     column = quote(field.name)
     if field.kind == "date":
         return F.unix_date(column).cast("double")
     if field.kind == "timestamp":
         return F.unix_micros(column.cast("timestamp")).cast("double") / 1e6
     value = column.cast("double")
-    return F.when(~F.isnan(value), value)
+    return F.when(~F.isnan(value), F.greatest(F.least(value, F.lit(FARTHEST)), F.lit(-FARTHEST)))
 
 
 def as_text(field: Field) -> Column:
