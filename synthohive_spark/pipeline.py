@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-import os
-import resource
 import time
 import uuid
 from collections.abc import Mapping
@@ -21,12 +19,15 @@ from synthohive_spark.errors import ConfigError, QualityError, TrainingError
 from synthohive_spark.evaluation.compare import evaluate
 from synthohive_spark.evaluation.report import render
 from synthohive_spark.lake.content import content_hash
+from synthohive_spark.lake.held import Held
 from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.lake.places import check_apart, tables_of_run
 from synthohive_spark.lake.source import SourceLake, check_source, pin_source
 from synthohive_spark.lake.workspace import Workspace
 from synthohive_spark.logs import bind, get_logger
+from synthohive_spark.memory import peak_memory
 from synthohive_spark.models.base import resolve_model
+from synthohive_spark.parallel import side_by_side
 from synthohive_spark.relational.capacity import wanted_rows
 from synthohive_spark.relational.orchestrator import StagedOrchestrator, Trained
 from synthohive_spark.relational.plan import TablePlan
@@ -246,13 +247,16 @@ class Run:
         tables = self.config.metadata.tables
         target = self.config.target.location
         plans, _, metrics = self.workspace.models(training)
-        result = evaluate(
-            self.config.metadata,
-            {t: source.frame(t) for t in tables},
-            {t: self.io.read_dataset(target.table(t)) for t in tables},
-            plans,
-            self.config.privacy.min_subjects,
-        )
+        copies = side_by_side(lambda t: self.io.read_dataset(target.table(t)), tables)
+        made = side_by_side(lambda t: copies[t].count(), tables)
+        with source.held(), Held() as memory:
+            result = evaluate(
+                self.config.metadata,
+                {t: source.frame(t) for t in tables},
+                {t: memory.keep(f, made[t]) for t, f in copies.items()},
+                plans,
+                self.config.privacy.min_subjects,
+            )
         gate = self.config.evaluate.fail_under
         seconds = round(time.monotonic() - self.started, 1)
         about: dict[str, Any] = {
@@ -318,22 +322,3 @@ def run_evaluate(spark: SparkSession, config: Config, run: str | None = None) ->
     """Compare the target with the source that the newest fitting training (or that of ``run``) was made from."""
     new = Run(spark, config)
     return new.evaluate(new.newest_training(run))
-
-
-def peak_memory() -> dict[str, float]:
-    """Peak resident memory of the driver in MiB: its Python, and its JVM where /proc shows one."""
-    peaks = {"driver_python_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)}
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
-        except OSError:
-            continue  # the process has ended
-        family = {lines.get("Pid", "").strip(), lines.get("PPid", "").strip()}
-        if lines.get("Name", "").strip() == "java" and "VmHWM" in lines and family & _kin():
-            peaks["driver_jvm_mib"] = round(int(lines["VmHWM"].split()[0]) / 1024, 1)
-    return peaks
-
-
-def _kin() -> set[str]:
-    """Ids by which the driver's JVM is known: parent of this process (spark-submit), or its child."""
-    return {str(os.getpid()), str(os.getppid())}

@@ -21,6 +21,9 @@ from synthohive_spark.logs import get_logger
 
 log = get_logger(__name__)
 
+# A lake of few cells (rows by columns): to compile the code of each query takes longer than to run it uncompiled.
+SMALL_CELLS = 1_000_000
+SMALL = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
 # spark-submit's own process sets this one for the Python program that it starts.
 _SUBMITTED = "PYSPARK_GATEWAY_PORT"
 
@@ -65,7 +68,8 @@ def settings(spark: SparkSession, values: Mapping[str, str] | None = None) -> It
         try:
             spark.conf.set(key, value)
         except PySparkException as e:  # some managed platforms fix it
-            log.warning("setting_refused", setting=key, wanted=value, found=old, condition=e.getCondition())
+            say = log.warning if values is None else log.debug
+            say("setting_refused", setting=key, wanted=value, found=old, condition=e.getCondition())
         else:
             before[key] = old
     try:
@@ -76,6 +80,13 @@ def settings(spark: SparkSession, values: Mapping[str, str] | None = None) -> It
                 spark.conf.unset(key)
             else:
                 spark.conf.set(key, old)
+
+
+@contextmanager
+def sized(spark: SparkSession, cells: int) -> Iterator[SparkSession]:
+    """Settings for work on a lake of so many cells (rows by columns), for the length of a ``with`` block."""
+    with settings(spark, SMALL if cells <= SMALL_CELLS else {}):
+        yield spark
 
 
 def local_builder(app_name: str) -> SparkSession.Builder:

@@ -232,6 +232,7 @@ def train_tables(
         TrainingError: naming the table and the cause; the other tables that have begun are finished.
     """
     wanted = [t for t, p in plans.items() if learns(p) and (only is None or t in only)]
+    wanted.sort(key=lambda t: _cells(plans[t], settings.sample_rows), reverse=True)  # the longest first: none is last
 
     def train(table: str) -> None:
         log.info("training_task_submitted", table=table)
@@ -249,6 +250,11 @@ def train_tables(
 
     with tqdm(total=len(wanted), desc="training", unit="table", disable=None) as bar:
         side_by_side(train, wanted, settings.parallelism or SIDE_BY_SIDE, bar.update)
+
+
+def _cells(plan: TablePlan, sample_rows: int) -> int:
+    """Values that a table's training sees, its parents' among them."""
+    return min(plan.rows, sample_rows) * (len(plan.named("model")) + len(plan.shown))
 
 
 def _filled(data: pd.DataFrame, absent: Mapping[str, tuple[str, ...]], seed: int) -> pd.DataFrame:

@@ -14,14 +14,16 @@ from pyspark.sql.types import StructField, StructType
 
 from synthohive_spark.errors import SourceDataError
 from synthohive_spark.lake.design import Design, design_of
+from synthohive_spark.lake.held import Held
 from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.lake.location import TableRef, quote
 from synthohive_spark.logs import get_logger
 from synthohive_spark.metadata import Constraint, ForeignKey, Metadata
 from synthohive_spark.parallel import side_by_side
+from synthohive_spark.session import sized
 
 log = get_logger(__name__)
-HELD_CELLS = 500_000  # rows by columns, a few MB in memory; what a cluster cannot hold goes to its disks
+NULL, REPEATED, ORPHAN = "null", "repeated", "orphan"  # what may be wrong with a key
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,10 @@ class SourceLake:
         versions: the pinned Delta version of each table.
         rows: rows of each table after orphans were treated; filled in by ``check_source``.
         declared: what people said of the tables, where ``metadata`` leaves out keys that no row has.
+        _whole: tables as they lie in the lake: Delta builds a snapshot for each read.
+        _raw: these without the columns that are left out.
+        _counts: rows of these.
+        _frames: tables whose foreign keys resolve; a table without orphans is the one that lies in the lake.
     """
 
     io: DeltaIO
@@ -40,10 +46,11 @@ class SourceLake:
     versions: Mapping[str, int]
     rows: Mapping[str, int]
     declared: Metadata | None = None
-    _whole: dict[str, DataFrame] = field(default_factory=dict, repr=False)  # Delta builds a snapshot for each read
+    _whole: dict[str, DataFrame] = field(default_factory=dict, repr=False)
     _raw: dict[str, DataFrame] = field(default_factory=dict, repr=False)
     _designs: dict[str, Design] = field(default_factory=dict, repr=False)
     _counts: dict[str, int] = field(default_factory=dict, repr=False)
+    _frames: dict[str, DataFrame] = field(default_factory=dict, repr=False)
 
     def whole(self, table: str) -> DataFrame:
         """A table as it lies in the lake, at its pinned version."""
@@ -94,16 +101,18 @@ class SourceLake:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep small tables in memory for the block: each is asked many questions, and Delta lists files for each."""
+        """Keep small tables in memory for the block, with the settings for a lake of this size."""
         counts = side_by_side(self.count, self.metadata.tables)
-        small = [self.raw(t) for t, rows in counts.items() if rows * len(self.schema(t)) <= HELD_CELLS]
-        for frame in small:
-            frame.persist()
-        try:
+        cells = sum(rows * len(self.schema(table)) for table, rows in counts.items())
+        spark = self.raw(next(iter(counts))).sparkSession
+        with sized(spark, cells), Held() as memory:
+            for table, rows in counts.items():
+                memory.keep(self.raw(table), rows)
             yield
-        finally:
-            for frame in small:
-                frame.unpersist()
+
+    def resolves(self, table: str) -> None:
+        """Take note that a table has no orphans: no question about it need look for them again."""
+        self._frames[table] = self.raw(table)
 
     def schema(self, table: str) -> StructType:
         """The table's schema: names, types, nullability, comments."""
@@ -111,6 +120,11 @@ class SourceLake:
 
     def frame(self, table: str) -> DataFrame:
         """A table whose foreign keys all resolve: orphans are dropped or set to null as the metadata says."""
+        if table not in self._frames:
+            self._frames[table] = self._treated(table)
+        return self._frames[table]
+
+    def _treated(self, table: str) -> DataFrame:
         frame = self.raw(table)
         keys = (self.declared or self.metadata).tables[table].foreign_keys
         for fk in sorted(keys, key=lambda k: k.references == table):  # a table's own rows are known last
@@ -169,12 +183,12 @@ def pin_source(
         SourceDataError: tables are missing; all of them are named.
         SchemaValidationError: columns or types do not fit the metadata.
     """
-    newest = {t: io.version(refs[t]) for t in metadata.tables}
+    newest = side_by_side(lambda t: io.version(refs[t]), metadata.tables)
     missing = [f"{t} ({refs[t].sql})" for t, v in newest.items() if v is None]
     if missing:
         raise SourceDataError(f"not Delta tables: {', '.join(missing)}; ingest them (jobs/ingest.py) or correct source")
     if timestamp is not None:
-        newest = {t: io.version(refs[t], timestamp) for t in metadata.tables}
+        newest = side_by_side(lambda t: io.version(refs[t], timestamp), metadata.tables)
     pinned = {t: (versions or {}).get(t, v) for t, v in newest.items()}
     young = [t for t, v in pinned.items() if v is None]
     if young:
@@ -226,60 +240,87 @@ def _with_designs(source: SourceLake) -> Metadata:
 
 
 def _check_table(source: SourceLake, table: str) -> tuple[list[str], int]:
-    spec, raw = source.metadata.tables[table], source.raw(table)
+    spec = source.metadata.tables[table]
     total = source.count(table)
     if not total:
         return [f"{table}: the table is empty; a model needs rows (leave it out of the metadata, or fill it)"], 0
-    problems = []
-    if spec.primary_key:
-        problems += [f"{table}: primary key {problem}" for problem in _key_faults(raw, spec.primary_key)]
-    referenced = {
+    named = {
         fk.referenced_columns
         for other in source.metadata.tables.values()
         for fk in other.foreign_keys
         if fk.references == table and set(fk.referenced_columns) != set(spec.primary_key)
     }
-    for columns in sorted(referenced):
-        problems += [f"{table}: referenced columns {p}" for p in _key_faults(raw, columns)]
-    treated = False
-    for fk in spec.foreign_keys:
-        orphans = _orphans(raw, source.frame(fk.references), fk)
+    keys = [*([("primary key", spec.primary_key)] if spec.primary_key else [])]
+    keys += [("referenced columns", columns) for columns in sorted(named)]
+    faults = _faults(source, table, [columns for _, columns in keys])
+    problems = [
+        f"{table}: {what} {problem}"
+        for i, (what, columns) in enumerate(keys)
+        for problem in _key_problems(columns, faults.get((i, NULL), 0), faults.get((i, REPEATED), 0))
+    ]
+    remain = total
+    for i, fk in enumerate(spec.foreign_keys):
+        orphans = faults.get((i, ORPHAN), 0)
         if orphans and fk.orphans == "error":
             problems.append(
                 f"{table}({', '.join(fk.columns)}): {orphans} rows have no row in {fk.references}; "
                 "mend the source, or set orphans to 'drop' or 'null' in the metadata"
             )
         elif orphans:
-            treated = True
             log.info("orphans_treated", table=table, key=list(fk.columns), policy=fk.orphans, rows=orphans)
-    remain = source.frame(table).count() if treated or spec.foreign_keys else total
+    if not any(kind == ORPHAN for _, kind in faults):
+        source.resolves(table)
+    else:
+        remain = source.frame(table).count()
     if not remain:
         problems.append(f"{table}: no row is left once orphans are dropped; check its foreign keys")
     log.info("source_checked", table=table, rows=total, usable_rows=remain, version=source.versions[table])
     return problems, remain
 
 
-def _key_faults(frame: DataFrame, columns: tuple[str, ...]) -> list[str]:
-    """Nulls and repeated values of a key, in one pass."""
-    cols = [F.col(quote(c)) for c in columns]
-    null = reduce(lambda a, b: a | b, [c.isNull() for c in cols])
-    grouped = frame.groupBy(*cols).agg(F.count(F.lit(1)).alias("__n"), F.max(null.cast("int")).alias("__null"))
-    result = grouped.agg(
-        F.sum(F.when(F.col("__null") == 1, F.col("__n")).otherwise(0)).alias("nulls"),
-        F.sum(F.when(F.col("__null") == 0, F.col("__n") - 1).otherwise(0)).alias("repeated"),
-    ).first()
-    name, faults = ", ".join(columns), []
-    if result is not None and result["nulls"]:
-        faults.append(f"({name}) is null in {result['nulls']} rows; a key must be set on every row")
-    if result is not None and result["repeated"]:
-        faults.append(f"({name}) is not unique: {result['repeated']} rows repeat it; choose columns that are")
-    return faults
+def _faults(source: SourceLake, table: str, keys: list[tuple[str, ...]]) -> dict[tuple[int, str], int]:
+    """Rows that break each key of a table, in one query: most of what a query of a small table costs is fixed.
+
+    Args:
+        source: the source.
+        table: the table.
+        keys: columns that must be set and unique.
+
+    Returns:
+        {(position among ``keys``, NULL or REPEATED) or (position of a foreign key, ORPHAN): rows}, without zeros.
+    """
+    raw, found = source.raw(table), list[DataFrame]()
+    for i, columns in enumerate(keys):
+        cols = [F.col(quote(c)) for c in columns]
+        null = reduce(lambda a, b: a | b, [c.isNull() for c in cols])
+        grouped = raw.groupBy(*cols).agg(F.count(F.lit(1)).alias("__n")).where(null | (F.col("__n") > 1))
+        kind, rows = F.when(null, NULL).otherwise(REPEATED), F.when(null, F.col("__n")).otherwise(F.col("__n") - 1)
+        found.append(grouped.select(F.lit(i).alias("key"), kind.alias("kind"), rows.alias("rows")))
+    for i, fk in enumerate(source.metadata.tables[table].foreign_keys):
+        orphans = _orphans(raw, source.frame(fk.references), fk)
+        found.append(
+            orphans.select(F.lit(i).alias("key"), F.lit(ORPHAN).alias("kind"), F.lit(1).cast("long").alias("rows"))
+        )
+    if not found:
+        return {}
+    each = reduce(DataFrame.unionAll, found).groupBy("key", "kind").agg(F.sum("rows").alias("rows"))
+    return {(r["key"], r["kind"]): int(r["rows"]) for r in each.collect()}
 
 
-def _orphans(child: DataFrame, parent: DataFrame, fk: ForeignKey) -> int:
+def _key_problems(columns: tuple[str, ...], nulls: int, repeated: int) -> list[str]:
+    name, problems = ", ".join(columns), []
+    if nulls:
+        problems.append(f"({name}) is null in {nulls} rows; a key must be set on every row")
+    if repeated:
+        problems.append(f"({name}) is not unique: {repeated} rows repeat it; choose columns that are")
+    return problems
+
+
+def _orphans(child: DataFrame, parent: DataFrame, fk: ForeignKey) -> DataFrame:
+    """Rows whose key is set and that no parent has."""
     keys = _parent_keys(parent, fk)
     set_rows = child.where(~_any_null(fk))
-    return set_rows.join(keys, [F.col(quote(c)) == F.col(k) for c, k in _pairs(fk)], "leftanti").count()
+    return set_rows.join(keys, [F.col(quote(c)) == F.col(k) for c, k in _pairs(fk)], "leftanti")
 
 
 def _parent_keys(parent: DataFrame, fk: ForeignKey) -> DataFrame:

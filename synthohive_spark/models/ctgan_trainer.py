@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from synthohive_spark.errors import TrainingError
 from synthohive_spark.models.association import Association
-from synthohive_spark.models.budget import affordable_batch, planned_steps, safety_stop, step_seconds
+from synthohive_spark.models.budget import affordable_batch, planned_steps, safety_stop, step_seconds, table_batch
 from synthohive_spark.models.calibration import RANK_KNOTS, logit_bias, rank_knots
 from synthohive_spark.models.context_sampler import ContextSampler
 from synthohive_spark.models.ctgan_conditions import Conditions, ConditionSampler, draw_conditions
@@ -82,6 +82,7 @@ class TrainSettings:
         critic = sum(a * b for a, b in pairwise(critic_sizes)) // pac
         batch = min(options.batch_size, max(SMALLEST_BATCH, rows))
         if options.epochs is None and options.batch_size == CTGANOptions.batch_size:
+            batch = table_batch(rows, layout.width, batch)
             batch = affordable_batch(rows, batch, options.max_seconds, generator, critic)
         batch = max(2, batch // pac) * pac
         price = step_seconds(batch, generator, critic)

@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 
 from synthohive_spark.derive.choose import names_in
 from synthohive_spark.lake.location import quote
+from synthohive_spark.lake.quantiles import quantiles
 from synthohive_spark.metadata import INTEGRAL, TEXT, Table, decimal_form
 from synthohive_spark.privacy.coarse import coarse_days, coarse_numbers, coarse_times, few_rows
 from synthohive_spark.privacy.masks import Mask
@@ -60,7 +61,7 @@ def shape_plans(
         *(F.count(F.col(quote(c))).alias(f"set_{i}") for i, c in enumerate(looked)),
     ).first()
     assert counts is not None
-    shapes, alone = dict[str, ShapePlan](), dict[str, float]()
+    shapes, alone, key = dict[str, ShapePlan](), dict[str, float](), spec.primary_key or tuple(frame.columns)
     for i, c in enumerate(looked):
         known, many, personal = counts[f"set_{i}"], counts[f"d{i}"], c in spec.pii
         text = types[c].startswith(TEXT)
@@ -76,7 +77,7 @@ def shape_plans(
         if likely and most == 1:
             alone[c] = nulls
         elif personal or (rare and few > text_share * known):
-            shapes[c] = _shape(frame, c, types[c], counts["rows"], nulls, min_subjects, personal)
+            shapes[c] = _shape(frame, c, types[c], counts["rows"], nulls, min_subjects, personal, key)
     return shapes, alone
 
 
@@ -90,7 +91,14 @@ def _repeats(frame: DataFrame, column: str, min_subjects: int) -> tuple[int, int
 
 
 def _shape(
-    frame: DataFrame, column: str, spark_type: str, rows: int, nulls: float, min_subjects: int, personal: bool
+    frame: DataFrame,
+    column: str,
+    spark_type: str,
+    rows: int,
+    nulls: float,
+    min_subjects: int,
+    personal: bool,
+    key: Sequence[str],
 ) -> ShapePlan:
     known = round(rows * (1 - nulls))
     if spark_type.startswith(TEXT):
@@ -101,8 +109,7 @@ def _shape(
     if spark_type == "boolean" or number is None:
         return ShapePlan(null_share=nulls if spark_type == "boolean" else 1.0)
     few = known < few_rows(min_subjects)
-    ends = frame.agg(F.percentile_approx(number, [0.0, 1.0] if few else [0.05, 0.95], 1000).alias("q")).first()
-    low, high = ends["q"] if ends is not None and ends["q"] else (0, 0)
+    low, high = quantiles(frame, number, [0.0, 1.0] if few else [0.05, 0.95], key) or (0, 0)
     if few and spark_type != "binary":
         low, high = _coarse(spark_type)(low, high)
     return ShapePlan(null_share=nulls, low=float(low), high=float(high))

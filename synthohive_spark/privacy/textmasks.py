@@ -9,11 +9,13 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from synthohive_spark.lake.location import quote
+from synthohive_spark.lake.quantiles import exact
 from synthohive_spark.privacy.masks import Mask
 from synthohive_spark.privacy.textkinds import ANY, KINDS, TextKind, meets
 
 MASKS = 50
 COVER = 0.8  # masks must cover this share of the rows, else the strings count as free text
+LENGTHS = (0.1, 0.3, 0.5, 0.7, 0.9)  # quantiles of the lengths of free text that its copies have
 WORD = 6  # letters of a word of free text
 LETTERS = 1000  # letters of an alphabet of the source, the commonest ones
 OVERLAP = 200  # strings of another mask that are looked at for some of a kind
@@ -131,12 +133,16 @@ def _opaque(rest: DataFrame, share: float, min_subjects: int) -> tuple[Mask, ...
     """Strings of too many shapes: hashes, or free text of the same lengths, in the script of the source."""
     text = F.col("t")
     foreign = text.rlike(f"{CLASSES[CAPITAL]}|{CLASSES[LETTER]}")
-    row = rest.agg(
-        F.percentile_approx(F.length(text), [0.1, 0.3, 0.5, 0.7, 0.9], 1000).alias("lengths"),
-        F.avg(foreign.cast("double")).alias("foreign"),
-        *(F.avg(text.rlike(pattern).cast("double")).alias(name) for name, pattern in OPAQUE.items()),
-    ).first()
-    if row is None or row["lengths"] is None:
+    row = (
+        rest.withColumn("length", F.length(text))
+        .agg(
+            exact("length", LENGTHS).alias("lengths"),
+            F.avg(foreign.cast("double")).alias("foreign"),
+            *(F.avg(text.rlike(pattern).cast("double")).alias(name) for name, pattern in OPAQUE.items()),
+        )
+        .first()
+    )
+    if row is None or row["lengths"][0] is None:
         return (Mask(tokens=("lower",) * WORD, share=share),) if share > 0 else ()
     alphabet = next((name for name in OPAQUE if row[name] == 1.0), None)
     own = _alphabets(rest, {CAPITAL, LETTER}, min_subjects) if row["foreign"] > 0.5 else {}

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from synthohive_spark.lake.location import quote
 from synthohive_spark.relational.laws import key_set
-from synthohive_spark.relational.linkage import Leaves
+from synthohive_spark.relational.linkage import LEAF_PARENTS, Leaves
 from synthohive_spark.relational.values import as_model, from_arrow
 from synthohive_spark.worker import forget_archives
 
@@ -67,6 +67,8 @@ def conditional_law(
         rows: parents in all.
         learner: which attributes, and what the task runs.
     """
+    if rows < 2 * LEAF_PARENTS:  # too few to learn from, so no task need see them
+        return None
     keys = [F.col(quote(c)) for c in referenced]
     place = F.xxhash64(F.lit("linkage"), *keys)
     kinds = learner.attributes

@@ -20,7 +20,15 @@ from synthohive_spark.relational.conditional import Learner, conditional_law
 from synthohive_spark.relational.groups import group_text
 from synthohive_spark.relational.keyprofile import grid_column, key_format, sequence, widest
 from synthohive_spark.relational.keys import KeyDesign, design, foreseen
-from synthohive_spark.relational.laws import bucket_sizes, children_law, fan_out, forest, key_set, null_patterns
+from synthohive_spark.relational.laws import (
+    bucket_sizes,
+    children_counts,
+    children_law,
+    fan_out,
+    forest,
+    key_set,
+    null_patterns,
+)
 from synthohive_spark.relational.linkage import Leaves, LinkageModel, Method
 from synthohive_spark.relational.plan import (
     Beside,
@@ -96,7 +104,8 @@ class KeyPlanner:
         for i, role in found.roles.items():
             if role == "self" and i not in forests and i not in found.beside:
                 found.roles[i], found.turns[i] = "late", 0  # rows that refer to each other in a ring
-        keys = [self._key(found, i, fk) for i, fk in enumerate(self.spec.foreign_keys)]
+        counts = children_counts(self.frame, [fk.columns for fk in self.spec.foreign_keys])
+        keys = [self._key(found, i, fk, counts[i]) for i, fk in enumerate(self.spec.foreign_keys)]
         keys, patterns, free = self._with_nulls(keys)
         positions, roles = position_keys(self.source, self.name, self.min_subjects), dict[str, Role]()
         roles.update({c: "foreign" for fk in keys for c in fk.columns})
@@ -137,7 +146,7 @@ class KeyPlanner:
             elif agreed:
                 found.roles[i], found.anchors[i], found.ties[i] = "bound", found.driving, agreed
 
-    def _key(self, found: KeyDesign, i: int, fk: ForeignKey) -> ForeignKeyPlan:
+    def _key(self, found: KeyDesign, i: int, fk: ForeignKey, counts: Mapping[int, int]) -> ForeignKeyPlan:
         """One foreign key with its laws; what depends on nulls is filled in later."""
         role, parents = found.roles[i], self.source.rows[fk.references]
         if role == "driving":
@@ -145,7 +154,7 @@ class KeyPlanner:
         if i in found.part_of:
             part = [F.col(quote(_up(fk)[c])) for c in found.part_of[i]]
             parents = self.source.frame(fk.references).select(*part).distinct().count()
-        law, children = children_law(self.frame, fk.columns, parents, self.method)
+        law, children = children_law(counts, parents, self.method)
         if self.method == "conditional" and role in ("driving", "drawn") and i not in found.part_of:
             law.leaves = self._leaves(i, fk, parents)
         bucket = found.buckets.get(i)

@@ -11,6 +11,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from synthohive_spark.lake.location import quote
+from synthohive_spark.lake.quantiles import exact, quantiles
 from synthohive_spark.lake.source import SourceLake
 from synthohive_spark.metadata import CHAR_VARCHAR, INTEGRAL, decimal_form
 from synthohive_spark.privacy.coarse import Ends, coarse_days, coarse_numbers, coarse_times
@@ -27,6 +28,7 @@ EXACT_FLOATS = {"float": 2**24, "double": 2**53}  # below them every whole numbe
 NARROW = ("char(", "varchar(")
 CONSECUTIVE = 0.8  # share of a family's gaps, and of its span, that the commonest gap must make up for a sequence
 CALENDAR, RUNS = 200_000, 10_000  # steps that a calendar has at most, and runs of them
+TWENTIETHS = [i / 20 for i in range(21)]  # of the families, by the first step of each
 GAPS, KNOWN = 0.9, 0.95  # share of its span that a calendar has at most, share of the rows that lie on it at least
 
 
@@ -154,8 +156,8 @@ def byte_masks(frame: DataFrame, column: str, rows: int, min_subjects: int) -> t
     kept = counts.where(F.col("n") >= min_subjects).orderBy(F.desc("n"), "bytes").limit(MASKS).collect()
     if kept:
         return tuple(Mask(tokens=("byte",) * r["bytes"], share=r["n"] / max(rows, 1)) for r in kept)
-    middle = frame.agg(F.percentile_approx(length, 0.5, 1000).alias("bytes")).first()
-    size = middle["bytes"] if middle is not None and middle["bytes"] is not None else 1
+    middle = frame.select(length.alias("bytes")).agg(exact("bytes", [0.5]).alias("q")).first()
+    size = (middle["q"][0] if middle is not None else None) or 1
     return (Mask(tokens=("byte",) * size, share=1.0),)
 
 
@@ -227,13 +229,12 @@ def sequence(
     else:
         placed = slim.withColumn("v", F.expr(f"v div {step}"))
     firsts = placed.groupBy(*names).agg(F.min("v").alias("first"))
-    quantiles = firsts.agg(F.percentile_approx("first", [i / 20 for i in range(21)], 1000).alias("q")).first()
     return SequencePlan(
         column=column,
         format=_stepped(spark_type, low, step * unit),
         size=size,
         consecutive=consecutive,
-        starts=tuple(sorted(set(quantiles["q"]))) if quantiles and quantiles["q"] else (0,),
+        starts=tuple(sorted({int(v) for v in quantiles(firsts, F.col("first"), TWENTIETHS, names)} or {0})),
         calendar=calendar,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame, Window
@@ -23,18 +23,38 @@ def key_set(columns: tuple[str, ...]) -> Column:
     return reduce(lambda a, b: a & b, [F.col(quote(c)).isNotNull() for c in columns])
 
 
-def children_law(frame: DataFrame, columns: tuple[str, ...], parents: int, method: Method) -> tuple[LinkageModel, int]:
+def children_counts(frame: DataFrame, keys: Sequence[tuple[str, ...]]) -> list[dict[int, int]]:
+    """How many parents have how many children, for each foreign key of a table: {children: parents}, one query for all.
+
+    Parents without children are not among them.
+    """
+    if not keys:
+        return []
+    each = [
+        frame.where(key_set(columns)).groupBy(*(F.col(quote(c)) for c in columns)).agg(F.count("*").alias("n"))
+        for columns in keys
+    ]
+    families = reduce(DataFrame.unionAll, [f.select(F.lit(i).alias("key"), "n") for i, f in enumerate(each)])
+    histogram = families.groupBy("key", "n").agg(F.count("*").alias("parents"))
+    found: list[dict[int, int]] = [{} for _ in keys]
+    for r in histogram.orderBy("key", "n").limit(LAW_STEPS * 50 * len(keys)).collect():
+        found[r["key"]][int(r["n"])] = int(r["parents"])
+    return found
+
+
+def children_law(counts: Mapping[int, int], parents: int, method: Method) -> tuple[LinkageModel, int]:
     """The law of children per parent, zero included, and the number of rows with a parent.
 
     A conditional law begins as the empirical one; what attributes say is learnt beside it.
+
+    Args:
+        counts: {children: parents}, of parents with children.
+        parents: parents in all.
+        method: of the law.
     """
-    families = frame.where(key_set(columns)).groupBy(*(F.col(quote(c)) for c in columns)).agg(F.count("*").alias("n"))
-    histogram = families.groupBy("n").agg(F.count("*").alias("parents")).orderBy("n").limit(LAW_STEPS * 50).collect()
-    law = {int(r["n"]): int(r["parents"]) for r in histogram}
-    children = sum(v * n for v, n in law.items())
-    law[0] = max(0, parents - sum(law.values()))
+    law = {**counts, 0: max(0, parents - sum(counts.values()))}
     fitted = LinkageModel("empirical" if method == "conditional" else method).fit(_thinned(law))
-    return fitted, children
+    return fitted, sum(v * n for v, n in counts.items())
 
 
 def _thinned(law: dict[int, int]) -> dict[int, int]:
@@ -163,7 +183,7 @@ def forest(frame: DataFrame, fk: ForeignKey, position: int) -> Forest | None:
     while sum(levels) < roots["rows"] and len(levels) < LEVELS:
         parents = level.select(F.col("id").alias("parent"))
         lower = below.join(parents, F.col("up") == F.col("parent"), "inner").select("id", "up")
-        law, children = children_law(lower, ("up",), levels[-1], "empirical")
+        law, children = children_law(children_counts(lower, [("up",)])[0], levels[-1], "empirical")
         if not children:
             break
         laws.append(law.to_dict())

@@ -37,6 +37,7 @@ LABEL = "~"  # the name under which context holds the cluster of a parent
 NULL_ROWS = 20  # rows in a group at least, of those that tell which keys a row has
 DRIVERS, DRIVER_ROWS = 256, 8  # driving parents that are clustered: so many at most, with so many rows on average
 CLUSTER_ROWS = 100  # rows of a cluster on average, at least, from which on the model of the rows sees it
+PARENTS_AT_ONCE = 16_384  # whom the rows of drivers refer to: so many columns of a matrix, 32 MB at most
 AXES = 16  # dimensions in which they are clustered
 
 
@@ -444,10 +445,15 @@ def _learn_drivers(
 
 def _affinity(row: Ints, parent: Ints, drivers: int) -> Floats:
     """Bhattacharyya's coefficients of whom the rows of each driving parent refer to, shape (drivers, drivers)."""
-    met = np.zeros((drivers, int(parent.max(initial=0)) + 1))
-    np.add.at(met, (row, parent), 1.0)
-    shape = np.sqrt(met / np.maximum(met.sum(axis=1, keepdims=True), 1.0))
-    return np.asarray(shape @ shape.T)
+    rows, last = np.bincount(row, minlength=drivers), int(parent.max(initial=0)) + 1
+    alike = np.zeros((drivers, drivers))
+    for first in range(0, last, PARENTS_AT_ONCE):
+        here = (parent >= first) & (parent < first + PARENTS_AT_ONCE)
+        met = np.zeros((drivers, min(PARENTS_AT_ONCE, last - first)))
+        np.add.at(met, (row[here], parent[here] - first), 1.0)
+        shape = np.sqrt(met / np.maximum(rows, 1)[:, None])
+        alike += shape @ shape.T
+    return alike
 
 
 def _learn_one(

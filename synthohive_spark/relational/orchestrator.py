@@ -20,6 +20,7 @@ from synthohive_spark.errors import (
     TrainingError,
     WriteError,
 )
+from synthohive_spark.lake.held import Held
 from synthohive_spark.lake.io import DeltaIO, first_line
 from synthohive_spark.lake.location import Location, TableRef
 from synthohive_spark.lake.places import check_apart
@@ -39,7 +40,7 @@ from synthohive_spark.relational.profile import plan_tables
 from synthohive_spark.relational.redraw import violation
 from synthohive_spark.relational.skeleton import Skeleton, planned_sizes
 from synthohive_spark.relational.stage import completed, stage_frame
-from synthohive_spark.session import get_session
+from synthohive_spark.session import get_session, sized
 from synthohive_spark.training import TrainSettings, train_tables
 
 log = get_logger(__name__)
@@ -279,10 +280,12 @@ class StagedOrchestrator:
         before = self._versions(target) if self.on_write_failure == "cleanup" else {}
         touched: list[str] = []
 
+        memory = Held()  # the stages below a small table ask it many questions
+
         @functools.cache  # a table that is written is not written again
         def read(table: str) -> DataFrame:
             frame: DataFrame = self.io.read_dataset(target.table(table))
-            return frame
+            return memory.keep(frame, sizes[table])
 
         def make(table: str) -> None:
             with bound(table=table):
@@ -295,7 +298,7 @@ class StagedOrchestrator:
                         )
                     version, rows = self._write(table, self._frame(skeleton), target)
                     sizes[table] = rows
-                    self._judge(table, target, version, skeleton, [*sizes])
+                    self._judge(target, version, skeleton, [*sizes], read)
                 except SynthoHiveError:
                     raise
                 except Exception as e:
@@ -306,7 +309,10 @@ class StagedOrchestrator:
                     log.warning("rows_left_out", rows=rows, wanted=skeleton.total, why=PAIRED)
                 log.debug("table_released_from_memory")
 
-        with tqdm(total=len(self.metadata.tables) - len(sizes), desc="generating", unit="table", disable=None) as bar:
+        planned = planned_sizes(self._trained.plans, wanted)
+        cells = sum(rows * len(self._trained.plans[table].columns) for table, rows in planned.items())
+        bar = tqdm(total=len(planned) - len(sizes), desc="generating", unit="table", disable=None)
+        with bar, memory, sized(self.spark, cells):
             for stage in stages(self._trained.plans):
                 log.info("stage_start", tables=stage)
                 waiting = [t for t in stage if t not in sizes]
@@ -345,24 +351,19 @@ class StagedOrchestrator:
                 return result if result is not None else (0, self.io.read_dataset(target.table(table)).count())
         raise GenerationError(f"{table}: no attempt to write was made; set write_retries to 1 or more")
 
-    def _judge(self, table: str, target: Location, version: int, skeleton: Skeleton, there: Collection[str]) -> None:
+    def _judge(self, target: Location, version: int, skeleton: Skeleton, there: Collection[str], read: Reader) -> None:
         """Ask the oracle about a table that was written, and about keys of other tables that refer to it.
 
         Raises:
             GenerationError: a key is broken, or rows are missing; the table is as it was before the write.
         """
-
-        def read(name: str) -> DataFrame:
-            frame: DataFrame = self.io.read_dataset(target.table(name))
-            return frame
-
-        specs, found = self.metadata.tables, []
+        specs, table = self.metadata.tables, skeleton.plan.table
         if skeleton.plan.reference:
             return
-        found += oracle.broken(table, specs[table], read(table), skeleton.total)
+        found = oracle.broken(table, specs[table], read(table), skeleton.total)
         for name in there:  # late keys refer to tables that are made after them
             keys = [fk for fk in specs[name].foreign_keys if fk.references in there and table in (name, fk.references)]
-            found += oracle.orphans(name, keys, read(name), read)
+            found += oracle.orphans(name, keys, read(name), read) if keys else []
         if not found:
             return
         ref = target.table(table)

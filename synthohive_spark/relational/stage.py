@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from synthohive_spark.models.base import ConditionalGenerativeModel
 from synthohive_spark.relational.plan import TablePlan
 from synthohive_spark.relational.redraw import derived, lawful, traces
 from synthohive_spark.relational.skeleton import Skeleton
-from synthohive_spark.relational.slots import UNIT
+from synthohive_spark.relational.slots import FAMILY_SLICE, UNIT
 from synthohive_spark.relational.unit import UnitGenerator
 from synthohive_spark.relational.values import arrow_type, frame_from_arrow, to_arrow
 
@@ -35,7 +36,8 @@ def stage_frame(skeleton: Skeleton, model_cls: type[ConditionalGenerativeModel],
     units = skeleton.frame()
     wanted = f"{skeleton.spark.conf.get('spark.sql.shuffle.partitions')}"
     partitions = int(wanted) if wanted.isdigit() else SHUFFLE_PARTITIONS  # Databricks knows "auto"
-    gathered = units.repartition(partitions, *UNIT).sortWithinPartitions(*UNIT)
+    few = 1 + math.ceil(skeleton.total / FAMILY_SLICE)  # about as many units as there are; an idle task costs a start
+    gathered = units.repartition(min(partitions, few), *UNIT).sortWithinPartitions(*UNIT)
     generate = UnitGenerator(plan, skeleton.patterns, skeleton.sizes, skeleton.seed, model_cls, artifact)
     schema = StructType.fromJson(plan.spark_schema)
     made = {c.name for c in plan.columns if c.role != "derived"}

@@ -17,6 +17,7 @@ from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.lake.location import TableRef
 from synthohive_spark.lake.source import SourceLake, check_source, pin_source
 from synthohive_spark.metadata import Metadata
+from synthohive_spark.session import settings
 from tests.lakes import write_lake
 
 pytestmark = pytest.mark.spark
@@ -172,9 +173,22 @@ def test_small_tables_are_held_for_a_block(pin: Pin, monkeypatch: pytest.MonkeyP
         assert all(frame.storageLevel.useMemory for frame in small.values())
         assert check_source(source).rows == {"users": 3, "orders": 6}
     assert not any(frame.storageLevel.useMemory for frame in small.values())
-    monkeypatch.setattr("synthohive_spark.lake.source.HELD_CELLS", 0)
+    monkeypatch.setattr("synthohive_spark.lake.held.CELLS", 0)
     with source.held():
         assert not any(frame.storageLevel.useMemory for frame in small.values())
+
+
+def test_queries_of_a_small_lake_are_not_compiled(
+    pin: Pin, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = pin(metadata("null"), users=USERS, orders=ORDERS)
+    with settings(spark, {"spark.sql.codegen.wholeStage": "true"}):
+        with source.held():
+            assert spark.conf.get("spark.sql.codegen.wholeStage") == "false"
+        assert spark.conf.get("spark.sql.codegen.wholeStage") == "true"
+        monkeypatch.setattr("synthohive_spark.session.SMALL_CELLS", 0)
+        with source.held():
+            assert spark.conf.get("spark.sql.codegen.wholeStage") == "true"
 
 
 def test_types_are_checked_before_a_row_is_read(pin: Pin) -> None:

@@ -18,6 +18,7 @@ from synthohive_spark.models.budget import (
     planned_steps,
     safety_stop,
     step_seconds,
+    table_batch,
 )
 
 
@@ -54,6 +55,13 @@ def test_a_table_that_wants_fewer_steps_keeps_more_rows_in_each() -> None:
     assert large < small < 500
     wanted = planned_steps(3_000, small, None, None, 0.03)
     assert planned_steps(3_000, small, None, seconds, step_seconds(small, *sizes)) == wanted < ENOUGH_STEPS
+
+
+def test_small_tables_take_small_batches() -> None:
+    sizes = (10, 200, 800, 1_600, 2_000, 10**7)
+    assert [table_batch(rows, 10, 500) for rows in sizes] == [64, 64, 200, 400, 500, 500]
+    assert [table_batch(200, width, 500) for width in (32, 100, 400)] == [64, 200, 500]
+    assert table_batch(10**7, 10, 32) == 32
 
 
 def test_epochs_override() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synthohive_spark.relational import matching
 from synthohive_spark.relational.linkage import LinkageModel
 from synthohive_spark.relational.matching import RankedLabels
 
@@ -74,3 +75,12 @@ def test_no_stretch_holds_fewer_parents_than_may_be_learnt_from(
     assert (drawn == again.draw(NOBODY, place, parents)).all()
     some = place[::3]
     assert (law.draw(NOBODY, some, parents) == drawn[::3]).all()  # whoever else is asked for
+
+
+def test_whom_drivers_refer_to_is_compared_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    row, parent = rng.integers(0, 7, 4000), rng.integers(0, 300, 4000)
+    whole = matching._affinity(row, parent, 7)
+    assert np.allclose(np.diag(whole), 1.0)
+    monkeypatch.setattr(matching, "PARENTS_AT_ONCE", 64)
+    assert np.allclose(matching._affinity(row, parent, 7), whole)
