@@ -61,9 +61,9 @@ def test_parents_stand_in_earlier_stages_in_the_order_of_the_metadata() -> None:
 
 def test_a_cycle_of_keys_that_are_never_null_is_named() -> None:
     metadata = Metadata()
-    metadata.add_table("a", pk="id", fk={"x": "c.id"})
-    metadata.add_table("b", pk="id", fk={"x": "a.id"})
-    metadata.add_table("c", pk="id", fk={"x": "b.id"})
+    metadata.add_table("a", pk="x", fk={"x": "c.x"})  # nor can one be made before its parents
+    metadata.add_table("b", pk="x", fk={"x": "a.x"})
+    metadata.add_table("c", pk="x", fk={"x": "b.x"})
     with pytest.raises(SchemaValidationError, match="form a cycle") as raised:
         metadata.validate_schema()
     (problem,) = raised.value.problems

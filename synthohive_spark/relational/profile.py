@@ -236,9 +236,10 @@ def _context(
 ) -> tuple[ContextColumn, ...]:
     """What the ancestors are known by: the driving parent with its own context, and each dealt parent's row."""
     columns: list[ContextColumn] = []
-    for fk in fks:
-        if fk.role not in ("driving", "drawn", "bound"):
-            continue
+    for fk in sorted(fks, key=lambda k: k.role != "driving"):
+        known = [k.columns for k in fks if k.role == "driving" or (k.position < fk.position and k.role != "implied")]
+        if fk.role not in ("driving", "drawn", "bound") or (fk.role != "driving" and fk.columns in known):
+            continue  # of several tables that the same columns point to, rows see one
         parent, name = plans[fk.references], "+".join(fk.columns)
         wanted = spec.parent_context_cols if fk.role == "driving" else None
         columns += [

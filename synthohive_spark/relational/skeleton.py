@@ -63,6 +63,11 @@ class Skeleton:
             return min([self.wanted or 0, *self._rooms])
         return self._owned + self._without_parent(fk)
 
+    @property
+    def asked(self) -> int:
+        """Rows that the table would have if parents never ran out."""
+        return (self.wanted or 0) if self.plan.driving is None else self._with_all(self._uncut(self.plan.driving))
+
     @functools.cached_property
     def _owned(self) -> int:
         """Rows with a driving parent."""
@@ -109,9 +114,12 @@ class Skeleton:
 
     def _children(self, fk: ForeignKeyPlan) -> int:
         """Rows with a driving parent, before families are cut."""
+        return min([self._uncut(fk), *self._rooms, *([self._parents] if fk.once else [])])
+
+    def _uncut(self, fk: ForeignKeyPlan) -> int:
+        """Rows with a driving parent, however few other parents there are."""
         if self.wanted is not None:
-            asked = self.wanted - self._without_parent(fk)
-            return min([asked, *self._rooms, *([self._parents] if fk.once else [])])
+            return self.wanted - self._without_parent(fk)
         law = LinkageModel.from_dict(fk.law) if self._restricted else self._law
         if self._restricted:  # how many find somebody to agree with says nothing of how many rows there should be
             source = self.plans[fk.references].rows
@@ -119,7 +127,7 @@ class Skeleton:
         else:
             total = law.leaves.total(self._strata) if law.leaves is not None else law.total(self._parents)
         least = int(self._parents > 0 and law.mean > 0)  # a table with rows keeps one at any scale
-        return min([max(total, least), *self._rooms, *([self._parents] if fk.once else [])])
+        return max(total, least)
 
     def _without_parent(self, fk: ForeignKeyPlan) -> int:
         if self.wanted is not None:
@@ -195,18 +203,17 @@ class Skeleton:
     @property
     def blocks(self) -> int:
         """Blocks of families."""
-        by_rows = math.ceil(self._children_at_most / UNIT_ROWS)
-        return max(1, min(by_rows, self._parents // UNIT_FAMILIES))
-
-    @property
-    def _children_at_most(self) -> int:
-        """Rows before families are cut: where nothing is cut, the table's."""
         fk = self.plan.driving
         assert fk is not None
-        children = self._children(fk)
-        return children + (
-            round(self.wanted * fk.null_share) if self.wanted is not None else without_parent(fk, children)
-        )
+        by_rows = math.ceil(self._with_all(self._children(fk)) / UNIT_ROWS)
+        return max(1, min(by_rows, self._parents // UNIT_FAMILIES))
+
+    def _with_all(self, children: int) -> int:
+        """Rows with a driving parent and those without one."""
+        fk = self.plan.driving
+        assert fk is not None
+        asked = None if self.wanted is None else round(self.wanted * fk.null_share)
+        return children + (without_parent(fk, children) if asked is None else asked)
 
     def _parent_frame(self, fk: ForeignKeyPlan) -> DataFrame:
         """The driving parents that may have children.

@@ -35,7 +35,7 @@ CHILDREN = pd.DataFrame(
 )
 BROKEN = {
     "twice": (lambda f: f.unionByName(f.limit(3)), ["child(id): 3 rows repeat", "child(code): 3 rows repeat"]),
-    "orphans": (lambda f: f.withColumn("up", F.col("up") + 1000), ["child(up): 40 keys name no row of parent"]),
+    "orphans": (lambda f: f.withColumn("up", F.col("up") + 1000), ["child(up): 32 keys name no row of parent"]),
     "null": (lambda f: f.withColumn("id", F.when(F.col("id") > 3, F.col("id"))), ["the primary key is null in 4 rows"]),
     "lost": (lambda f: f.where("id >= 50"), ["child: 150 rows instead of 200"]),
 }
