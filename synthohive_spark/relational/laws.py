@@ -77,8 +77,8 @@ def null_patterns(
 ) -> tuple[tuple[NullPattern, ...], tuple[NullPattern, ...], tuple[str, ...]]:
     """Which dealt keys rows have together: on rows with a driving parent, and on rows without one.
 
-    A key is there where it gives the row a column that no key before it gives. One that is null in part is there for
-    its other columns (SQL checks no such key), and its null ones are named.
+    A key is there where it is set, or gives the row a column that no key before it gives: one that is null in part is
+    there for its other columns (SQL checks no such key), and its null ones are named.
 
     Args:
         frame: the table.
@@ -104,7 +104,7 @@ def null_patterns(
         owned = not null & set(driving)
         given, there = set(driving) if owned else set[str](), list[bool]()
         for columns in dealt:
-            there.append(bool(set(columns) - null - given))
+            there.append(bool(set(columns) - null - given) or not null & set(columns))
             given |= set(columns) if there[-1] else set()
         loose |= set() if owned else set(driving) - null - given
         key = (owned, tuple(there), tuple(sorted(null & given)))

@@ -186,7 +186,7 @@ class NullPattern(Strict):
     """Which of the dealt keys rows have together, and how often.
 
     Attributes:
-        set_keys: one flag per key of ``TablePlan.dealt``, in its order: whether it gives the row a column.
+        set_keys: one flag per key of ``TablePlan.dealt``, in its order: whether it is set, or gives the row a column.
         share: share of the source's rows with (or without) a driving parent.
         nulls: columns of these keys that are null all the same: parts of a key that is null in part.
     """
