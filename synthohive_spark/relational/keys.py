@@ -17,7 +17,7 @@ from synthohive_spark.relational.plan import KeyRole
 Tie = tuple[tuple[str, str], ...]
 """Pairs (column of one parent, column of another) that agree."""
 LONG_DIGITS = 18  # digits of a decimal that a long always holds
-NARROW = ("boolean", "tinyint", "byte")  # types that cannot number the rows of a table
+NARROW = {"boolean": 2, "tinyint": 256, "byte": 256}  # types that cannot number the rows of a table: their values
 
 
 @dataclass
@@ -92,6 +92,12 @@ def design(
             _tell_apart_by_values(found, key, free, spec, known)
         else:
             _tell_apart_by_parents(found, key, name, spec)
+    found.problems += [
+        f"{name}.{c}: {NARROW[known[c]]} values of type {known[c]} are to tell rows apart where the foreign keys of a "
+        "unique key agree, and none of these holds the driving key; leave the unique key out, or widen the column"
+        for c in found.numbered
+        if rows[name] > NARROW.get(known.get(c, ""), rows[name])
+    ]
     _order(found)
     _place_selves(found, name, tables)
     _check_foreseen(found, name, tables, rows)
