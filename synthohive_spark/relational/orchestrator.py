@@ -213,6 +213,10 @@ class StagedOrchestrator:
         """
         return wanted_rows(self._trained.plans, wanted)
 
+    def _stages(self) -> list[list[str]]:
+        """The tables of the metadata, in the order in which they are made."""
+        return stages({t: self._trained.plans[t] for t in self.metadata.tables})
+
     @property
     def _trained(self) -> Trained:
         if self.trained is None:
@@ -237,7 +241,7 @@ class StagedOrchestrator:
     def _in_memory(self, wanted: Mapping[str, int], seed: int) -> dict[str, DataFrame]:
         made: dict[str, DataFrame] = {}
         sizes: dict[str, int] = {}
-        for stage in stages(self._trained.plans):
+        for stage in self._stages():
             log.info("stage_start", tables=stage)
             for table in stage:
                 skeleton = self._skeleton(table, wanted, sizes, made.__getitem__, seed)
@@ -309,11 +313,11 @@ class StagedOrchestrator:
                     log.warning("rows_left_out", rows=rows, wanted=skeleton.asked, why=PAIRED)
                 log.debug("table_released_from_memory")
 
-        planned = planned_sizes(self._trained.plans, wanted)
+        planned = {t: n for t, n in planned_sizes(self._trained.plans, wanted).items() if t in self.metadata.tables}
         cells = sum(rows * len(self._trained.plans[table].columns) for table, rows in planned.items())
         bar = tqdm(total=len(planned) - len(sizes), desc="generating", unit="table", disable=None)
         with bar, memory, sized(self.spark, cells):
-            for stage in stages(self._trained.plans):
+            for stage in self._stages():
                 log.info("stage_start", tables=stage)
                 waiting = [t for t in stage if t not in sizes]
                 touched += waiting

@@ -271,7 +271,7 @@ def dealt_order(keys: Iterable[ForeignKeyPlan]) -> list[ForeignKeyPlan]:
 def stages(plans: Mapping[str, TablePlan]) -> list[list[str]]:
     """Tables in the order in which they are made: those of a stage need only tables of earlier ones."""
     needs = {
-        name: {fk.references for fk in plan.foreign_keys if fk.role not in ("late", "self")}
+        name: {fk.references for fk in plan.foreign_keys if fk.role not in ("late", "self")} & {*plans}
         for name, plan in plans.items()
     }
     sorter, order, names = TopologicalSorter(needs), list[list[str]](), list(plans)
