@@ -178,7 +178,10 @@ class ParentDealer:
 
     def _shares(self, index: int, fk: ForeignKeyPlan, unit: pd.DataFrame) -> pd.DataFrame:
         """The parents that the unit's rows may take: one row each, with ``copies`` slots."""
-        parents = unit[unit["kind"] == index + 1].sort_values("who", kind="stable").reset_index(drop=True)
+        own = unit[unit["kind"] == index + 1]
+        alone = fk.role != "bound" and (fk.bucket is None or fk.once)
+        order = ["who"] if alone else ["g", "rank", "at", "who"]  # whatever way the rows came
+        parents = own.sort_values(order, kind="stable").reset_index(drop=True)
         if fk.role != "late" and not parents["met"].all():
             raise GenerationError(f"{self.plan.table}({', '.join(fk.columns)}): a slot has no parent; this is a bug")
         if fk.target is not None:

@@ -32,13 +32,13 @@ from synthohive_spark.models.base import ConditionalGenerativeModel, check_model
 from synthohive_spark.models.ctgan import CTGAN
 from synthohive_spark.parallel import side_by_side
 from synthohive_spark.relational import oracle
-from synthohive_spark.relational.capacity import wanted_rows
+from synthohive_spark.relational.capacity import planned_sizes, wanted_rows
 from synthohive_spark.relational.context import Reader
 from synthohive_spark.relational.linkage import Method
 from synthohive_spark.relational.plan import TablePlan, stages
 from synthohive_spark.relational.profile import plan_tables
 from synthohive_spark.relational.redraw import violation
-from synthohive_spark.relational.skeleton import Skeleton, planned_sizes
+from synthohive_spark.relational.skeleton import Skeleton
 from synthohive_spark.relational.stage import completed, stage_frame
 from synthohive_spark.session import get_session, sized
 from synthohive_spark.training import TrainSettings, train_tables

@@ -14,12 +14,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from synthohive_spark.errors import ConfigError
 from synthohive_spark.lake.location import quote
+from synthohive_spark.relational.capacity import without_parent
 from synthohive_spark.relational.context import Reader, context_of, degree_of, parent_rows, with_ancestors
 from synthohive_spark.relational.counting import Counter, Patterns, running
 from synthohive_spark.relational.groups import group_text, one_each, pieces, running_within
@@ -374,56 +373,6 @@ class Skeleton:
             *([F.col("total").alias(degree)] if degree else []),
             *([F.xxhash64("s").alias("s"), F.col("before"), F.col("before_all")] if counted else []),
         )
-
-
-def without_parent(fk: ForeignKeyPlan, children: int) -> int:
-    """Rows of a table whose driving key is null, beside so many with a parent."""
-    share = fk.null_share
-    return round(children * share / (1 - share)) if 0 < share < 1 else 0
-
-
-def planned_sizes(plans: Mapping[str, TablePlan], wanted: Mapping[str, int]) -> dict[str, int]:
-    """Rows of every table before any is made: they follow from the driving keys alone.
-
-    Exact for ``keys.foreseen``; of other tables some families may be cut.
-
-    Raises:
-        ConfigError: a table would have more rows than one whose rows it may not share.
-    """
-    sizes: dict[str, int] = {}
-
-    def size(table: str) -> int:
-        if table not in sizes:
-            plan = plans[table]
-            rooms = [size(k.references) for k in plan.dealt if k.once and k.required and k.role == "drawn"]
-            fk = plan.driving
-            if fk is None or table in wanted:
-                sizes[table] = min([wanted.get(table, plan.rows), *rooms])
-            else:
-                room = min([size(k.references) for k in plan.dealt if k.required and k.bucket], default=0)
-                children = min([_cut_total(fk, size(fk.references), room), *rooms])
-                sizes[table] = children + without_parent(fk, children)
-        return sizes[table]
-
-    for table in plans:
-        size(table)
-    for table, plan in plans.items():
-        for fk in plan.dealt:
-            if fk.role == "late" and fk.once and fk.required and sizes[table] > sizes[fk.references]:
-                raise ConfigError(
-                    f"{table}({', '.join(fk.columns)}): {sizes[table]:,} rows need as many different rows of "
-                    f"{fk.references}, which will have {sizes[fk.references]:,}; correct generate.rows"
-                )
-    return sizes
-
-
-def _cut_total(fk: ForeignKeyPlan, parents: int, room: int) -> int:
-    """Children of all parents, at most ``room`` each; 0 for no such limit."""
-    law = LinkageModel.from_dict(fk.law)
-    if not room or int(law.values.max()) <= room:
-        return law.total(parents)
-    starts = range(0, parents, UNIT_ROWS)
-    return sum(int(np.minimum(law.at(np.arange(i, min(i + UNIT_ROWS, parents)), parents), room).sum()) for i in starts)
 
 
 def constants(**values: int) -> list[Column]:
