@@ -13,7 +13,10 @@ from pyspark.sql import functions as F
 
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.relational import skeleton
-from tests.lakes import children, fitted, key_faults, write_lake
+from synthohive_spark.relational.orchestrator import StagedOrchestrator
+from synthohive_spark.session import settings
+from tests.lakes import children, content, fitted, key_faults, write_lake
+from tests.shuffle import ColumnShuffle
 
 pytestmark = pytest.mark.spark
 RNG = np.random.default_rng(17)
@@ -157,6 +160,22 @@ def test_a_group_of_any_size_is_cut_into_units(made: dict[str, Any], monkeypatch
     counts = [r["rows"] for r in units.collect()]
     assert len(counts) > 3 * STORES
     assert sum(counts) == frames["sale"].count()
+
+
+def test_rows_do_not_hang_on_partitions_or_batches(made: dict[str, Any], spark: SparkSession, tmp_path: Path) -> None:
+    whole = made["made"]
+    names = ("item", "day", "sale", "p", "shop", "staff", "trio")
+    part = StagedOrchestrator(Metadata({t: whole.metadata.tables[t] for t in names}), spark, model_cls=ColumnShuffle)
+    part.trained = whole.trained
+    other = {
+        "spark.sql.shuffle.partitions": "7",
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "50",
+        "spark.sql.autoBroadcastJoinThreshold": "-1",
+    }
+    with settings(spark, other):
+        part.generate({}, str(tmp_path))
+        again = {t: content(whole.io.read_dataset(str(tmp_path / t))) for t in names}
+    assert again == {t: content(made["frames"][t]) for t in names}
 
 
 def test_field_02_a_key_that_is_never_set_loses_no_row(made: dict[str, Any]) -> None:
