@@ -106,7 +106,8 @@ def as_number(field: Field) -> Column:
     if field.kind == "timestamp":
         return F.unix_micros(column.cast("timestamp")).cast("double") / 1e6
     value = column.cast("double")
-    return F.when(~F.isnan(value), F.greatest(F.least(value, F.lit(FARTHEST)), F.lit(-FARTHEST)))
+    near = F.greatest(F.least(value, F.lit(FARTHEST)), F.lit(-FARTHEST))  # which skip null
+    return F.when(value.isNotNull() & ~F.isnan(value), near)
 
 
 def as_text(field: Field) -> Column:
