@@ -28,7 +28,8 @@ GREEK = "αβγδεζηθικλμνξοπρστυφχψω"
 
 
 def distinct_numbers(low: int, high: int, rows: int) -> list[int]:
-    return [int(v) for v in RNG.choice(np.arange(low, high), rows, replace=False)]
+    found = dict.fromkeys(RNG.integers(low, high, 2 * rows).tolist())  # the range itself may fill the memory
+    return list(found)[:rows]
 
 
 def words(rows: int) -> list[str]:
