@@ -135,6 +135,7 @@ QUICK = settings(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_ten_random_databases(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> None:
     @QUICK
