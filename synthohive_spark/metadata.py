@@ -7,7 +7,6 @@ unknown key is refused. All problems of a schema come in one ``SchemaValidationE
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +18,7 @@ from synthohive_spark import graph
 from synthohive_spark.errors import SchemaError, SchemaValidationError
 from synthohive_spark.lake.location import name_problem, quote, text_literal
 from synthohive_spark.strict import Strict, nearest, problems
+from synthohive_spark.typenames import canonical
 
 Scalar = str | int | float | bool | None
 INTEGRAL = ("tinyint", "smallint", "int", "integer", "bigint", "long", "short", "byte")
@@ -379,19 +379,8 @@ def _declared_types(name: str, declared: Mapping[str, str], actual: Mapping[str,
     return found + [
         f"{name}.columns: {c} is declared {t} and is {actual[c]}; correct the metadata or cast the source"
         for c, t in declared.items()
-        if c in actual and _canonical(t) != _canonical(actual[c])
+        if c in actual and canonical(t) != canonical(actual[c])
     ]
-
-
-def _canonical(name: str) -> str:
-    """One name of a type for all that Spark knows; a text is a text, whatever its length."""
-    base = name.lower().replace(" ", "")
-    if base.split("(")[0] in (*TEXT, "character"):
-        return "string"
-    base = re.sub(r"^(dec|numeric)\b", "decimal", base)
-    base = {"decimal": "decimal(10,0)"}.get(base, re.sub(r"^decimal\((\d+)\)$", r"decimal(\1,0)", base))
-    same = {"integer": "int", "long": "bigint", "short": "smallint", "byte": "tinyint", "real": "float"}
-    return {**same, "timestamp_ltz": "timestamp"}.get(base, base)
 
 
 def _types(frame: Any) -> dict[str, str]:

@@ -151,8 +151,9 @@ def _around(kind: Kind) -> Callable[[int, int], Ends]:
 
 def byte_masks(frame: DataFrame, column: str, rows: int, min_subjects: int) -> tuple[Mask, ...]:
     """Lengths of a binary key that enough rows have, the commonest first; else its middle length."""
-    length = F.least(F.length(F.col(quote(column))), F.lit(LONGEST))
-    counts = frame.where(length.isNotNull()).groupBy(length.alias("bytes")).agg(F.count(F.lit(1)).alias("n"))
+    length = F.least(F.length(F.col(quote(column))), F.lit(LONGEST))  # which skips null
+    frame = frame.where(F.col(quote(column)).isNotNull())
+    counts = frame.groupBy(length.alias("bytes")).agg(F.count(F.lit(1)).alias("n"))
     kept = counts.where(F.col("n") >= min_subjects).orderBy(F.desc("n"), "bytes").limit(MASKS).collect()
     if kept:
         return tuple(Mask(tokens=("byte",) * r["bytes"], share=r["n"] / max(rows, 1)) for r in kept)
