@@ -59,6 +59,7 @@ class KeyPlan:
     patterns: tuple[NullPattern, ...]
     free_patterns: tuple[NullPattern, ...]
     tiebreak: str | None
+    together: tuple[str, ...]
     roles: dict[str, Role]
 
 
@@ -124,6 +125,9 @@ class KeyPlanner:
             beside=beside,
             patterns=patterns,
             free_patterns=free,
+            together=tuple(_up(self.spec.foreign_keys[found.driving])[c] for c in found.together)
+            if found.driving is not None
+            else (),
             tiebreak=widest(self.frame, list(found.tiebreak), types) if found.tiebreak else None,
             roles=roles,
         )

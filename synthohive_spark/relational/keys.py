@@ -36,7 +36,9 @@ class KeyDesign:
         numbered: columns that are unique by themselves, made from the row's position.
         grid: the columns of a natural key of which none is foreign.
         spread: {column: columns of the driving key within which it is counted, so that it does not repeat}.
-        tiebreak: columns of which one is drawn again where the primary key would repeat within a family.
+        tiebreak: columns of which one is drawn again where the primary key would repeat.
+        together: columns of the driving key: families that agree in them are made together, for the tiebreak's sake; ()
+            where families are apart anyway.
         beside: keys to the table itself whose parents are chosen among the rows that are made beside them.
         part_of: {key: columns of its}: only one of the parents that agree in them has children, since a unique key
             holds these and not the others.
@@ -54,6 +56,7 @@ class KeyDesign:
     grid: tuple[str, ...] = ()
     spread: dict[str, tuple[str, ...]] = field(default_factory=dict)
     tiebreak: tuple[str, ...] = ()
+    together: tuple[str, ...] = ()
     beside: list[int] = field(default_factory=list)
     part_of: dict[int, tuple[str, ...]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -213,8 +216,9 @@ def _tell_apart_by_values(
         found.grid = key
     elif len(free) == 1 and alone and countable and shared and not found.spread:
         found.spread[free[0]] = shared
-    elif primary and driving and set(shared) == set(driving):
+    elif primary and shared:
         found.tiebreak = tuple(free)
+        found.together = shared if set(shared) < set(driving) else ()
     elif alone and shared and countable and not found.spread:
         found.spread[countable[0]] = shared
     else:

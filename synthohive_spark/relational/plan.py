@@ -304,6 +304,7 @@ class TablePlan(Strict):
     Attributes:
         rows: rows of the source.
         spark_schema: the table's schema (``StructType.jsonValue``): names, types, nullability, comments.
+        together: columns of the driving parent: families that agree in them share a block; () for each its own.
         positions: columns that follow from a row's position.
         forests: self-references across the table; ``beside`` those within a unit.
         patterns: which drawn keys are null together, on rows with a driving parent; ``free_patterns`` on the others.
@@ -328,6 +329,7 @@ class TablePlan(Strict):
     columns: tuple[ColumnPlan, ...]
     foreign_keys: tuple[ForeignKeyPlan, ...]
     context: tuple[ContextColumn, ...]
+    together: tuple[str, ...] = ()
     positions: PositionKeys = PositionKeys()
     sequence: SequencePlan | None = None
     forests: tuple[Forest, ...] = ()

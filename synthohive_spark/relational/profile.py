@@ -99,6 +99,7 @@ class _Profiler:
             patterns=keys.patterns,
             free_patterns=keys.free_patterns,
             tiebreak=keys.tiebreak,
+            together=keys.together,
             bounds=spec.constraints,
             reference=spec.reference,
             design=self.source.design(self.name),

@@ -232,6 +232,8 @@ class Skeleton:
         named |= {f"b{k.position}": text(k.bucket or ()) for k in self.plan.dealt if self.shares_bucket(k)}
         if self.plan.sequence is not None and self.plan.sequence.within:
             named["s"] = text(self.plan.sequence.within)
+        named |= {f"__u{n}": F.col(f"__t{len(extra) + n}") for n in range(len(self.plan.together))}
+        extra.extend(self.plan.together)
         part = text(fk.part_of) if fk.part_of else None
         parents = parent_rows(self.plan, fk, wanted, self.read, self.plans, extra)
         parents = one_each(parents, part) if part is not None else parents
@@ -263,7 +265,8 @@ class Skeleton:
         fk = self.plan.driving
         assert fk is not None
         keys = [f"__k{i}" for i in range(len(fk.columns))]
-        text = [F.col(k).cast("string") for k in keys]  # keys that agree may differ in their integer type
+        shared = [f"__u{i}" for i in range(len(self.plan.together))]
+        text = [F.col(k).cast("string") for k in shared or keys]  # keys that agree may differ in their integer type
         block = F.pmod(F.xxhash64(*text), F.lit(self.blocks))
         placed = self._parent_frame(fk).withColumn("block", block)
         by, leaves = ["block"], self._law.leaves
@@ -330,13 +333,14 @@ class Skeleton:
         start, end = F.floor(F.col("total") * part / parts), F.floor(F.col("total") * (part + 1) / parts)
         return cut.withColumns({"start": start, "rows": end - start})
 
-    @staticmethod
-    def placed(sized: DataFrame) -> DataFrame:
+    def placed(self, sized: DataFrame) -> DataFrame:
         """Families with the number of slices of their block."""
         long, block = F.col("total") > FAMILY_SLICE, Window.partitionBy("block")
         longest = F.max(F.when(long, F.ceil(F.col("total") / FAMILY_SLICE)).otherwise(1)).over(block)
         by_rows = F.ceil(F.sum(F.when(long, F.col("total"))).over(block) / SLICE_ROWS)
-        return sized.withColumn("slices", F.greatest(longest, by_rows))
+        crowd = F.ceil(F.sum("total").over(block) / SLICE_ROWS)  # of families that are kept together
+        every = [longest, by_rows, *([crowd] if self.plan.together else [])]
+        return sized.withColumn("slices", F.greatest(*every))
 
     def _with_orphans(self, families: DataFrame, fk: ForeignKeyPlan) -> DataFrame:
         """The rows whose driving key is null, in blocks of their own."""
