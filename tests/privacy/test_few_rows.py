@@ -33,7 +33,8 @@ def planted() -> tuple[dict[str, Any], dict[str, Any]]:
     tables = {name: {"primary_key": "id"} for name in ("one", "two", "five", "mostly")}
     rows = {name: (few, [row(i + 1) for i in range(n)]) for name, n in (("one", 1), ("two", 2), ("five", 5))}
     empty = (None,) * 5
-    sparse = [(*(row(i + 1) if i in (7, 200) else (i + 1, *empty)), f"{9 + i % 8:02d}:{i % 3}0") for i in range(297)]
+    known = {7: row(3), 200: row(8)}  # as near each other as in the small tables
+    sparse = [(i + 1, *(known[i][1:] if i in known else empty), f"{9 + i % 8:02d}:{i % 3}0") for i in range(297)]
     rare = [(298 + i, *empty, f"22:0{i}") for i in range(3)]
     return tables, {**rows, "mostly": (f"{few}, clock string", [*sparse, *rare])}
 
