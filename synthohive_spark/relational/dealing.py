@@ -179,8 +179,7 @@ class ParentDealer:
     def _shares(self, index: int, fk: ForeignKeyPlan, unit: pd.DataFrame) -> pd.DataFrame:
         """The parents that the unit's rows may take: one row each, with ``copies`` slots."""
         own = unit[unit["kind"] == index + 1]
-        alone = fk.role != "bound" and (fk.bucket is None or fk.once)
-        order = ["who"] if alone else ["g", "rank", "at", "who"]  # whatever way the rows came
+        order = ["g", "rank", "at", "who"] if fk.grouped else ["who"]  # whatever way the rows came
         parents = own.sort_values(order, kind="stable").reset_index(drop=True)
         if fk.role != "late" and not parents["met"].all():
             raise GenerationError(f"{self.plan.table}({', '.join(fk.columns)}): a slot has no parent; this is a bug")

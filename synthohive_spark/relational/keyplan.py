@@ -279,8 +279,7 @@ class KeyPlanner:
             alone = any(p.set_keys[i] and (anchor is None or not p.set_keys[anchor]) for p in free)
             alone |= anchor is not None and any(p.set_keys[i] and not p.set_keys[anchor] for p in owned)
             required = bool(owned) and all(p.set_keys[i] and not {*p.nulls} & {*fk.columns} for p in owned)
-            grouped = fk.role == "bound" or (fk.bucket is not None and not fk.once)
-            return fk.model_copy(update={"required": required, "free": grouped and alone})
+            return fk.model_copy(update={"required": required, "free": fk.grouped and alone})
 
         return [filled(fk) for fk in keys], owned, free
 

@@ -140,6 +140,11 @@ class ForeignKeyPlan(Strict):
     target: PositionKeys | None = None
 
     @property
+    def grouped(self) -> bool:
+        """Its parents are found in Spark, by groups and buckets; units work out those of other keys by themselves."""
+        return self.role == "bound" or (self.bucket is not None and not self.once)
+
+    @property
     def once(self) -> bool:
         """No parent has two children, whatever the group."""
         return self.bucket == () and not self.within

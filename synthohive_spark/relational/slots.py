@@ -186,8 +186,7 @@ class Slots:
         wanted, parents = s.patterns.set_before(index, s.total), s.candidates(fk)
         law, strata = self._laws.get(fk.position, (None, ()))
         known = fk.law if law is None else law.to_dict()
-        alone = fk.role != "bound" and (fk.bucket is None or fk.once)
-        return Key(known, parents, wanted, s.salt(fk), alone, strata, fk.once)
+        return Key(known, parents, wanted, s.salt(fk), not fk.grouped, strata, fk.once)
 
     @functools.cached_property
     def _laws(self) -> dict[int, tuple[LinkageModel, tuple[int, ...]]]:
