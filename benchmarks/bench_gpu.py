@@ -21,9 +21,9 @@ import structlog
 import torch
 from models.tables import flights, flights_file
 
-from synthohive_spark.models.autoregressive import AutoregressiveModel
+from synthohive_spark.models.autoregressive.model import AutoregressiveModel
 from synthohive_spark.models.base import ConditionalGenerativeModel
-from synthohive_spark.models.ctgan import CTGAN
+from synthohive_spark.models.ctgan.model import CTGAN
 
 Maker = Callable[..., ConditionalGenerativeModel]
 KINDS: list[tuple[Maker, str, int]] = [

@@ -32,11 +32,11 @@ import torch
 from models.plot import plot
 from models.tables import atoms, flights, flights_file
 
-from synthohive_spark.models import ctgan_trainer
-from synthohive_spark.models.autoregressive import AutoregressiveModel
+from synthohive_spark.models.autoregressive.model import AutoregressiveModel
 from synthohive_spark.models.base import ConditionalGenerativeModel
-from synthohive_spark.models.ctgan import CTGAN
-from synthohive_spark.models.table_model import limits_of, table_spec
+from synthohive_spark.models.common.table_model import limits_of, table_spec
+from synthohive_spark.models.ctgan import trainer as ctgan_trainer
+from synthohive_spark.models.ctgan.model import CTGAN
 
 ROOT = Path(__file__).parents[1]
 HERE = ROOT / "benchmarks" / "models"

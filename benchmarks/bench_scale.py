@@ -25,12 +25,13 @@ from pyspark.sql import DataFrame, SparkSession
 from synthohive_spark import logs
 from synthohive_spark.config import Config, load_config
 from synthohive_spark.errors import ConfigError, SourceDataError, TrainingError
-from synthohive_spark.lake.ingest import ingest
+from synthohive_spark.ingest.tables import ingest
 from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.models.base import resolve_model
+from synthohive_spark.orchestrator import StagedOrchestrator
 from synthohive_spark.pipeline import Run
-from synthohive_spark.relational.orchestrator import StagedOrchestrator, Trained
 from synthohive_spark.session import get_session, settings
+from synthohive_spark.stage_writer import Trained
 
 TABLE = "flights"
 ROOT = Path(__file__).parents[1]

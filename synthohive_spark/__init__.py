@@ -10,21 +10,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from synthohive_spark.counts.distribution import LinkageModel
     from synthohive_spark.metadata import Metadata
-    from synthohive_spark.models.autoregressive import AutoregressiveModel
+    from synthohive_spark.models.autoregressive.model import AutoregressiveModel
     from synthohive_spark.models.base import ConditionalGenerativeModel
-    from synthohive_spark.models.ctgan import CTGAN
-    from synthohive_spark.relational.linkage import LinkageModel
-    from synthohive_spark.relational.orchestrator import StagedOrchestrator
+    from synthohive_spark.models.ctgan.model import CTGAN
+    from synthohive_spark.orchestrator import StagedOrchestrator
     from synthohive_spark.synthesizer import Synthesizer
 
 _HOMES = {
     "AutoregressiveModel": "models.autoregressive",
     "CTGAN": "models.ctgan",
     "ConditionalGenerativeModel": "models.base",
-    "LinkageModel": "relational.linkage",
+    "LinkageModel": "counts.distribution",
     "Metadata": "metadata",
-    "StagedOrchestrator": "relational.orchestrator",
+    "StagedOrchestrator": "orchestrator",
     "Synthesizer": "synthesizer",
 }
 

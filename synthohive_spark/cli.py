@@ -100,11 +100,11 @@ def pipeline(argv: Sequence[str] | None = None) -> None:
 def _ingest(spark: SparkSession, config: Config, arguments: argparse.Namespace) -> str:
     started = time.monotonic()
     if arguments.draft is not None:
-        from synthohive_spark.lake.draft import draft
+        from synthohive_spark.draft.metadata_draft import draft
 
         tables = draft(spark, config, arguments.draft, arguments.folder)
     else:
-        from synthohive_spark.lake.ingest import ingest as run
+        from synthohive_spark.ingest.tables import ingest as run
 
         tables = run(spark, config, arguments.folder)
     return _line(status="complete", tables=tables, seconds=round(time.monotonic() - started, 3))

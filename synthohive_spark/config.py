@@ -12,8 +12,8 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from synthohive_spark.errors import ConfigError
-from synthohive_spark.lake.location import Location, path_problem
 from synthohive_spark.lake.places import place_problems, table_problems, tables_of_run
+from synthohive_spark.location import Location, path_problem
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.strict import Strict, problems
 

@@ -95,6 +95,6 @@ class QualityError(SynthoHiveError):
     exit_code = 6
 
 
-def kinds(base: type[SynthoHiveError] = SynthoHiveError) -> set[str]:
+def error_names(base: type[SynthoHiveError] = SynthoHiveError) -> set[str]:
     """Names of the errors of the package."""
-    return {base.__name__}.union(*(kinds(kind) for kind in base.__subclasses__()))
+    return {base.__name__}.union(*(error_names(kind) for kind in base.__subclasses__()))

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from synthohive_spark.metadata import ForeignKey, Table
+from synthohive_spark.tables import ForeignKey, Table
 
 Edge = tuple[str, int]
 """A foreign key: its table and its position there."""

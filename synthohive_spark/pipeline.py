@@ -18,21 +18,23 @@ from synthohive_spark.config import Config
 from synthohive_spark.errors import ConfigError, QualityError, TrainingError
 from synthohive_spark.evaluation.compare import evaluate
 from synthohive_spark.evaluation.report import render
+from synthohive_spark.generation.row_counts import scaled_rows, wanted_rows
 from synthohive_spark.lake.content import content_hash
 from synthohive_spark.lake.held import Held
 from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.lake.places import check_apart, tables_of_run
 from synthohive_spark.lake.source import SourceLake, check_source, pin_source
-from synthohive_spark.lake.workspace import Workspace
 from synthohive_spark.logs import bind, get_logger
 from synthohive_spark.memory import peak_memory
 from synthohive_spark.models.base import resolve_model
+from synthohive_spark.orchestrator import StagedOrchestrator
 from synthohive_spark.parallel import side_by_side
-from synthohive_spark.relational.capacity import wanted_rows
-from synthohive_spark.relational.orchestrator import StagedOrchestrator, Trained
-from synthohive_spark.relational.plan import TablePlan
-from synthohive_spark.relational.profile import plan_tables
-from synthohive_spark.training import TrainSettings, learns, train_tables
+from synthohive_spark.profiling.plan_tables import plan_tables
+from synthohive_spark.registry import Workspace
+from synthohive_spark.schema.table_plan import Plans
+from synthohive_spark.stage_writer import Trained
+from synthohive_spark.training.settings import TrainSettings
+from synthohive_spark.training.tables import train_tables
 
 log = get_logger(__name__)
 
@@ -142,14 +144,13 @@ class Run:
         waiting = {t: p for t, p in plans.items() if t not in done}
         train_tables(plans, source.frame, settings, keep, only=waiting)
         for plan in waiting.values():
-            if not learns(plan):
+            if not plan.learns:
                 self.workspace.keep_model(self.id, plan, None, about)
 
-    def _rows(self, plans: Mapping[str, TablePlan]) -> dict[str, int]:
+    def _rows(self, plans: Plans) -> dict[str, int]:
         """Rows that the configuration asks for: of root tables by the scale, of others by number."""
         config = self.config.generate
-        roots = {t: max(1, round(p.rows * config.scale)) for t, p in plans.items() if p.driving is None}
-        return {**roots, **config.rows}
+        return {**scaled_rows(plans, config.scale), **config.rows}
 
     def _settings(self) -> TrainSettings:
         train = self.config.train

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-LARGEST = 2**62
+LARGEST = 2**62  # positions: the digits of `times` stay exact up to here
 
 
 def seed_of(*parts: object) -> int:

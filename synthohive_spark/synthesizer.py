@@ -14,15 +14,18 @@ from synthohive_spark.config import Privacy
 from synthohive_spark.errors import ConfigError, SerializationError, TrainingError
 from synthohive_spark.evaluation.compare import evaluate
 from synthohive_spark.evaluation.scores import Evaluation
-from synthohive_spark.lake.location import Location, quote, text_literal
+from synthohive_spark.generation.row_counts import scaled_rows
+from synthohive_spark.location import Location
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.models.artifact import Artifact
 from synthohive_spark.models.base import ConditionalGenerativeModel, resolve_model
-from synthohive_spark.models.ctgan import CTGAN
-from synthohive_spark.relational.orchestrator import StagedOrchestrator, Trained
-from synthohive_spark.relational.plan import TablePlan
+from synthohive_spark.models.ctgan.model import CTGAN
+from synthohive_spark.orchestrator import StagedOrchestrator
+from synthohive_spark.rules.kinds import read_plan
+from synthohive_spark.sql import quote, text_literal
+from synthohive_spark.stage_writer import Trained
 
-FORMAT = 1
+FORMAT = 1  # of the saved file; another one is refused
 
 
 class Synthesizer:
@@ -85,7 +88,7 @@ class Synthesizer:
         """
         if not 0 < scale < math.inf:
             raise ConfigError(f"scale={scale} is no multiple of a table's rows; give a number above 0")
-        roots = {t: max(1, round(p.rows * scale)) for t, p in self._trained.plans.items() if p.driving is None}
+        roots = scaled_rows(self._trained.plans, scale)
         made = self._orchestrator.generate({**roots, **(num_rows or {})}, output_path, seed=seed)
         if output_path is None:
             return made
@@ -146,7 +149,7 @@ class Synthesizer:
             if state["format"] != FORMAT:
                 raise SerializationError(f"{path} has format {state['format']}, this version reads {FORMAT}; fit again")
             result = cls(Metadata.load(state["metadata"]), spark, model)
-            plans = {t: TablePlan.model_validate(p) for t, p in state["plans"].items()}
+            plans = {t: read_plan(p) for t, p in state["plans"].items()}
             saved = {t: (folder / "models" / f"{i}.zip").read_bytes() for i, t in enumerate(state["models"])}
             artifacts = {t: Artifact(model or None, state["matching"][t]) for t, model in saved.items()}
             sources = {t: str(place) for t, place in state.get("sources", {}).items()}

@@ -17,10 +17,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from synthohive_spark.lake.io import DeltaIO
-from synthohive_spark.lake.location import quote
 from synthohive_spark.metadata import Metadata
+from synthohive_spark.orchestrator import StagedOrchestrator
 from synthohive_spark.parallel import side_by_side
-from synthohive_spark.relational.orchestrator import StagedOrchestrator
+from synthohive_spark.sql import quote
 
 from .shuffle import ColumnShuffle
 

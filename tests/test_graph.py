@@ -6,7 +6,8 @@ import pytest
 
 from synthohive_spark import graph
 from synthohive_spark.errors import SchemaValidationError
-from synthohive_spark.metadata import ForeignKey, Metadata
+from synthohive_spark.metadata import Metadata
+from synthohive_spark.tables import ForeignKey
 
 ROWS = {"a": 10, "b": 1000, "c": 100}
 

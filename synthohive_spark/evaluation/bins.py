@@ -14,7 +14,7 @@ import numpy as np
 
 from synthohive_spark.evaluation.profile import Doubles
 
-MOST_BINS = 30
+MOST_BINS = 30  # of a histogram of 260 pixels
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
 _SECONDS = (
     *(s for s in (1.0, 5.0, 15.0, 30.0)),

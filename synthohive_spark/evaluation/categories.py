@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from synthohive_spark.evaluation.kinds import Field, as_text
+from synthohive_spark.evaluation.kinds import ComparedColumn, as_text
 from synthohive_spark.evaluation.scores import Histogram
 
-SHOWN = 20
+SHOWN = 20  # bars that a person looks at
 LEAST_ROWS = 3  # a category of fewer real rows is not shown
-LABEL_LENGTH = 80
+LABEL_LENGTH = 80  # characters that the report keeps of a value
 OTHER = "other"
 
 
@@ -32,10 +32,10 @@ class Categories:
     histogram: Histogram
 
 
-def compare(
+def compare_categories(
     real: DataFrame,
     synthetic: DataFrame,
-    fields: Sequence[Field],
+    fields: Sequence[ComparedColumn],
     real_values: Sequence[int],
     synthetic_values: Sequence[int],
     min_subjects: int,
@@ -79,7 +79,7 @@ def compare(
     return tuple(out)
 
 
-def _values(frame: DataFrame, fields: Sequence[Field], side: int) -> DataFrame:
+def _values(frame: DataFrame, fields: Sequence[ComparedColumn], side: int) -> DataFrame:
     texts = frame.select(F.lit(side).alias("side"), *(as_text(f).alias(f"c{i}") for i, f in enumerate(fields)))
     return texts.unpivot("side", [f"c{i}" for i in range(len(fields))], "field", "value")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 
 from synthohive_spark.evaluation import categories, ordered
-from synthohive_spark.evaluation.kinds import Field, Plan
+from synthohive_spark.evaluation.kinds import ComparedColumn, Comparison
 from synthohive_spark.evaluation.profile import Profile
 from synthohive_spark.evaluation.scores import ColumnScore, Histogram, PairScore, SkippedColumn
 from synthohive_spark.privacy.coarse import few_rows
@@ -24,10 +24,10 @@ class Columns:
     pairs: tuple[PairScore, ...]
 
 
-def compare(
+def compare_columns(
     real: DataFrame,
     synthetic: DataFrame,
-    plan: Plan,
+    plan: Comparison,
     real_profile: Profile,
     synthetic_profile: Profile,
     min_subjects: int,
@@ -44,9 +44,9 @@ def compare(
         values = zip(real_profile.ordered, synthetic_profile.ordered, strict=True)
         for field, cut, counts, present in zip(plan.ordered, grids, tally.counts, values, strict=True):
             distance = ordered.kolmogorov_smirnov(counts[0], counts[1])
-            picture = ordered.picture(counts, cut, field.kind)
+            picture = ordered.spread_picture(counts, cut, field.kind)
             outcomes[field.name] = _outcome(field, rows, present, distance, picture, few)
-    texts = categories.compare(
+    texts = categories.compare_categories(
         real, synthetic, plan.categories, real_profile.categories, synthetic_profile.categories, min_subjects
     )
     values = zip(real_profile.categories, synthetic_profile.categories, strict=True)
@@ -65,7 +65,12 @@ def compare(
 
 
 def _outcome(
-    field: Field, rows: tuple[int, int], present: tuple[int, int], distance: float, picture: Histogram, few: int
+    field: ComparedColumn,
+    rows: tuple[int, int],
+    present: tuple[int, int],
+    distance: float,
+    picture: Histogram,
+    few: int,
 ) -> ColumnScore | SkippedColumn:
     if not any(present):
         return SkippedColumn(field.name, "no values on either side")

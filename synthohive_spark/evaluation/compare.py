@@ -12,14 +12,15 @@ from pyspark.sql import DataFrame
 from synthohive_spark import graph
 from synthohive_spark.errors import SourceDataError
 from synthohive_spark.evaluation import columns, integrity, relations, rules
-from synthohive_spark.evaluation.kinds import kind_of, plan
+from synthohive_spark.evaluation.kinds import compared_kind, plan
 from synthohive_spark.evaluation.profile import profiles
 from synthohive_spark.evaluation.scores import Evaluation, TableEvaluation
 from synthohive_spark.logs import get_logger
 from synthohive_spark.metadata import Metadata
-from synthohive_spark.relational.plan import TablePlan
+from synthohive_spark.schema.table_plan import Plans
+from synthohive_spark.session import settings
 
-TABLES_AT_ONCE = 4
+TABLES_AT_ONCE = 4  # queries of small tables leave most of a cluster idle
 log = get_logger(__name__)
 
 
@@ -27,7 +28,7 @@ def evaluate(
     metadata: Metadata,
     real: Mapping[str, DataFrame],
     synthetic: Mapping[str, DataFrame],
-    plans: Mapping[str, TablePlan] | None = None,
+    plans: Plans | None = None,
     min_subjects: int = 1,
 ) -> Evaluation:
     """Compare synthetic tables with real ones: keys, columns, correlations, children per parent, constraints.
@@ -51,7 +52,8 @@ def evaluate(
     found = _problems(metadata, real, synthetic)
     if found:
         raise SourceDataError("\n  - ".join(["the tables cannot be compared:", *found]))
-    with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:  # most of the queries are too small to fill a cluster
+    spark = next(iter(real.values())).sparkSession
+    with settings(spark), ThreadPoolExecutor(TABLES_AT_ONCE) as pool:  # most queries are too small to fill a cluster
         running = [
             pool.submit(copy_context().run, _evaluate_table, name, metadata, real, synthetic, plans or {}, min_subjects)
             for name in metadata.tables
@@ -65,14 +67,14 @@ def _evaluate_table(
     metadata: Metadata,
     real: Mapping[str, DataFrame],
     synthetic: Mapping[str, DataFrame],
-    plans: Mapping[str, TablePlan],
+    plans: Plans,
     min_subjects: int,
 ) -> TableEvaluation:
     began = time.monotonic()
     table, original, copy = metadata.tables[name], real[name], synthetic[name]
     what = plan(table, original, plans[name].protected if name in plans else {})
     real_profile, synthetic_profile = profiles(original, copy, what)
-    compared = columns.compare(original, copy, what, real_profile, synthetic_profile, min_subjects)
+    compared = columns.compare_columns(original, copy, what, real_profile, synthetic_profile, min_subjects)
     families = relations.families(name, table.foreign_keys, real, synthetic)
     result = TableEvaluation(
         table=name,
@@ -87,7 +89,7 @@ def _evaluate_table(
         ),
         pairs=compared.pairs,
         derived=rules.derived_columns(table, name, plans),
-        constraints=rules.constraints(copy, plans[name].bounds if name in plans else table.constraints),
+        constraints=rules.broken_constraints(copy, plans[name].columns.bounds if name in plans else table.constraints),
     )
     log.info(
         "table_evaluated",
@@ -117,7 +119,7 @@ def _problems(metadata: Metadata, real: Mapping[str, DataFrame], synthetic: Mapp
         for column, kind in original.items():
             if column not in copy:
                 found.append(f"{name}.{column}: not in the synthetic table; generate it from the same source")
-            elif _family(kind_of(kind)) != _family(kind_of(copy[column])):
+            elif _family(compared_kind(kind)) != _family(compared_kind(copy[column])):
                 types = f"{kind.simpleString()} in the real table, {copy[column].simpleString()} in the synthetic one"
                 found.append(f"{name}.{column}: {types}; generate it from the same source")
     return found

@@ -7,11 +7,11 @@ from pyspark.sql import functions as F
 
 from synthohive_spark.evaluation import relations
 from synthohive_spark.evaluation.columns import null_share
-from synthohive_spark.evaluation.kinds import complete, quote
+from synthohive_spark.evaluation.kinds import column_of, complete
 from synthohive_spark.evaluation.profile import Profile
-from synthohive_spark.evaluation.relations import Families
+from synthohive_spark.evaluation.relations import FamilySizes
 from synthohive_spark.evaluation.scores import ForeignKeyScore, PrimaryKeyCheck
-from synthohive_spark.metadata import ForeignKey
+from synthohive_spark.tables import ForeignKey
 
 
 def primary_key(frame: DataFrame, columns: tuple[str, ...]) -> PrimaryKeyCheck | None:
@@ -25,7 +25,7 @@ def primary_key(frame: DataFrame, columns: tuple[str, ...]) -> PrimaryKeyCheck |
         return None
     names = [f"k{i}" for i in range(len(columns))]
     keys = frame.select(
-        *(quote(c).alias(n) for c, n in zip(columns, names, strict=True)), complete(columns).alias("whole")
+        *(column_of(c).alias(n) for c, n in zip(columns, names, strict=True)), complete(columns).alias("whole")
     )
     held = keys.groupBy("whole", *names).agg(F.count(F.lit(1)).alias("rows"))
     row = held.agg(
@@ -36,7 +36,7 @@ def primary_key(frame: DataFrame, columns: tuple[str, ...]) -> PrimaryKeyCheck |
 
 
 def foreign_key(
-    fk: ForeignKey, place: int, sides: tuple[Families, Families], real: Profile, synthetic: Profile
+    fk: ForeignKey, place: int, sides: tuple[FamilySizes, FamilySizes], real: Profile, synthetic: Profile
 ) -> ForeignKeyScore:
     """Put together what was counted about one foreign key.
 
@@ -60,5 +60,5 @@ def foreign_key(
         synthetic_mean=round(synthetic_families.mean, 6),
         real_max=real_families.most,
         synthetic_max=synthetic_families.most,
-        histogram=relations.picture(real_families, synthetic_families),
+        histogram=relations.counts_picture(real_families, synthetic_families),
     )

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from synthohive_spark.evaluation.scores import SkippedColumn
-from synthohive_spark.metadata import Table
+from synthohive_spark.tables import Table
 
 ORDERED = ("integer", "number", "date", "timestamp")
 FARTHEST = 1e100  # the squares of many such numbers have a finite sum
@@ -23,7 +23,7 @@ CATEGORICAL = ("string", "boolean")
 
 
 @dataclass(frozen=True)
-class Field:
+class ComparedColumn:
     """A column to compare and its kind."""
 
     name: str
@@ -31,7 +31,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Comparison:
     """The columns of one table, sorted by what happens to them.
 
     Attributes:
@@ -41,18 +41,18 @@ class Plan:
         skipped: not compared, with the reason.
     """
 
-    ordered: tuple[Field, ...]
-    categories: tuple[Field, ...]
+    ordered: tuple[ComparedColumn, ...]
+    categories: tuple[ComparedColumn, ...]
     keys: tuple[tuple[str, ...], ...]
     skipped: tuple[SkippedColumn, ...]
 
 
-def quote(name: str) -> Column:
+def column_of(name: str) -> Column:
     """The column of exactly this name, dots, spaces and backticks included."""
     return F.col("`" + name.replace("`", "``") + "`")
 
 
-def kind_of(kind: T.DataType) -> str | None:
+def compared_kind(kind: T.DataType) -> str | None:
     """The family of a Spark type within which values are compared; None for nested, binary and interval types."""
     if isinstance(kind, T.DecimalType):
         return "integer" if kind.scale == 0 else "number"
@@ -67,7 +67,7 @@ def kind_of(kind: T.DataType) -> str | None:
     return next((name for name, types in families if isinstance(kind, types)), None)
 
 
-def plan(table: Table, frame: DataFrame, protected: Mapping[str, str] = MappingProxyType({})) -> Plan:
+def plan(table: Table, frame: DataFrame, protected: Mapping[str, str] = MappingProxyType({})) -> Comparison:
     """Sort the columns of a real table by what happens to them.
 
     Args:
@@ -80,17 +80,17 @@ def plan(table: Table, frame: DataFrame, protected: Mapping[str, str] = MappingP
         reasons[table.primary_key[0]] = "primary key"
     reasons.update(protected)
     reasons.update(dict.fromkeys(table.pii, "personal data, replaced"))
-    fields: list[Field] = []
+    fields: list[ComparedColumn] = []
     skipped: list[SkippedColumn] = []
     for field in frame.schema.fields:
-        kind = kind_of(field.dataType)
+        kind = compared_kind(field.dataType)
         reason = reasons.get(field.name) or ("reference table, copied" if table.reference else None)
         if kind is None or reason is not None:
             why = reason or f"type {field.dataType.simpleString()} is not compared"
             skipped.append(SkippedColumn(field.name, why))
         else:
-            fields.append(Field(field.name, kind))
-    return Plan(
+            fields.append(ComparedColumn(field.name, kind))
+    return Comparison(
         ordered=tuple(f for f in fields if f.kind in ORDERED),
         categories=tuple(f for f in fields if f.kind in CATEGORICAL),
         keys=tuple(fk.columns for fk in table.foreign_keys),
@@ -98,9 +98,9 @@ def plan(table: Table, frame: DataFrame, protected: Mapping[str, str] = MappingP
     )
 
 
-def as_number(field: Field) -> Column:
+def compared_number(field: ComparedColumn) -> Column:
     """A column as double: a date in days, a timestamp in seconds since 1970, NaN as null, infinity as far away."""
-    column = quote(field.name)
+    column = column_of(field.name)
     if field.kind == "date":
         return F.unix_date(column).cast("double")
     if field.kind == "timestamp":
@@ -110,14 +110,14 @@ def as_number(field: Field) -> Column:
     return F.when(value.isNotNull() & ~F.isnan(value), near)
 
 
-def as_text(field: Field) -> Column:
+def as_text(field: ComparedColumn) -> Column:
     """A categorical column as string."""
-    return quote(field.name).cast("string")
+    return column_of(field.name).cast("string")
 
 
 def complete(columns: Sequence[str]) -> Column:
     """True where every one of the columns is non-null."""
     present = F.lit(True)
     for name in columns:
-        present = present & quote(name).isNotNull()
+        present = present & column_of(name).isNotNull()
     return present

@@ -20,7 +20,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from synthohive_spark.evaluation import bins
-from synthohive_spark.evaluation.kinds import Field, as_number
+from synthohive_spark.evaluation.kinds import ComparedColumn, compared_number
 from synthohive_spark.evaluation.profile import Doubles
 from synthohive_spark.evaluation.scores import Histogram, PairScore
 from synthohive_spark.worker import forget_archives
@@ -34,7 +34,7 @@ _ARROW = pa.schema(
     [("side", pa.int32()), ("measure", pa.int32()), ("i", pa.int32()), ("j", pa.int32()), ("v", pa.float64())]
 )
 _COUNTS = 0  # measure of the grid counts; 1..6 are the six sums of a pair
-_SUMS = 6
+_SUMS = 6  # of a correlation: count, two sums, two sums of squares, the sum of products
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,13 @@ def grid(percentiles: Doubles, kind: str) -> Grid:
     return Grid(np.union1d(percentiles, inner), inner, float(mid) if finite else 0.0, spread or 1.0)
 
 
-def tally(real: DataFrame, synthetic: DataFrame, fields: Sequence[Field], grids: Sequence[Grid]) -> Tally:
+def tally(real: DataFrame, synthetic: DataFrame, fields: Sequence[ComparedColumn], grids: Sequence[Grid]) -> Tally:
     """Count both sides on the grids: one Spark job."""
 
     def values(frame: DataFrame, side: int) -> DataFrame:
-        return frame.select(F.lit(side).alias("side"), *(as_number(f).alias(f"n{i}") for i, f in enumerate(fields)))
+        return frame.select(
+            F.lit(side).alias("side"), *(compared_number(f).alias(f"n{i}") for i, f in enumerate(fields))
+        )
 
     found = (
         values(real, 0)
@@ -166,7 +168,7 @@ def kolmogorov_smirnov(real: Doubles, synthetic: Doubles) -> float:
     return float(min(1.0, distance.max()))
 
 
-def picture(counts: Doubles, cut: Grid, kind: str) -> Histogram:
+def spread_picture(counts: Doubles, cut: Grid, kind: str) -> Histogram:
     """The two distributions in the bins of the picture."""
     ends = 2 * np.searchsorted(cut.edges, cut.picture) + 1  # values below a picture edge lie in the buckets before it
     below = np.concatenate([np.zeros((2, 1)), np.cumsum(counts, axis=1)], axis=1)
@@ -176,7 +178,7 @@ def picture(counts: Doubles, cut: Grid, kind: str) -> Histogram:
     return Histogram(bins.labels(cut.picture, kind), real, synthetic)
 
 
-def pairs(found: Tally, fields: Sequence[Field]) -> tuple[PairScore, ...]:
+def pairs(found: Tally, fields: Sequence[ComparedColumn]) -> tuple[PairScore, ...]:
     """Correlations of every two columns on both sides, most different first.
 
     Pairs without a correlation in the real table (a constant column) are left out; a synthetic pair without one

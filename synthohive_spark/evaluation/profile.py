@@ -9,9 +9,9 @@ import numpy.typing as npt
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from synthohive_spark.evaluation.kinds import Plan, as_number, as_text, complete
+from synthohive_spark.evaluation.kinds import Comparison, as_text, compared_number, complete
 
-PERCENTILES = 1000
+PERCENTILES = 1000  # buckets of a KS distance: it is exact to one in a thousand
 ACCURACY = 5000  # percentile_approx is off by at most 1/ACCURACY of the rows
 # One literal, not a thousand: every rule of the optimiser walks through every node of a plan.
 _GRID = f"cast(split('{' '.join(str(i / PERCENTILES) for i in range(PERCENTILES + 1))}', ' ') as array<double>)"
@@ -39,14 +39,14 @@ class Profile:
     percentiles: tuple[Doubles, ...]
 
 
-def profiles(real: DataFrame, synthetic: DataFrame, plan: Plan) -> tuple[Profile, Profile]:
+def profiles(real: DataFrame, synthetic: DataFrame, plan: Comparison) -> tuple[Profile, Profile]:
     """Count both sides of a table, and find the percentiles of the real one: one Spark query."""
     numbers, texts, keys = range(len(plan.ordered)), range(len(plan.categories)), range(len(plan.keys))
 
     def values(frame: DataFrame, side: int) -> DataFrame:
         return frame.select(
             F.lit(side).alias("side"),
-            *(as_number(f).alias(f"n{i}") for i, f in enumerate(plan.ordered)),
+            *(compared_number(f).alias(f"n{i}") for i, f in enumerate(plan.ordered)),
             *(as_text(f).isNotNull().alias(f"c{i}") for i, f in enumerate(plan.categories)),
             *(complete(columns).alias(f"k{i}") for i, columns in enumerate(plan.keys)),
         )

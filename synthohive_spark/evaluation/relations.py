@@ -15,19 +15,19 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from synthohive_spark.evaluation import bins
-from synthohive_spark.evaluation.kinds import complete, quote
+from synthohive_spark.evaluation.kinds import column_of, complete
 from synthohive_spark.evaluation.ordered import kolmogorov_smirnov
 from synthohive_spark.evaluation.profile import Doubles
 from synthohive_spark.evaluation.scores import Histogram
-from synthohive_spark.metadata import ForeignKey
+from synthohive_spark.tables import ForeignKey
 
-EXACT = 1000
-WIDTH = 1.005
+EXACT = 1000  # numbers of children that are compared one by one
+WIDTH = 1.005  # of the buckets of larger ones: half a per cent
 _ORPHANS = -1
 
 
 @dataclass(frozen=True)
-class Families:
+class FamilySizes:
     """One foreign key on one side.
 
     Attributes:
@@ -52,7 +52,7 @@ class Families:
 
 def families(
     table: str, keys: Sequence[ForeignKey], real: Mapping[str, DataFrame], synthetic: Mapping[str, DataFrame]
-) -> tuple[tuple[Families, Families], ...]:
+) -> tuple[tuple[FamilySizes, FamilySizes], ...]:
     """Children per parent for every foreign key of a table, as (real, synthetic): one Spark query."""
     if not keys:
         return ()
@@ -65,10 +65,10 @@ def families(
     ]
     rows = reduce(DataFrame.union, branches).collect()
 
-    def side_of(key: int, side: int) -> Families:
+    def side_of(key: int, side: int) -> FamilySizes:
         mine = sorted((r for r in rows if r["key"] == key and r["side"] == side), key=lambda r: int(r["bucket"]))
         held = [r for r in mine if r["bucket"] != _ORPHANS]
-        return Families(
+        return FamilySizes(
             buckets=np.array([r["bucket"] for r in held], dtype=np.float64),
             parents=np.array([r["parents"] for r in held], dtype=np.float64),
             children=np.array([r["children"] for r in held], dtype=np.float64),
@@ -83,11 +83,11 @@ def _branch(child: DataFrame, parent: DataFrame, fk: ForeignKey) -> DataFrame:
     """Per bucket of children: parents, children and the most that one parent has; orphans in a bucket of their own."""
     names = [f"k{i}" for i in range(len(fk.columns))]
     found = child.filter(complete(fk.columns)).select(
-        *(quote(c).alias(n) for c, n in zip(fk.columns, names, strict=True))
+        *(column_of(c).alias(n) for c, n in zip(fk.columns, names, strict=True))
     )
     found = found.groupBy(*names).agg(F.count(F.lit(1)).alias("children"))
     held = parent.filter(complete(fk.referenced_columns)).select(
-        *(quote(c).alias(n) for c, n in zip(fk.referenced_columns, names, strict=True))
+        *(column_of(c).alias(n) for c, n in zip(fk.referenced_columns, names, strict=True))
     )
     held = held.distinct().withColumn("held", F.lit(True))
     number = F.coalesce(F.col("children"), F.lit(0))
@@ -103,7 +103,7 @@ def _branch(child: DataFrame, parent: DataFrame, fk: ForeignKey) -> DataFrame:
     )
 
 
-def similarity(real: Families, synthetic: Families) -> float | None:
+def similarity(real: FamilySizes, synthetic: FamilySizes) -> float | None:
     """1 - KS of the children per parent; None where neither side has a parent."""
     if not len(real.buckets) and not len(synthetic.buckets):
         return None
@@ -111,7 +111,7 @@ def similarity(real: Families, synthetic: Families) -> float | None:
     return round(1 - kolmogorov_smirnov(_spread(real, buckets), _spread(synthetic, buckets)), 6)
 
 
-def picture(real: Families, synthetic: Families) -> Histogram:
+def counts_picture(real: FamilySizes, synthetic: FamilySizes) -> Histogram:
     """Shares of the parents by number of children, up to about the 99th percentile of both sides."""
     low, high = (
         pick(_percentile(side, q) for side in (real, synthetic) if len(side.parents)) if _any(real, synthetic) else 0.0
@@ -127,17 +127,17 @@ def picture(real: Families, synthetic: Families) -> Histogram:
     return Histogram(bins.labels(inner, "integer"), shares[0], shares[1])
 
 
-def _any(*sides: Families) -> bool:
+def _any(*sides: FamilySizes) -> bool:
     return any(len(side.parents) for side in sides)
 
 
-def _percentile(side: Families, q: float) -> float:
+def _percentile(side: FamilySizes, q: float) -> float:
     share = np.cumsum(side.parents) / side.parents.sum()
     place = int(np.searchsorted(share, q))
     return float(side.children[place] / side.parents[place])
 
 
-def _spread(side: Families, buckets: Doubles) -> Doubles:
+def _spread(side: FamilySizes, buckets: Doubles) -> Doubles:
     out = np.zeros(len(buckets))
     out[np.searchsorted(buckets, side.buckets)] = side.parents
     return out

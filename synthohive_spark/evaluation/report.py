@@ -13,8 +13,8 @@ from synthohive_spark.evaluation import charts
 from synthohive_spark.evaluation.scores import Evaluation
 
 TEMPLATE = "report.html.j2"
-GOOD, FAIR = 0.9, 0.75
-PAIRS_SHOWN = 6
+GOOD, FAIR = 0.9, 0.75  # scores from which a number is green, or yellow
+PAIRS_SHOWN = 6  # pairs of columns of a table, the most different ones
 FACTS = {
     "run_id": "Run",
     "model": "Model",
@@ -30,7 +30,7 @@ FACTS = {
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedTable:
     """How one table's model was trained; ``steps`` is None for a model that counts none."""
 
     table: str
@@ -96,9 +96,9 @@ def _facts(context: Mapping[str, Any]) -> list[Fact]:
     return [Fact(FACTS.get(k, k), _value(k, context[k])) for k in order if context.get(k) is not None]
 
 
-def _models(metrics: Mapping[str, Mapping[str, Any]]) -> list[Trained]:
+def _models(metrics: Mapping[str, Mapping[str, Any]]) -> list[TrainedTable]:
     return [
-        Trained(table, m["sample_rows"], m.get("steps"), m["train_seconds"], m.get("device", "none"))
+        TrainedTable(table, m["sample_rows"], m.get("steps"), m["train_seconds"], m.get("device", "none"))
         for table, m in metrics.items()
         if "sample_rows" in m
     ]

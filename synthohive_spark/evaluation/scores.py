@@ -8,7 +8,7 @@ from typing import Any
 
 from synthohive_spark.errors import QualityError
 
-WORST_COLUMNS_NAMED = 5
+WORST_COLUMNS_NAMED = 5  # in the message of a failed gate
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from synthohive_spark.lake.location import quote
-from synthohive_spark.metadata import is_carried
+from synthohive_spark.sql import quote
+from synthohive_spark.tables import is_carried
 
-HALF = 2**64
+HALF = 2**64  # each half of the hash is a sum modulo this
 
 
 def content_hash(frame: DataFrame) -> str:

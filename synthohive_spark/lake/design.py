@@ -12,7 +12,8 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from synthohive_spark.lake.location import LOG, TableRef, without_globs
+from synthohive_spark.location import LOG, TableRef
+from synthohive_spark.sql import without_globs
 from synthohive_spark.strict import Strict
 
 CHECK = "delta.constraints."

@@ -14,17 +14,18 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructType
 
-from synthohive_spark.errors import SourceDataError, SynthoHiveError, WriteError, kinds
+from synthohive_spark.errors import SourceDataError, SynthoHiveError, WriteError, error_names
 from synthohive_spark.lake.design import DEFAULT, Design, design_of
-from synthohive_spark.lake.location import LOG, Address, TableRef, quote, text_literal
+from synthohive_spark.location import LOG, Address, TableRef
 from synthohive_spark.logs import get_logger
 from synthohive_spark.masking import masked
+from synthohive_spark.sql import quote, text_literal
 
 log = get_logger(__name__)
 NEEDS_COLUMN_MAPPING = " ,;{}()\n\t="
 RECENT = 20  # commits among which a write's own is looked for; others are a table's upkeep
 FIRST_COMMIT = f"{0:020}.json"
-OWN = re.compile(rf"\b({'|'.join(sorted(kinds()))}): ")
+OWN = re.compile(rf"\b({'|'.join(sorted(error_names()))}): ")
 ABSENT = ("DELTA_TABLE_ONLY_OPERATION", "DELTA_MISSING_DELTA_TABLE", "TABLE_OR_VIEW_NOT_FOUND", "DELTA_TABLE_NOT_FOUND")
 
 

@@ -13,7 +13,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
 from synthohive_spark.errors import ConfigError
-from synthohive_spark.lake.location import Address, Location, Spot, TableRef
+from synthohive_spark.location import Address, Location, Spot, TableRef
 from synthohive_spark.parallel import side_by_side
 
 Tables = Mapping[str, TableRef]

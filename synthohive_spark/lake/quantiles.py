@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from synthohive_spark.lake.location import quote
+from synthohive_spark.sql import quote
 
 SAMPLE = 20_000  # rows that are looked at where values may all differ: an exact quantile holds each of them in memory
 

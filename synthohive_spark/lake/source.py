@@ -16,11 +16,13 @@ from synthohive_spark.errors import SourceDataError
 from synthohive_spark.lake.design import Design, design_of
 from synthohive_spark.lake.held import Held
 from synthohive_spark.lake.io import DeltaIO
-from synthohive_spark.lake.location import TableRef, quote
+from synthohive_spark.location import TableRef
 from synthohive_spark.logs import get_logger
-from synthohive_spark.metadata import Constraint, ForeignKey, Metadata
+from synthohive_spark.metadata import Metadata
 from synthohive_spark.parallel import side_by_side
 from synthohive_spark.session import sized
+from synthohive_spark.sql import quote
+from synthohive_spark.tables import Constraint, ForeignKey
 
 log = get_logger(__name__)
 NULL, REPEATED, ORPHAN = "null", "repeated", "orphan"  # what may be wrong with a key

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from synthohive_spark.errors import ConfigError
 
-SUPPORTED = (17, 21)
+SUPPORTED = (17, 21)  # versions that Spark 4 runs on
 # Spark's launcher always asks for this module, and runtimes cut down with jlink do not carry it.
 _VECTOR = "--add-modules=jdk.incubator.vector"
 

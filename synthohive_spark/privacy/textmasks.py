@@ -8,12 +8,12 @@ import numpy as np
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from synthohive_spark.lake.location import quote
 from synthohive_spark.lake.quantiles import exact
 from synthohive_spark.privacy.masks import Mask
 from synthohive_spark.privacy.textkinds import ANY, KINDS, TextKind, meets
+from synthohive_spark.sql import quote
 
-MASKS = 50
+MASKS = 50  # of a column that are told apart, the most frequent ones; others are written as these
 COVER = 0.8  # masks must cover this share of the rows, else the strings count as free text
 LENGTHS = (0.1, 0.3, 0.5, 0.7, 0.9)  # quantiles of the lengths of free text that its copies have
 WORD = 6  # letters of a word of free text

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from synthohive_spark.models.ctgan import CTGAN
+from synthohive_spark.models.ctgan.model import CTGAN
 
 from ..shuffle import ColumnShuffle
 

@@ -18,9 +18,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from synthohive_spark import cli
-from synthohive_spark.lake.location import Location
-from synthohive_spark.lake.workspace import Workspace
 from synthohive_spark.launch.submit import command
+from synthohive_spark.location import Location
+from synthohive_spark.registry import Workspace
 from synthohive_spark.session import settings
 
 ROOT = Path(__file__).parents[2]

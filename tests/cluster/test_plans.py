@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from synthohive_spark.generation.stage import stage_frame
+from synthohive_spark.generation.stage_input import StageInput
+from synthohive_spark.generation.stage_plan import plan_stage
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.models.artifact import Artifact
-from synthohive_spark.relational.skeleton import Skeleton
-from synthohive_spark.relational.stage import stage_frame
 from synthohive_spark.session import settings
 
 from ..lakes import fitted, write_lake
@@ -75,9 +76,9 @@ def plans(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict
     frames = {}
     with settings(spark, {"spark.sql.autoBroadcastJoinThreshold": "-1", "spark.sql.shuffle.partitions": "2"}):
         for table, plan in trained.plans.items():
-            wanted = plan.rows if plan.driving is None else None
-            skeleton = Skeleton(spark, plan, trained.plans, lambda t: read(paths[t]), sizes, wanted, 1)
-            frame = stage_frame(skeleton, ColumnShuffle, trained.artifacts.get(table, Artifact()))
+            wanted = plan.rows if plan.keys.driving is None else None
+            stage = plan_stage(StageInput(spark, plan, trained.plans, lambda t: read(paths[t]), sizes, wanted, 1))
+            frame = stage_frame(stage, ColumnShuffle, trained.artifacts.get(table, Artifact()))
             frames[table] = operators(frame)
     return frames
 

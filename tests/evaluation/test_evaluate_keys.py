@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from synthohive_spark.errors import QualityError, SourceDataError
 from synthohive_spark.evaluation import Evaluation, evaluate, integrity, relations
-from synthohive_spark.evaluation.relations import Families
+from synthohive_spark.evaluation.relations import FamilySizes
 from synthohive_spark.metadata import Metadata
 
 pytestmark = pytest.mark.spark
@@ -44,7 +44,7 @@ def lake(spark: SparkSession, places: Rows, shops: Rows) -> dict[str, DataFrame]
     }
 
 
-def families(spark: SparkSession, places: Rows, shops: Rows) -> tuple[tuple[Families, Families], ...]:
+def families(spark: SparkSession, places: Rows, shops: Rows) -> tuple[tuple[FamilySizes, FamilySizes], ...]:
     keys = METADATA.tables["shop"].foreign_keys
     return relations.families("shop", keys, lake(spark, PLACES, SHOPS), lake(spark, places, shops))
 
@@ -143,9 +143,9 @@ def test_large_families_share_buckets_and_keep_mean_and_maximum(spark: SparkSess
 
 
 def test_a_table_without_parents_has_no_similarity(spark: SparkSession) -> None:
-    nothing = Families(np.empty(0), np.empty(0), np.empty(0), 0, 0)
+    nothing = FamilySizes(np.empty(0), np.empty(0), np.empty(0), 0, 0)
     assert relations.similarity(nothing, nothing) is None
-    assert sum(relations.picture(nothing, nothing).real) == 0
+    assert sum(relations.counts_picture(nothing, nothing).real) == 0
 
 
 def test_it_becomes_json(broken: Evaluation) -> None:

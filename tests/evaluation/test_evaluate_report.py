@@ -22,7 +22,7 @@ from synthohive_spark.evaluation.scores import (
     PrimaryKeyCheck,
     SkippedColumn,
 )
-from synthohive_spark.metadata import Constraint
+from synthohive_spark.tables import Constraint
 
 EVIL = "<script>alert('x')</script>"
 RUN = {"run_id": "r-1", "seed": 7, "model": "ctgan", "seconds": 75.2, "driver_python_mib": 1512.3}

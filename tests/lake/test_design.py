@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from synthohive_spark import cli
 from synthohive_spark.lake.design import Design, design_of
 from synthohive_spark.lake.io import DeltaIO
-from synthohive_spark.lake.location import TableRef
+from synthohive_spark.location import TableRef
 from tests.lakes import config_file, content, run_job
 
 pytestmark = pytest.mark.spark

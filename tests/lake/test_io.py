@@ -14,8 +14,8 @@ from pyspark.sql import functions as F
 
 from synthohive_spark.errors import SourceDataError, WriteError
 from synthohive_spark.lake.io import DeltaIO
-from synthohive_spark.lake.location import Location, TableRef
 from synthohive_spark.lake.source import pin_source
+from synthohive_spark.location import Location, TableRef
 from synthohive_spark.metadata import Metadata
 
 ODD = "`a.b` bigint not null comment 'it''s \"the\" key', `two words, odd` string, ok boolean"

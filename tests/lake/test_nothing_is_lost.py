@@ -16,8 +16,9 @@ from pyspark.sql import DataFrame, SparkSession
 from synthohive_spark import Metadata, Synthesizer, cli
 from synthohive_spark.errors import ConfigError, WriteError
 from synthohive_spark.lake.io import DeltaIO
-from synthohive_spark.lake.location import Location, TableRef, name_problem
-from synthohive_spark.relational.orchestrator import StagedOrchestrator, Trained
+from synthohive_spark.location import Location, TableRef, name_problem
+from synthohive_spark.orchestrator import StagedOrchestrator
+from synthohive_spark.stage_writer import Trained
 from tests.lakes import config_file, content, fitted, run_job, write_lake
 from tests.shuffle import ColumnShuffle
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from synthohive_spark.config import load_config
 from synthohive_spark.errors import ConfigError, SchemaValidationError
-from synthohive_spark.lake.location import Address, Location, Spot, TableRef
 from synthohive_spark.lake.places import RECORDS, place_problems
-from synthohive_spark.lake.workspace import TABLES
+from synthohive_spark.location import Address, Location, Spot, TableRef
 from synthohive_spark.metadata import Metadata
+from synthohive_spark.registry import TABLES
 
 ODD = st.text(st.sampled_from(" #?%&+=;,'\"`{}[]*.~$:-\\é😀ab1\n"), min_size=1, max_size=9)
 

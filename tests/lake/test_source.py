@@ -14,8 +14,8 @@ from pyspark.sql import SparkSession
 from synthohive_spark import logs
 from synthohive_spark.errors import SchemaValidationError, SourceDataError
 from synthohive_spark.lake.io import DeltaIO
-from synthohive_spark.lake.location import TableRef
 from synthohive_spark.lake.source import SourceLake, check_source, pin_source
+from synthohive_spark.location import TableRef
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.session import settings
 from tests.lakes import write_lake

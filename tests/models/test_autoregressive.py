@@ -14,7 +14,7 @@ import structlog
 import torch
 
 from synthohive_spark.errors import ConfigError, GenerationError, SerializationError, TrainingError
-from synthohive_spark.models.autoregressive import AutoregressiveModel
+from synthohive_spark.models.autoregressive.model import AutoregressiveModel
 from synthohive_spark.models.encoders import RARE_TOKEN
 
 from .frames import every_kind, planted
@@ -192,7 +192,7 @@ def test_one_seed_one_model_and_one_table(tmp_path: Path) -> None:
 
 
 def test_long_samples_start_like_short_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("synthohive_spark.models.autoregressive.SAMPLE_BATCH", 100)
+    monkeypatch.setattr("synthohive_spark.models.autoregressive.model.SAMPLE_BATCH", 100)
     model = tiny().fit(planted(300)[0], seed=1)
     pd.testing.assert_frame_equal(model.sample(250, seed=1).head(200), model.sample(200, seed=1))
 
@@ -338,14 +338,14 @@ def test_divergence_is_reported() -> None:
 
 def test_the_clock_stops_a_training_that_costs_far_more_than_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(10**6))
-    monkeypatch.setattr("synthohive_spark.models.autoregressive_trainer.time.thread_time", lambda: 300 * next(clock))
+    monkeypatch.setattr("synthohive_spark.models.autoregressive.trainer.time.thread_time", lambda: 300 * next(clock))
     model = AutoregressiveModel(max_seconds=1).fit(*planted(1000), seed=1)
     assert model.metrics["clock_stop"] is True
 
 
 def test_a_late_search_leaves_the_rounds_that_it_found(monkeypatch: pytest.MonkeyPatch) -> None:
     looks = iter([0.0] * 6 + [1e6] * 10**4)  # at the start and after each of five rounds, then far too late
-    monkeypatch.setattr("synthohive_spark.models.autoregressive_trainer.time.thread_time", lambda: next(looks))
+    monkeypatch.setattr("synthohive_spark.models.autoregressive.trainer.time.thread_time", lambda: next(looks))
     metrics = AutoregressiveModel(max_seconds=4).fit(*planted(188), seed=1).metrics
     assert metrics["clock_stop"] is True
     assert metrics["steps"] == metrics["history"][5]["step"]

@@ -9,8 +9,8 @@ import pytest
 
 from synthohive_spark.errors import ConfigError
 from synthohive_spark.models import ConditionalGenerativeModel, check_model_class, resolve_model
-from synthohive_spark.models.autoregressive import AutoregressiveModel
-from synthohive_spark.models.ctgan import CTGAN
+from synthohive_spark.models.autoregressive.model import AutoregressiveModel
+from synthohive_spark.models.ctgan.model import CTGAN
 
 
 class Bootstrap(ConditionalGenerativeModel):

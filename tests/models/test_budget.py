@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from synthohive_spark.models.budget import (
+from synthohive_spark.models.common.budget import (
     ENOUGH_STEPS,
     FEWEST_HEAD_STEPS,
     FEWEST_ROWS,

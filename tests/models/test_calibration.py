@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from synthohive_spark.models.calibration import logit_bias, rank_knots, to_uniform
-from synthohive_spark.models.layout import Layout, Packed
+from synthohive_spark.models.common.calibration import logit_bias, rank_knots, to_uniform
+from synthohive_spark.models.common.layout import Layout, Packed
 
 
 def test_logit_bias_brings_the_real_shares() -> None:

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from synthohive_spark.models.context_sampler import ContextSampler
-from synthohive_spark.models.ctgan import CTGAN
-from synthohive_spark.models.ctgan_trainer import CTGANTrainer
+from synthohive_spark.models.ctgan.context_sampler import ContextSampler
+from synthohive_spark.models.ctgan.model import CTGAN
+from synthohive_spark.models.ctgan.trainer import CTGANTrainer
 
 from .frames import planted
 

@@ -14,7 +14,7 @@ import structlog
 import torch
 
 from synthohive_spark.errors import ConfigError, GenerationError, SerializationError, TrainingError
-from synthohive_spark.models.ctgan import CTGAN
+from synthohive_spark.models.ctgan.model import CTGAN
 from synthohive_spark.models.encoders import RARE_TOKEN
 
 from .frames import every_kind, planted
@@ -83,7 +83,7 @@ def test_one_seed_one_model_and_one_table(tmp_path: Path) -> None:
 
 
 def test_long_samples_start_like_short_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("synthohive_spark.models.ctgan.SAMPLE_BATCH", 100)
+    monkeypatch.setattr("synthohive_spark.models.ctgan.sampling.SAMPLE_BATCH", 100)
     model = tiny().fit(planted(300)[0], seed=1)
     pd.testing.assert_frame_equal(model.sample(250, seed=1).head(200), model.sample(200, seed=1))
 
@@ -237,7 +237,7 @@ def test_divergence_is_undone_or_reported(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_clock_stops_a_run_that_is_far_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("synthohive_spark.models.ctgan_trainer.safety_stop", lambda seconds: 0.0)
+    monkeypatch.setattr("synthohive_spark.models.ctgan.trainer.safety_stop", lambda seconds: 0.0)
     model = tiny(epochs=40).fit(planted(300)[0], seed=1)
     assert model.metrics["clock_stop"] is True
     assert model.metrics["steps"] < 120

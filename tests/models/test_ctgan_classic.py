@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from synthohive_spark.errors import ConfigError, SerializationError
-from synthohive_spark.models.ctgan import CTGAN
-from synthohive_spark.models.ctgan_conditions import Conditions, ConditionSampler, draw_conditions
-from synthohive_spark.models.ctgan_options import CLASSIC
-from synthohive_spark.models.ctgan_trainer import CTGANTrainer
-from synthohive_spark.models.layout import Layout, Packed
+from synthohive_spark.models.common.layout import Layout, Packed
+from synthohive_spark.models.ctgan.conditions import Conditions, ConditionSampler, draw_conditions
+from synthohive_spark.models.ctgan.model import CTGAN
+from synthohive_spark.models.ctgan.options import CLASSIC
+from synthohive_spark.models.ctgan.trainer import CTGANTrainer
 
 from .frames import every_kind, planted
 

@@ -8,15 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthohive_spark.models.discretize import IMPOSSIBLE, Resolution, TableCodes
-from synthohive_spark.models.encoders import (
-    Limits,
-    TableSpec,
-    analyze_table,
-    decode_table,
-    encode_table,
-    reduce_table,
-)
+from synthohive_spark.models.autoregressive.discretize import IMPOSSIBLE, Resolution, TableCodes
+from synthohive_spark.models.encoders import Limits, TableSpec, analyze_table, decode_table, encode_table, reduce_table
 
 from .frames import every_kind
 

@@ -7,9 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthohive_spark.models.autoregressive_networks import ColumnHeads, Plan, Shrinkage
-from synthohive_spark.models.layout import Layout, Packed
-from synthohive_spark.models.networks import Critic, FoldedGenerator, Generator, open_gates, soft_rows
+from synthohive_spark.models.autoregressive.networks import ColumnHeads, NetworkPlan, Shrinkage
+from synthohive_spark.models.common.layout import Layout, Packed
+from synthohive_spark.models.ctgan.networks import Critic, FoldedGenerator, Generator, open_gates, soft_rows
 
 LAYOUT = Layout((3, 2, 1), (0, 2), (0, 1), (3, 2), (1, -1))
 
@@ -123,7 +123,7 @@ def test_building_networks_leaves_the_global_state_alone() -> None:
 def test_a_head_that_is_held_back_mixes_its_context_and_its_logits(
     width: int, of_context: float, of_logits: float, seed: int
 ) -> None:
-    plan = Plan.of((3, 4), width, ((), (0,)))
+    plan = NetworkPlan.of((3, 4), width, ((), (0,)))
     heads = ColumnHeads(plan, [None, None], rng(seed))
     dense, codes = torch.randn(9, width, generator=rng(1)), torch.randint(3, (9, 2), generator=rng(2))
     shares = [torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.1, 0.2, 0.3, 0.4])]

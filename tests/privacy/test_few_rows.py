@@ -13,9 +13,9 @@ from pyspark.sql import SparkSession
 from synthohive_spark.evaluation import evaluate
 from synthohive_spark.evaluation.report import render
 from synthohive_spark.metadata import Metadata
-from synthohive_spark.models.autoregressive import AutoregressiveModel
-from synthohive_spark.models.ctgan import CTGAN
-from synthohive_spark.relational.orchestrator import StagedOrchestrator
+from synthohive_spark.models.autoregressive.model import AutoregressiveModel
+from synthohive_spark.models.ctgan.model import CTGAN
+from synthohive_spark.orchestrator import StagedOrchestrator
 from tests.lakes import write_lake
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]

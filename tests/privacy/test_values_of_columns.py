@@ -138,8 +138,8 @@ def test_field_31_numbers_stay_unique_and_where_they_were(made: dict[str, Any]) 
     assert account.between(100_000, 1_000_060).all()
     assert detail.is_unique
     assert detail.between(75_001, 75_000 + N).all()
-    assert {"row_guid", "ip", "clock", "licence"} <= set(made["plans"]["p"].named("unique"))
-    assert set(made["plans"]["p"].apart) == {"account_no"}
+    assert {"row_guid", "ip", "clock", "licence"} <= set(made["plans"]["p"].columns.named("unique"))
+    assert set(made["plans"]["p"].columns.apart) == {"account_no"}
 
 
 def test_field_31_nulls_aside(made: dict[str, Any]) -> None:
@@ -152,7 +152,7 @@ def test_field_31_nulls_aside(made: dict[str, Any]) -> None:
 
 def test_field_31_a_calendar_has_each_day_once_and_the_model_sees_it(made: dict[str, Any]) -> None:
     assert sorted(made["p"]["day"]) == [START + dt.timedelta(days=i) for i in range(ROOT)]
-    assert [g.column for g in made["plans"]["p"].grid] == ["day"]
+    assert [g.column for g in made["plans"]["p"].keys.grid] == ["day"]
 
 
 def test_field_8_personal_data_of_every_type(made: dict[str, Any]) -> None:

@@ -2,13 +2,7 @@
 
 from synthohive_spark.models.encoders.categorical import RARE_TOKEN
 from synthohive_spark.models.encoders.spec import ColumnSpec, Encoded, Limits
-from synthohive_spark.models.encoders.table import (
-    TableSpec,
-    analyze_table,
-    decode_table,
-    encode_table,
-    reduce_table,
-)
+from synthohive_spark.models.encoders.table import TableSpec, analyze_table, decode_table, encode_table, reduce_table
 
 __all__ = [
     "RARE_TOKEN",

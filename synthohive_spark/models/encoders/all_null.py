@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from synthohive_spark.models.encoders.spec import ColumnPartial, ColumnSpec, Encoded, Kind, Limits, merged_dtype
+from synthohive_spark.models.encoders.spec import ColumnKind, ColumnPartial, ColumnSpec, Encoded, Limits, merged_dtype
 
 
 @dataclass(frozen=True)
@@ -43,4 +43,4 @@ def decode(spec: AllNullSpec, encoded: Encoded) -> pd.Series[Any]:
     return pd.Series([None] * encoded.codes.size, dtype=object)
 
 
-KIND = Kind("all_null", AllNullSpec, analyze, reduce, encode, decode)
+KIND = ColumnKind("all_null", AllNullSpec, analyze, reduce, encode, decode)

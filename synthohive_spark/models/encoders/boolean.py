@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from synthohive_spark.models.encoders.spec import Encoded, Kind, Limits, merged_dtype, merged_null_share
+from synthohive_spark.models.encoders.spec import ColumnKind, Encoded, Limits, merged_dtype, merged_null_share
 from synthohive_spark.models.encoders.tokens import TokenPartial, TokenSpec, merged_counts, token_codes, token_values
 
 
@@ -43,4 +43,4 @@ def decode(spec: BooleanSpec, encoded: Encoded) -> pd.Series[Any]:
     return token_values(spec, encoded)
 
 
-KIND = Kind("boolean", BooleanSpec, analyze, reduce, encode, decode)
+KIND = ColumnKind("boolean", BooleanSpec, analyze, reduce, encode, decode)

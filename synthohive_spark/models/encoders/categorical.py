@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from synthohive_spark.models.encoders.spec import Encoded, Kind, Limits, merged_dtype, merged_null_share
+from synthohive_spark.models.encoders.spec import ColumnKind, Encoded, Limits, merged_dtype, merged_null_share
 from synthohive_spark.models.encoders.tokens import TokenPartial, TokenSpec, merged_counts, token_codes, token_values
 from synthohive_spark.privacy.masks import BIJECTIVE, Mask
 from synthohive_spark.privacy.textkinds import kind_of_texts
@@ -76,4 +76,4 @@ def decode(spec: CategoricalSpec, encoded: Encoded) -> pd.Series[Any]:
     return values
 
 
-KIND = Kind("categorical", CategoricalSpec, analyze, reduce, encode, decode)
+KIND = ColumnKind("categorical", CategoricalSpec, analyze, reduce, encode, decode)

@@ -14,7 +14,7 @@ from synthohive_spark.models.encoders.mode_scale import build_number_scale
 from synthohive_spark.models.encoders.numbers import NumberPartial, NumberSpec, null_mask
 from synthohive_spark.models.encoders.rank_scale import Numbers
 from synthohive_spark.models.encoders.sample import BottomK, merge_samples
-from synthohive_spark.models.encoders.spec import Encoded, Kind, Limits, merged_dtype, merged_null_share
+from synthohive_spark.models.encoders.spec import ColumnKind, Encoded, Limits, merged_dtype, merged_null_share
 from synthohive_spark.privacy.coarse import coarse_days
 
 
@@ -56,4 +56,4 @@ def _days(values: pd.Series[Any], null: NDArray[np.bool_]) -> Numbers:
     return np.asarray(values[~null].tolist(), dtype="datetime64[D]").astype(np.int64)
 
 
-KIND = Kind("date", DateSpec, analyze, reduce, encode, decode)
+KIND = ColumnKind("date", DateSpec, analyze, reduce, encode, decode)

@@ -15,9 +15,9 @@ from synthohive_spark.models.encoders.mode_scale import build_number_scale
 from synthohive_spark.models.encoders.numbers import NumberPartial, NumberSpec, merged_grain, null_mask
 from synthohive_spark.models.encoders.rank_scale import Numbers, as_numbers
 from synthohive_spark.models.encoders.sample import BottomK, merge_samples
-from synthohive_spark.models.encoders.spec import Encoded, Kind, Limits, merged_dtype, merged_null_share
+from synthohive_spark.models.encoders.spec import ColumnKind, Encoded, Limits, merged_dtype, merged_null_share
 
-_DIGITS = 100
+_DIGITS = 100  # of intermediate results: twice decimal(38) and more
 
 
 @dataclass(frozen=True)
@@ -75,4 +75,4 @@ def _unscaled(values: Iterable[Any], digits: int) -> Numbers:
     return as_numbers(unscaled, False)
 
 
-KIND = Kind("decimal", DecimalSpec, analyze, reduce, encode, decode)
+KIND = ColumnKind("decimal", DecimalSpec, analyze, reduce, encode, decode)

@@ -18,7 +18,7 @@ from synthohive_spark.randomness import mix
 
 Integers = NDArray[np.int64]
 OFTEN = 2.0  # times as often as by chance
-DEVIATIONS = 4.0
+DEVIATIONS = 4.0  # standard deviations above chance: one ending in 30,000 by accident
 NARROW = 8  # the middle half of the numbers is so many times as wide as what an ending moves them by
 FEWEST = 0.5  # bins with an ending from which on its share is made up for
 _EXACT = 2**53

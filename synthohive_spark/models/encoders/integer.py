@@ -14,7 +14,7 @@ from synthohive_spark.models.encoders.mode_scale import build_number_scale
 from synthohive_spark.models.encoders.numbers import NumberPartial, NumberSpec, null_mask, number_series
 from synthohive_spark.models.encoders.rank_scale import Numbers, as_numbers
 from synthohive_spark.models.encoders.sample import BottomK, merge_samples
-from synthohive_spark.models.encoders.spec import Encoded, Kind, Limits, merged_dtype, merged_null_share
+from synthohive_spark.models.encoders.spec import ColumnKind, Encoded, Limits, merged_dtype, merged_null_share
 
 
 @dataclass(frozen=True)
@@ -60,4 +60,4 @@ def _integers(values: pd.Series[Any], null: NDArray[np.bool_]) -> Numbers:
     return as_numbers([round(value) for value in present.tolist()], False)
 
 
-KIND = Kind("integer", IntegerSpec, analyze, reduce, encode, decode)
+KIND = ColumnKind("integer", IntegerSpec, analyze, reduce, encode, decode)

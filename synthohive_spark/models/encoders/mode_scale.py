@@ -22,14 +22,14 @@ from synthohive_spark.models.encoders.rank_scale import (
     build_scale,
     fraction,
     interpolate,
-    with_null_rows,
+    with_nulls_encoded,
 )
 from synthohive_spark.models.encoders.spec import Encoded, Limits
 from synthohive_spark.privacy.coarse import Ends, coarse_numbers
 
-FIT_POINTS = 1000
-SMALLEST_WEIGHT = 0.005
-CONCENTRATION = 1e-3
+FIT_POINTS = 1000  # values by which the mixture is fitted
+SMALLEST_WEIGHT = 0.005  # of a mode that is kept, as in the reference
+CONCENTRATION = 1e-3  # prior of the weights, as in the reference
 # A place within a mode is counted in units of so many standard deviations.
 REACH = 4.0
 
@@ -113,7 +113,7 @@ class ModeScale:
         Where null is no state, null rows take the middle of the heaviest mode.
         """
         code = len(self.means) if self.has_null else int(np.argmax(self.weights))
-        return with_null_rows(self.encode(numbers, rng), null, code)
+        return with_nulls_encoded(self.encode(numbers, rng), null, code)
 
     def decode(self, encoded: Encoded) -> tuple[Numbers, NDArray[np.bool_]]:
         """Returns (n,) numbers and the (n,) null mask; null rows hold an arbitrary number."""

@@ -11,18 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synthohive_spark.models.encoders.mode_scale import build_number_scale
-from synthohive_spark.models.encoders.numbers import (
-    NumberPartial,
-    NumberSpec,
-    merged_grain,
-    null_mask,
-    number_series,
-)
+from synthohive_spark.models.encoders.numbers import NumberPartial, NumberSpec, merged_grain, null_mask, number_series
 from synthohive_spark.models.encoders.sample import BottomK, merge_samples
-from synthohive_spark.models.encoders.spec import Encoded, Kind, Limits, merged_dtype, merged_null_share
+from synthohive_spark.models.encoders.spec import ColumnKind, Encoded, Limits, merged_dtype, merged_null_share
 
-MAX_DECIMALS = 10
-UNROUNDED = 99
+MAX_DECIMALS = 10  # more are measured values, not rounded ones
+UNROUNDED = 99  # stands for them
 
 
 @dataclass(frozen=True)
@@ -80,4 +74,4 @@ def _decimals(numbers: NDArray[np.float64]) -> int:
     return UNROUNDED
 
 
-KIND = Kind("numeric", NumericSpec, analyze, reduce, encode, decode)
+KIND = ColumnKind("numeric", NumericSpec, analyze, reduce, encode, decode)

@@ -20,10 +20,10 @@ from synthohive_spark.privacy.coarse import Ends, coarse_numbers, few_rows
 from synthohive_spark.randomness import mix
 
 Numbers = NDArray[Any]
-MAX_KNOTS = 513
-DISCRETE_SHARE = 0.2
-DISCRETE_COVER = 0.8
-CATEGORY_COVER = 0.5
+MAX_KNOTS = 513  # quantiles of a number: to a quarter of a per cent
+DISCRETE_SHARE = 0.2  # distinct values per row below which a number may be discrete
+DISCRETE_COVER = 0.8  # share of the rows that frequent values must then hold
+CATEGORY_COVER = 0.5  # share of the rows that they must hold to be categories
 _EXACT_FLOAT = 2**53
 _GOLDEN = 0.6180339887498949  # its multiples modulo 1 lie apart from each other, however many they are
 
@@ -110,7 +110,7 @@ class RankScale:
         Where null is no state (a context that was never null in training), null rows take the middle of the scale.
         """
         middle = self.continuous_code if self.continuous_code is not None else len(self.values) // 2
-        return with_null_rows(self.encode(numbers, rng), null, self.cardinality - 1 if self.has_null else middle)
+        return with_nulls_encoded(self.encode(numbers, rng), null, self.cardinality - 1 if self.has_null else middle)
 
     def decode(self, encoded: Encoded) -> tuple[Numbers, NDArray[np.bool_]]:
         """Returns (n,) numbers and the (n,) null mask; null rows hold an arbitrary kept number."""
@@ -171,7 +171,7 @@ def _apart(ranks: NDArray[np.float64]) -> NDArray[np.float64]:
     return places
 
 
-def with_null_rows(present: Encoded, null: NDArray[np.bool_], code: int) -> Encoded:
+def with_nulls_encoded(present: Encoded, null: NDArray[np.bool_], code: int) -> Encoded:
     """Returns the (n,) encoded rows of which the non-null ones are ``present``; null rows have ``code`` and rank 0."""
     if not null.any():
         return present

@@ -106,7 +106,7 @@ Spec = TypeVar("Spec", bound=ColumnSpec)
 
 
 @dataclass(frozen=True)
-class Kind(Generic[Partial, Spec]):
+class ColumnKind(Generic[Partial, Spec]):
     """One column kind: its name, its spec and its four pure functions.
 
     Attributes:

@@ -25,10 +25,10 @@ from synthohive_spark.models.encoders import (
     sample,
     timestamp,
 )
-from synthohive_spark.models.encoders.spec import ColumnPartial, ColumnSpec, Encoded, Kind, Limits, with_null_rows
+from synthohive_spark.models.encoders.spec import ColumnKind, ColumnPartial, ColumnSpec, Encoded, Limits, with_null_rows
 
 _MODULES = (all_null, boolean, categorical, date, decimal_number, integer, numeric, timestamp)
-KINDS: Mapping[str, Kind[Any, Any]] = MappingProxyType({module.KIND.name: module.KIND for module in _MODULES})
+KINDS: Mapping[str, ColumnKind[Any, Any]] = MappingProxyType({module.KIND.name: module.KIND for module in _MODULES})
 _DTYPE_KINDS = MappingProxyType(
     {"b": "boolean", "i": "integer", "u": "integer", "f": "numeric", "M": "timestamp", "U": "categorical"}
 )

@@ -16,7 +16,7 @@ from synthohive_spark.models.encoders.mode_scale import build_number_scale
 from synthohive_spark.models.encoders.numbers import NumberPartial, NumberSpec, merged_grain, null_mask
 from synthohive_spark.models.encoders.rank_scale import Numbers
 from synthohive_spark.models.encoders.sample import BottomK, merge_samples
-from synthohive_spark.models.encoders.spec import Encoded, Kind, Limits, merged_dtype, merged_null_share
+from synthohive_spark.models.encoders.spec import ColumnKind, Encoded, Limits, merged_dtype, merged_null_share
 from synthohive_spark.privacy.coarse import Ends, coarse_times
 
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -152,4 +152,4 @@ def _grain(ticks: Numbers, unit: str) -> int:
     return next(index for index, step in enumerate(_steps(unit)) if not (ticks % step).any())
 
 
-KIND = Kind("timestamp", TimestampSpec, analyze, reduce, encode, decode)
+KIND = ColumnKind("timestamp", TimestampSpec, analyze, reduce, encode, decode)

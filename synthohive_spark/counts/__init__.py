@@ -1,0 +1,4 @@
+"""Children per parent: the distribution learnt from the source, what it depends on, and whole numbers with given sums.
+
+Arithmetic only: no Spark, no plan.
+"""

@@ -1,0 +1,143 @@
+"""One generation batch in a Python worker: families with their parents in, rows of the table out.
+
+The rows are a function of (seed, table, block, slice) and of what the batch holds; the model always sees the whole
+batch, in the same order, so partitions, Arrow batches and retries cannot change a row.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from synthohive_spark.generation.batch_state import BatchState, Step
+from synthohive_spark.generation.constraints import ROW, hidden
+from synthohive_spark.generation.null_patterns import Patterns
+from synthohive_spark.generation.steps.keys import MakePositionKeys
+from synthohive_spark.generation.steps.parents import AssignParents, cached_matching
+from synthohive_spark.generation.steps.references import ReferWithin
+from synthohive_spark.generation.steps.rules import CompleteRules
+from synthohive_spark.generation.steps.uniqueness import TieBreak, UniqueNumbers
+from synthohive_spark.generation.steps.values import DrawValues
+from synthohive_spark.matching.matching import label_name
+from synthohive_spark.models.artifact import Artifact
+from synthohive_spark.models.base import ConditionalGenerativeModel
+from synthohive_spark.randomness import Ints
+from synthohive_spark.schema import frames
+from synthohive_spark.schema.conversion import TIMES, Values, as_micros, as_spark
+from synthohive_spark.schema.table_plan import TablePlan
+from synthohive_spark.worker import forget_archives
+
+
+@dataclass(frozen=True)
+class BatchGenerator:
+    """What the Python workers run.
+
+    Attributes:
+        plan: the table.
+        patterns: which of the assigned keys are set on which rows, and how many rows the table has.
+        sizes: rows of the tables that late keys refer to, by name.
+        seed: the generation seed.
+        model_cls: the model's class.
+        artifact: what training left: the saved model, and which parents go together.
+    """
+
+    plan: TablePlan
+    patterns: Patterns
+    sizes: Mapping[str, int]
+    seed: int
+    model_cls: type[ConditionalGenerativeModel]
+    artifact: Artifact
+
+    def __call__(self, batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        """Rows of the table, one frame per batch. Input rows of a batch come together, sorted by ``frames.BATCH``."""
+        forget_archives()
+        for batch in gathered(batches):
+            yield self.generate(batch)
+
+    def generate(self, batch: pd.DataFrame) -> pd.DataFrame:
+        """The rows of one batch, with every column that is not derived, and what ``constraints`` needs."""
+        state = BatchState.of(self.plan.table, batch, self.seed)
+        for step in self.steps:
+            state = step(state)
+        types = self.plan.columns.types()
+        wanted = [c.name for c in self.plan.columns.each if c.role != "derived"]
+        made = pd.DataFrame({c: as_spark(state.columns[c], types[c]) for c in wanted}, columns=wanted)
+        if self.plan.columns.expressions:
+            made = made.assign(**self._traces(state))
+        return made if state.keep.all() else made[state.keep].reset_index(drop=True)
+
+    @functools.cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """What is done to the rows of a batch, in order."""
+        plan, keys, columns = self.plan, self.plan.keys, self.plan.columns
+        total, types = self.patterns.total, columns.types()
+        nullable = frozenset(c for c in types if columns.nullable(c))
+        free = nullable.difference(keys.primary_key)
+        own = {c: types[c] for c in columns.named("sequence", "grid")}
+        text = self.artifact.matching
+        parents = AssignParents(plan.table, keys, plan.context, free, self.patterns, self.sizes, self.seed, text)
+        steps: list[Step] = [parents, MakePositionKeys(plan.table, keys, own, total, self.seed), self.values]
+        steps += [CompleteRules(plan.rules, nullable), UniqueNumbers(columns.apart, total)]
+        if keys.tiebreak is not None:
+            rest = tuple(c for c in keys.primary_key if c != keys.tiebreak)
+            steps.append(TieBreak(keys.tiebreak, rest, self.values))
+        if keys.beside:
+            steps.append(ReferWithin(keys.beside, nullable, total, self.seed))
+        return tuple(steps)
+
+    @functools.cached_property
+    def values(self) -> DrawValues:
+        """The step that draws."""
+        plan = self.plan
+        total, model, shown = self.patterns.total, self.artifact.model, self.shown
+        return DrawValues(plan.table, plan.columns, plan.rules, plan.keys.driving, shown, total, self.model_cls, model)
+
+    @functools.cached_property
+    def shown(self) -> dict[str, str]:
+        """Names and Spark types of the columns that the model sees, in its order."""
+        keys, types, known = self.plan.keys, self.plan.columns.types(), cached_matching(self.artifact.matching)
+        labelled = [fk for fk in keys.dealt if fk.position in known.matchers]
+        if keys.driving is not None and known.shown:
+            labelled.insert(0, keys.driving)
+        return {
+            **self.plan.context.types(),
+            **{c: types[c] for c in self.plan.columns.named("sequence", "grid")},
+            **{label_name(fk.columns): "string" for fk in labelled},
+        }
+
+    def _traces(self, state: BatchState) -> dict[str, Values]:
+        """What ``constraints`` needs: batch and position of each row, and what the model saw of it."""
+        rows = state.rows
+        place = {
+            hidden(name): pd.Series(value, index=range(rows.count))
+            for name, value in zip(frames.BATCH, (rows.block, rows.slice), strict=True)
+        }
+        shown = {
+            hidden(i): as_micros(state.context[name]) if kind in TIMES else as_spark(state.context[name], kind)
+            for i, (name, kind) in enumerate(self.shown.items())
+        }
+        return {**place, ROW: pd.Series(range(rows.count)), **shown}
+
+
+def gathered(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """Consecutive rows of one generation batch, put together across Arrow batches."""
+    parts: list[pd.DataFrame] = []
+    current: tuple[int, int] | None = None
+    for frame in batches:
+        if not len(frame):
+            continue
+        keys: Ints = frame[list(frames.BATCH)].to_numpy()
+        starts = np.flatnonzero(np.r_[True, (keys[1:] != keys[:-1]).any(axis=1)])
+        for begin, end in zip(starts, np.r_[starts[1:], len(keys)], strict=True):
+            key = (int(keys[begin, 0]), int(keys[begin, 1]))
+            if key != current and parts:
+                yield pd.concat(parts, ignore_index=True)
+                parts = []
+            current = key
+            parts.append(frame.iloc[begin:end])
+    if parts:
+        yield pd.concat(parts, ignore_index=True)

@@ -1,0 +1,281 @@
+"""Declared expressions hold on every row: what breaks one is drawn again, in the task that made it.
+
+Only Spark can evaluate Spark SQL, and only Python can draw. So rows alternate between the two without leaving their
+task: Spark computes what is derived and marks each candidate, Python keeps the first lawful candidate of a row and
+draws more for rows that have none. Keys, parents and everything else that the row was given stay. Candidates are a
+function of (seed, table, block, slice) and of the rows that need them, never of partitions or batches.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyspark import cloudpickle
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import StringType, StructField, StructType
+
+from synthohive_spark.randomness import Ints, seed_of
+from synthohive_spark.schema import frames
+from synthohive_spark.schema.columns import ColumnsPlan
+from synthohive_spark.schema.conversion import TIMES, Values, as_model, as_spark, from_arrow, to_arrow
+from synthohive_spark.schema.rule import RulesPlan
+from synthohive_spark.sql import quote
+from synthohive_spark.worker import forget_archives
+
+ROUNDS = (4, 60)  # candidates per row and round: few for the many that need one more, many for the few that need luck
+AT_ONCE = 256  # rows for which candidates are drawn together
+JSON = {"tinyint": "byte", "smallint": "short", "int": "integer", "bigint": "long"}
+
+
+def hidden(name: object) -> str:
+    """The name of a column that does not reach the table."""
+    return f"#synthohive:{name}"
+
+
+ROW = hidden("row")
+BROKEN = hidden("broken")
+
+
+class Draw(Protocol):
+    """What draws values again: ``steps.values.DrawValues.draw``."""
+
+    def __call__(
+        self, context: pd.DataFrame | None, rows: int, seed: int, rng: np.random.Generator
+    ) -> dict[str, Values]:
+        """The drawn columns of so many rows, by name."""
+
+
+@dataclass(frozen=True)
+class Redrawing:
+    """What it takes to draw rows of a table again.
+
+    Attributes:
+        table: its name.
+        primary_key: its columns, which stay as they are.
+        columns: all columns.
+        rules: what holds between them.
+        shown: {column that the model sees: its Spark type}, in its order.
+        seed: the generation seed.
+        draw: draws.
+    """
+
+    table: str
+    primary_key: tuple[str, ...]
+    columns: ColumnsPlan
+    rules: RulesPlan
+    shown: Mapping[str, str]
+    seed: int
+    draw: Draw
+
+
+def traces(shown: Mapping[str, str]) -> StructType:
+    """What the generator adds to its rows so that they can be drawn again: their batch, position and context."""
+    types = dict.fromkeys((*map(hidden, frames.BATCH), ROW), "bigint")
+    for i, kind in enumerate(shown.values()):
+        types[hidden(i)] = "bigint" if kind in TIMES else kind
+    fields = [
+        {"name": name, "type": JSON.get(kind, kind), "nullable": True, "metadata": {}} for name, kind in types.items()
+    ]
+    return StructType.fromJson({"type": "struct", "fields": fields})
+
+
+def lawful(rows: DataFrame, made: StructType, again: Redrawing) -> DataFrame:
+    """Rows on which every declared expression is true, or null.
+
+    A row that no candidate makes lawful stops the write; ``violation`` finds the message.
+
+    Args:
+        rows: as the generator made them, with ``traces``.
+        made: their columns without the traces.
+        again: what draws.
+    """
+    whole = StructType([*made.fields, *traces(again.shown).fields])
+    expressions = again.columns.expressions
+    kept = {*again.primary_key, *again.rules.completed, *again.columns.apart}
+    drawn = [c for c in again.columns.named("model", "shape") if c not in kept]
+    rounds = ROUNDS if drawn else ()
+    pack: Any = cloudpickle.dumps  # it has no types
+    packed: bytes = pack(again)
+    for i, tries in enumerate(rounds):
+        redraw = Redraw(packed, tuple(drawn), tries, i, len(expressions))
+        rows = _judged(rows, again).mapInArrow(redraw, whole)
+    chosen = StructType([*made.fields, StructField(BROKEN, StringType())])
+    choose = Choose(again.table, tuple(expressions), 1 + sum(rounds))
+    rows = _judged(rows, again).mapInArrow(choose, chosen)
+    first, message = F.col(quote(made.fieldNames()[0])), F.col(quote(BROKEN))
+    stop = F.when(message.isNotNull(), F.raise_error(message)).otherwise(first)
+    return rows.select(stop.alias(made.fieldNames()[0]), *(F.col(quote(c)) for c in made.fieldNames()[1:]))
+
+
+def derived(rows: DataFrame, rules: RulesPlan, types: Mapping[str, str]) -> DataFrame:
+    """Rows with the columns that follow from others."""
+    for name, sql in rules.sql.items():
+        rows = rows.withColumn(name, F.expr(sql).cast(types[name]))
+    return rows
+
+
+def _judged(rows: DataFrame, again: Redrawing) -> DataFrame:
+    """Rows as they were drawn, with a mark per expression: derived columns are computed for it, then forgotten."""
+    names, kept = rows.columns, [c for c in again.rules.sql if c in rows.columns]
+    wide = rows.select("*", *(F.col(quote(c)).alias(hidden(f"drawn {c}")) for c in kept))
+    marks = [
+        F.coalesce(F.expr(sql).cast("boolean"), F.lit(True)).alias(hidden(f"law {i}"))
+        for i, sql in enumerate(again.columns.expressions)
+    ]
+    own = [F.col(quote(hidden(f"drawn {c}") if c in kept else c)).alias(c) for c in names]
+    return derived(wide, again.rules, again.columns.types()).select(*own, *marks)
+
+
+@dataclass(frozen=True)
+class Redraw:
+    """What the Python workers run, as a function of ``mapInArrow``: more candidates for rows that have no lawful one.
+
+    Attributes:
+        redrawing: pickled; the model is loaded where a row needs it, and only there.
+        drawn: columns that are drawn again.
+        tries: candidates per row.
+        turn: which round this is.
+        laws: how many expressions there are.
+    """
+
+    redrawing: bytes
+    drawn: tuple[str, ...]
+    tries: int
+    turn: int
+    laws: int
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Each row once if it is lawful, else its new candidates one after the other."""
+        forget_archives()
+        for batch in batches_of(batches):
+            chosen, without = choice(batch, self.laws)
+            plain = batch.select(batch.column_names[: -self.laws])
+            yield from plain.take(chosen).to_batches()
+            for begin in range(0, len(without), AT_ONCE):
+                yield from self._again(plain.take(without[begin : begin + AT_ONCE]), begin).to_batches()
+
+    def _again(self, rows: pa.Table, begin: int) -> pa.Table:
+        again = _unpacked(self.redrawing)
+        place = [rows[hidden(name)][0].as_py() for name in frames.BATCH]
+        seed = seed_of(again.seed, again.table, *place, "redraw", self.turn, begin)
+        many = rows.take(np.repeat(np.arange(len(rows)), self.tries))
+        context = {
+            name: as_model(from_arrow(many[hidden(i)]), kind) for i, (name, kind) in enumerate(again.shown.items())
+        }
+        seen = pd.DataFrame(context, index=range(len(many))) if context else None
+        values = again.draw(seen, len(many), seed, np.random.default_rng(seed))
+        types, widths = again.columns.types(), again.columns.widths()
+        for name in self.drawn:
+            at, field = many.schema.get_field_index(name), many.schema.field(name)
+            made = to_arrow(as_spark(values[name], types[name]), field.type, f"{again.table}.{name}", widths.get(name))
+            many = many.set_column(at, field, made)
+        return many
+
+
+@functools.lru_cache(maxsize=1)
+def _unpacked(redrawing: bytes) -> Redrawing:
+    """What draws, once per Python worker."""
+    loaded: Redrawing = cloudpickle.loads(redrawing)
+    return loaded
+
+
+@dataclass(frozen=True)
+class Choose:
+    """What the Python workers run last: one candidate per row, and a message on rows that have no lawful one.
+
+    Attributes:
+        table: for the message.
+        expressions: likewise.
+        draws: candidates that a row had in all rounds.
+    """
+
+    table: str
+    expressions: tuple[str, ...]
+    draws: int
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Rows without traces and marks."""
+        forget_archives()
+        for batch in batches_of(batches):
+            chosen, without = choice(batch, len(self.expressions))
+            names = batch.column_names[: batch.column_names.index(hidden(frames.BATCH[0]))]
+            picked = batch.select(names).take(np.concatenate([chosen, without]))
+            message = self._message(batch, len(chosen), without) if len(without) else None
+            marks = pa.array([None] * len(chosen) + [message] * len(without), pa.string())
+            yield from picked.append_column(BROKEN, marks).to_batches()
+
+    def _message(self, batch: pa.Table, lawful: int, without: Ints) -> str:
+        """How many rows of the batch have no lawful candidate, and which expression is to blame on how many."""
+        row = batch[ROW].to_numpy()
+        lost = np.isin(row, row[without])
+        broken = []
+        for i, sql in enumerate(self.expressions):
+            held = np.unique(row[lost & _mark(batch, i)])
+            if len(held) < len(without):
+                broken.append(f"{_line(sql)} ({len(without) - len(held):,} rows)")
+        laws = "; ".join(broken or [f"{' and '.join(map(_line, self.expressions))} ({len(without):,} rows)"])
+        again = f"no lawful values in {self.draws} draws" if self.draws > 1 else "no column that could be drawn again"
+        return (
+            f"{MARK}{self.table}: {len(without):,} of the {lawful + len(without):,} rows of one batch have {again}; "
+            f"broken: {laws}. Check the constraint against the source, or declare the column as derived"
+        )
+
+
+def _line(sql: str) -> str:
+    return " ".join(sql.split())
+
+
+MARK = "ConstraintViolationError: "
+
+
+def batches_of(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Consecutive rows of one generation batch, put together across Arrow batches."""
+    parts: list[pa.RecordBatch] = []
+    current: tuple[int, ...] | None = None
+    for batch in batches:
+        if not batch.num_rows:
+            continue
+        keys = np.column_stack([batch.column(hidden(name)).to_numpy() for name in frames.BATCH])
+        starts = np.flatnonzero(np.r_[True, (keys[1:] != keys[:-1]).any(axis=1)])
+        for begin, end in zip(starts.tolist(), [*starts[1:].tolist(), len(keys)], strict=True):
+            key = tuple(keys[begin].tolist())
+            if key != current and parts:
+                yield pa.Table.from_batches(parts)
+                parts = []
+            current = key
+            parts.append(batch.slice(begin, end - begin))
+    if parts:
+        yield pa.Table.from_batches(parts)
+
+
+def choice(batch: pa.Table, laws: int) -> tuple[Ints, Ints]:
+    """Where the first lawful candidate of each row is, and where the first of each row without one is."""
+    row, good = batch[ROW].to_numpy(), np.ones(len(batch), bool)
+    for i in range(laws):
+        good &= _mark(batch, i)
+    at = np.flatnonzero(good)
+    have, first = np.unique(row[at], return_index=True)
+    every, start = np.unique(row, return_index=True)
+    return at[first], start[~np.isin(every, have)]
+
+
+def _mark(batch: pa.Table, law: int) -> Ints:
+    marks: Ints = batch[hidden(f"law {law}")].to_numpy().astype(bool)
+    return marks
+
+
+def violation(error: BaseException) -> str | None:
+    """The message of a row that could not be drawn lawfully, out of what a failed Spark job raised; None without."""
+    found: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        found += [text.splitlines()[0] for text in str(cause).split(MARK)[1:]]
+        cause = cause.__cause__
+    return max(found, key=len).split(" SQLSTATE: ")[0].strip() if found else None

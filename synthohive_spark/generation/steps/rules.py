@@ -1,0 +1,29 @@
+"""The step that gives columns their rules' values: what equals an ancestor's column, on every row or on most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from synthohive_spark.generation.batch_state import BatchState
+from synthohive_spark.schema.rule import RulesPlan
+
+
+@dataclass(frozen=True)
+class CompleteRules:
+    """Rules that give a column once the row's values are drawn.
+
+    Attributes:
+        rules: of the table.
+        nullable: columns that may be null.
+    """
+
+    rules: RulesPlan
+    nullable: frozenset[str]
+
+    def __call__(self, state: BatchState) -> BatchState:
+        """The columns, rule by rule."""
+        for rule in self.rules.each:
+            made = rule.complete(state.columns, state.context, rule.column in self.nullable)
+            if made is not None:
+                state.columns[rule.column] = made
+        return state

@@ -1,0 +1,1 @@
+"""What the models share: options, budget, tensor layout, held-out rows, calibration, storage."""

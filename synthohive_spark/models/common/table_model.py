@@ -1,0 +1,119 @@
+"""What the models of one table share: keys left out, columns and context encoded, threads and device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import pandas as pd
+import structlog
+import torch
+
+from synthohive_spark.errors import GenerationError, TrainingError
+from synthohive_spark.models.base import ConditionalGenerativeModel, KeyMetadata
+from synthohive_spark.models.common.layout import Layout, Packed
+from synthohive_spark.models.encoders import Limits, TableSpec, analyze_table, encode_table, reduce_table
+
+CONTEXT_CATEGORIES = 31  # texts of a context column that are told apart, with the rare token 32 places
+MAX_STATES = 2000  # places of all one-hot blocks: what a step may cost
+FEWEST_STATES = 8  # of a text in a wide table
+Fitted = TypeVar("Fitted")
+
+
+class TableModel(ConditionalGenerativeModel):
+    """A model that says in ``metrics`` and in the log what its training did."""
+
+    def __init__(self, metadata: KeyMetadata | None = None, **options: Any) -> None:
+        super().__init__(metadata, **options)
+        self._metrics: dict[str, Any] = {}
+        self._log = structlog.get_logger("synthohive_spark.models")
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Steps, losses, seconds and more of the last fit, as JSON values."""
+        return dict(self._metrics)
+
+    def _summary(self) -> dict[str, Any]:
+        """The metrics without the history of the losses."""
+        return {key: value for key, value in self._metrics.items() if key != "history"}
+
+    def _timeless(self) -> dict[str, Any]:
+        """Returns the metrics that do not depend on the day: those that are saved."""
+        return {key: value for key, value in self._metrics.items() if not key.endswith("seconds")}
+
+    def _without_keys(self, data: pd.DataFrame, table_name: str | None) -> pd.DataFrame:
+        if self.metadata is None:
+            return data
+        if table_name is None:
+            self._log.warning("keys_unknown", reason="fit was given no table_name, so key columns are modelled too")
+            return data
+        keys = self.metadata.key_columns(table_name)
+        return data[[name for name in data.columns if name not in keys]]
+
+
+def limits_of(frame: pd.DataFrame, min_count: int, max_categories: int, max_states: int = MAX_STATES) -> Limits:
+    """Returns what may be kept of a frame; the columns share one budget of states."""
+    share = max(FEWEST_STATES, max_states // max(1, frame.shape[1]))
+    usual = Limits(min_count=min_count)
+    return replace(usual, max_categories=min(max_categories, share), max_numbers=min(usual.max_numbers, share))
+
+
+def device_of(name: str) -> torch.device:
+    """Returns the device of that name; "auto" is a GPU where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def require_fitted(fitted: Fitted | None) -> Fitted:
+    """Returns what training left behind.
+
+    Raises:
+        GenerationError: if the model is not trained.
+    """
+    if fitted is None:
+        raise GenerationError("the model is not trained; call fit, or load a saved model")
+    return fitted
+
+
+@contextmanager
+def torch_threads(threads: int | None) -> Iterator[None]:
+    """Runs a block with so many torch threads, then puts the former number back."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def table_spec(frame: pd.DataFrame, limits: Limits) -> TableSpec:
+    """Returns the specs of the columns of a frame."""
+    return reduce_table([analyze_table(frame, alone=True)], limits)
+
+
+def check_rows(data: pd.DataFrame, context: pd.DataFrame, table_name: str | None) -> None:
+    """Refuses data of no rows, and context that does not go with it.
+
+    Raises:
+        TrainingError: saying what is wrong.
+    """
+    if len(data) == 0:
+        raise TrainingError(f"table {table_name!r} has no rows to learn from; give at least one")
+    if len(context) != len(data):
+        raise TrainingError(
+            f"table {table_name!r} has {len(data)} rows but {len(context)} rows of context; give one for each row"
+        )
+
+
+def packed_context(spec: TableSpec, context: pd.DataFrame | None, rows: int) -> Packed:
+    """Returns the packed context columns that a model was trained with."""
+    given = pd.DataFrame(index=pd.RangeIndex(rows)) if context is None else context
+    missing = [name for name in spec.names if name not in given.columns]
+    if missing:
+        raise GenerationError(f"the context lacks the columns {missing}; the model was trained with them")
+    if len(given) != rows:
+        raise GenerationError(f"num_rows is {rows} but the context has {len(given)} rows; give one for each row")
+    return Layout.of(spec).pack(encode_table(spec, given, None), rows)

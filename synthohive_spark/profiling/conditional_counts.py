@@ -1,0 +1,87 @@
+"""Children per parent by what the parent is: a bounded sample of parents with their counts streams into one task."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from synthohive_spark.counts.distribution import LEAF_PARENTS, Leaves
+from synthohive_spark.profiling.key_statistics import key_set
+from synthohive_spark.schema.conversion import as_model, from_arrow
+from synthohive_spark.sql import quote
+from synthohive_spark.worker import forget_archives
+
+SAMPLE = 50_000  # parents that the law is learnt from
+BUCKETS = 2**30  # of hashes: a share of rows is exact to one in a billion
+
+
+@dataclass(frozen=True)
+class CountsLearner:
+    """What the task runs, as the function of ``mapInArrow``: parents with their counts in, one law as JSON out.
+
+    Attributes:
+        attributes: {name: Spark type}; columns arrive as ``a0``, ``a1``, ... in this order, counts as ``n``.
+        min_subjects: parents that must hold a text before the law may name it.
+    """
+
+    attributes: Mapping[str, str]
+    min_subjects: int
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The sample in, one row out; none where attributes say nothing."""
+        forget_archives()
+        parts = [b for b in batches if b.num_rows]
+        if not parts:
+            return
+        sample = pa.Table.from_batches(parts)
+        known = {
+            name: as_model(from_arrow(sample[f"a{i}"]), kind) for i, (name, kind) in enumerate(self.attributes.items())
+        }
+        leaves = Leaves.learn(sample["n"].to_numpy().astype(np.int64), pd.DataFrame(known), self.min_subjects)
+        if leaves is not None:
+            yield pa.RecordBatch.from_pydict({"law": [json.dumps(leaves.to_dict())]})
+
+
+def conditional_law(
+    children: DataFrame,
+    columns: tuple[str, ...],
+    parents: DataFrame,
+    referenced: tuple[str, ...],
+    rows: int,
+    learner: CountsLearner,
+) -> Leaves | None:
+    """The law of children per parent, given the parent's attributes; None where these say nothing.
+
+    Args:
+        children: the table.
+        columns: its foreign key.
+        parents: the table that it refers to.
+        referenced: the key's columns there.
+        rows: parents in all.
+        learner: which attributes, and what the task runs.
+    """
+    if rows < 2 * LEAF_PARENTS:  # too few to learn from, so no task need see them
+        return None
+    keys = [F.col(quote(c)) for c in referenced]
+    place = F.xxhash64(F.lit("linkage"), *keys)
+    kinds = learner.attributes
+    shown = parents.select(
+        place.alias("place"),
+        *(k.alias(f"k{i}") for i, k in enumerate(keys)),
+        *(F.col(quote(name)).alias(f"a{i}") for i, name in enumerate(kinds)),
+    )
+    if rows > SAMPLE:
+        shown = shown.where(F.pmod("place", F.lit(BUCKETS)) < F.lit(int(SAMPLE / rows * BUCKETS)))
+    named = [F.col(quote(c)).alias(f"f{i}") for i, c in enumerate(columns)]
+    families = children.where(key_set(columns)).groupBy(*named).agg(F.count("*").alias("n"))
+    counted = shown.join(families, [F.col(f"k{i}") == F.col(f"f{i}") for i in range(len(columns))], "left")
+    sample = counted.select("place", F.coalesce("n", F.lit(0)).alias("n"), *(f"a{i}" for i in range(len(kinds))))
+    found = sample.repartition(1).sortWithinPartitions("place").mapInArrow(learner, "law string").collect()
+    return Leaves.from_dict(json.loads(found[0]["law"])) if found else None

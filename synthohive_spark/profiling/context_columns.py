@@ -1,0 +1,77 @@
+"""Which columns of its ancestors a table is learnt with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from synthohive_spark.counts.distribution import LinkageModel
+from synthohive_spark.schema.ancestors import SEEN
+from synthohive_spark.schema.columns import ColumnPlan
+from synthohive_spark.schema.context import DEGREE, ContextColumn, degree_name
+from synthohive_spark.schema.keys import ForeignKeyPlan, KeysPlan
+from synthohive_spark.schema.table_plan import TablePlan
+from synthohive_spark.tables import TEXT, Table
+
+FEW_SUBJECTS, FEW_SHARE = 256, 0.5  # ancestors below both teach who they are, not what their attributes mean
+KEYS = ("foreign", "surrogate")  # roles of an ancestor's columns that a child may repeat, not learn from
+
+
+def shown_columns(spec: Table, parent: TablePlan, driving: bool) -> list[ColumnPlan]:
+    """The columns of a parent that its child may see: all but keys without meaning and what is no value of its own."""
+    wanted = spec.parent_context_cols if driving else None
+    meaning = parent.columns.named("model", "sequence", "grid", "derived", "copied")
+    known = [c for c in parent.columns.each if c.name in meaning and c.name not in parent.protected]
+    return [c for c in known if wanted is None or c.name in wanted]
+
+
+def few_explain(path: Sequence[int], keys: KeysPlan, plans: Mapping[str, TablePlan]) -> bool:
+    """Whether a path of keys leads through parents of whom few have children, for no reason that was found."""
+    for position in path:
+        fk = keys.at(position)
+        law, parent = LinkageModel.from_dict(fk.distribution), plans[fk.references]
+        if law.leaves is None and law.busy * parent.rows < min(FEW_SUBJECTS, FEW_SHARE * parent.rows):
+            return True
+        keys = parent.keys
+    return False
+
+
+def context_columns(
+    keys: KeysPlan, spec: Table, plans: Mapping[str, TablePlan], tables: Mapping[str, Table]
+) -> tuple[ContextColumn, ...]:
+    """What the ancestors are known by: the driving parent with its own context, and each assigned parent's row."""
+    columns: list[ContextColumn] = []
+    for fk in sorted(keys.foreign, key=lambda k: k.role != "driving"):
+        if fk.role not in SEEN or (fk.role != "driving" and fk.columns in _before(fk, keys)):
+            continue  # of several tables that the same columns point to, rows see one
+        parent, name, driving = plans[fk.references], "+".join(fk.columns), fk.role == "driving"
+        wanted = spec.parent_context_cols if driving else None
+        columns += [
+            ContextColumn(
+                name=f"{name}:{c.name}", path=(fk.position,), column=c.name, type=c.type, verbatim=parent.reference
+            )
+            for c in shown_columns(spec, parent, driving)
+        ]
+        columns += [
+            ContextColumn(name=f"{name}:{c.name}", path=(fk.position,), column=c.name, type=c.type, hidden=True)
+            for c in parent.columns.each
+            if (c.role in KEYS or (c.name in parent.protected and c.type.startswith(TEXT)))
+            and c.name not in fk.referenced_columns
+        ]
+        if wanted is None:
+            degree = ContextColumn(name=degree_name(fk.columns), path=(fk.position,), column=DEGREE, type="bigint")
+            columns.append(degree)
+        if driving and wanted is None:
+            above = context_columns(parent.keys, tables[fk.references], plans, tables)
+            columns += [
+                c.model_copy(update={"name": f"{name}:{c.name}", "path": (fk.position, *c.path)})
+                for c in above
+                if c.path[0] == getattr(parent.keys.driving, "position", None) and c.column != DEGREE and not c.hidden
+            ]
+    return tuple(columns)
+
+
+def _before(fk: ForeignKeyPlan, keys: KeysPlan) -> list[tuple[str, ...]]:
+    """The columns of keys that rows see before this one."""
+    return [
+        k.columns for k in keys.foreign if k.role == "driving" or (k.position < fk.position and k.role != "implied")
+    ]

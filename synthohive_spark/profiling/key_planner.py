@@ -1,0 +1,334 @@
+"""The keys of a table, ready to be made: the design of ``keys.py`` with what the source says of each part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from synthohive_spark import graph
+from synthohive_spark.counts.distribution import Leaves, LinkageModel, Method
+from synthohive_spark.counts.fan_out import FanOut
+from synthohive_spark.lake.source import SourceLake
+from synthohive_spark.logs import get_logger
+from synthohive_spark.metadata import Metadata
+from synthohive_spark.parallel import side_by_side
+from synthohive_spark.profiling.conditional_counts import CountsLearner, conditional_law
+from synthohive_spark.profiling.key_design import KeyDesign, design, foreseen
+from synthohive_spark.profiling.key_formats import grid_column, key_format, sequence, widest
+from synthohive_spark.profiling.key_statistics import (
+    bucket_sizes,
+    children_counts,
+    children_law,
+    fan_out,
+    hierarchy,
+    key_set,
+    null_patterns,
+    within_batch,
+)
+from synthohive_spark.profiling.shared_ancestors import tie_of
+from synthohive_spark.schema.ancestors import group_text
+from synthohive_spark.schema.columns import Role
+from synthohive_spark.schema.keys import (
+    ForeignKeyPlan,
+    Hierarchy,
+    KeysPlan,
+    NullPattern,
+    PositionKeys,
+    SequencePlan,
+    dealt_order,
+)
+from synthohive_spark.sql import quote
+from synthohive_spark.tables import ForeignKey, Table
+
+log = get_logger(__name__)
+FORESEEN = "a cycle of tables needs the rows of this table before its parents are made"
+CHANCE = 3.0  # expected pairs of children with one parent; none in spite of that is a rule (e**-3 = 5 % by chance)
+
+
+@dataclass(frozen=True)
+class KeyPlanner:
+    """Plans the keys of one table, from Spark aggregates.
+
+    Attributes:
+        name: the table.
+        source: the source; its metadata holds only foreign keys that some rows have.
+        min_subjects: rows that must hold a value before a format may show it.
+        method: the law of children per parent.
+        attributes: {position of a key: {column of its parent: type}} that children per parent may follow.
+    """
+
+    name: str
+    source: SourceLake
+    min_subjects: int
+    method: Method
+    attributes: Mapping[int, Mapping[str, str]]
+
+    @property
+    def tables(self) -> Mapping[str, Table]:
+        """The metadata."""
+        return self.source.metadata.tables
+
+    @property
+    def spec(self) -> Table:
+        """The metadata of this table."""
+        return self.tables[self.name]
+
+    @property
+    def frame(self) -> DataFrame:
+        """The rows of the source."""
+        return self.source.frame(self.name)
+
+    def plan(self) -> tuple[KeysPlan, dict[str, Role]]:
+        """All that is known of the keys, and the roles of their columns."""
+        found = key_design(self.source, self.name)
+        self._agreements(found)
+        hierarchies = {
+            i: made for i, r in found.roles.items() if r == "self" for made in [self._hierarchy(found, i)] if made
+        }
+        beside = tuple(within_batch(self.frame, self.spec.foreign_keys, i) for i in found.beside)
+        for i, role in found.roles.items():
+            if role == "self" and i not in hierarchies and i not in found.beside:
+                found.roles[i], found.turns[i] = "late", 0  # rows that refer to each other in a ring
+        counts = children_counts(self.frame, [fk.columns for fk in self.spec.foreign_keys])
+        keys = [self._key(found, i, fk, counts[i]) for i, fk in enumerate(self.spec.foreign_keys)]
+        keys, patterns, free = self._with_nulls(keys)
+        positions, roles = position_keys(self.source, self.name, self.min_subjects), dict[str, Role]()
+        roles.update({c: "foreign" for fk in keys for c in fk.columns})
+        roles.update(dict.fromkeys(positions.unique, "unique"))
+        roles.update(dict.fromkeys(positions.surrogate, "surrogate"))
+        roles.update({p.column: "grid" for p in positions.grid})
+        counted = self._sequence(found)
+        if counted is not None:
+            roles[counted.column] = "sequence"
+        types = self._types(self.name)
+        plan = KeysPlan(
+            primary_key=self.spec.primary_key,
+            foreign=tuple(keys),
+            positions=positions,
+            sequence=counted,
+            hierarchies=tuple(hierarchies.values()),
+            beside=beside,
+            patterns=patterns,
+            free_patterns=free,
+            together=tuple(_up(self.spec.foreign_keys[found.driving])[c] for c in found.together)
+            if found.driving is not None
+            else (),
+            tiebreak=widest(self.frame, list(found.tiebreak), types) if found.tiebreak else None,
+        )
+        return plan, roles
+
+    def _types(self, table: str) -> dict[str, str]:
+        return {f.name: f.dataType.simpleString() for f in self.source.schema(table).fields}
+
+    def _agreements(self, found: KeyDesign) -> None:
+        """Drawn keys that agree with the driving one on every row, because they share an ancestor."""
+        if found.driving is None:
+            return
+        driving = self.spec.foreign_keys[found.driving]
+        for i in [i for i, r in found.roles.items() if r == "drawn"]:
+            fk, bucket = self.spec.foreign_keys[i], found.buckets.get(i)
+            if bucket is not None and set(bucket) != set(driving.columns):
+                continue
+            agreed = tie_of(self.source, self.name, driving, fk)
+            if agreed and self.name in foreseen(self.tables, self.source.rows):
+                log.warning("agreement_not_kept", table=self.name, keys=[driving.columns, fk.columns], why=FORESEEN)
+            elif agreed:
+                found.roles[i], found.anchors[i], found.ties[i] = "bound", found.driving, agreed
+
+    def _key(self, found: KeyDesign, i: int, fk: ForeignKey, counts: Mapping[int, int]) -> ForeignKeyPlan:
+        """One foreign key with its laws; what depends on nulls is filled in later."""
+        role, parents = found.roles[i], self.source.rows[fk.references]
+        if role == "driving":
+            parents = self._eligible(found, fk)
+        if i in found.part_of:
+            part = [F.col(quote(_up(fk)[c])) for c in found.part_of[i]]
+            parents = self.source.frame(fk.references).select(*part).distinct().count()
+        law, children = children_law(counts, parents, self.method)
+        if self.method == "conditional" and role in ("driving", "drawn") and i not in found.part_of:
+            law.leaves = self._leaves(i, fk, parents)
+        bucket = found.buckets.get(i)
+        if bucket is None and role in ("drawn", "late") and self._once(law, children, parents):
+            bucket = ()
+        anchor, within = found.anchors.get(i), found.within.get(i, ())
+        up = {} if found.driving is None else _up(self.spec.foreign_keys[found.driving])
+        return ForeignKeyPlan(
+            position=i,
+            columns=fk.columns,
+            references=fk.references,
+            referenced_columns=fk.referenced_columns,
+            role=role,
+            null_share=1.0 - children / max(self.source.rows[self.name], 1),
+            distribution=law.to_dict(),
+            turn=found.turns.get(i, 0),
+            anchor=anchor,
+            tie=found.ties.get(i, ()),
+            part_of=tuple(_up(fk)[c] for c in found.part_of.get(i, ())),
+            bucket=None if bucket is None else tuple(up[c] for c in bucket),
+            within=within,
+            before=found.before.get(i, ()),
+            fan_out=self._fan_out(found, i, bucket) if anchor is not None or bucket else FanOut(),
+            target=self._target(fk) if role == "late" else None,
+        )
+
+    def _once(self, law: LinkageModel, children: int, parents: int) -> bool:
+        """Whether no parent has two children, and not by chance: a rule that is kept though nobody declared it."""
+        return bool(law.values.max() <= 1) and children * (children - 1) / (2 * max(parents, 1)) >= CHANCE
+
+    def _target(self, fk: ForeignKey) -> PositionKeys:
+        """How the keys that a late key refers to look."""
+        made = position_keys(self.source, fk.references, self.min_subjects)
+        wanted = set(fk.referenced_columns)
+        return made.model_copy(
+            update={
+                "surrogate": {c: f for c, f in made.surrogate.items() if c in wanted},
+                "unique": {c: f for c, f in made.unique.items() if c in wanted},
+                "grid": made.grid if any(p.column in wanted for p in made.grid) else (),
+            }
+        )
+
+    def _leaves(self, position: int, fk: ForeignKey, parents: int) -> Leaves | None:
+        """The law of children given the parent's attributes.
+
+        None where keys close a cycle of tables: rows of all tables must be known there before any is made.
+        """
+        attributes = self.attributes.get(position, {})
+        if not attributes or graph.late_keys(self.tables):
+            return None
+        referenced, learner = self.source.frame(fk.references), CountsLearner(dict(attributes), self.min_subjects)
+        return conditional_law(self.frame, fk.columns, referenced, fk.referenced_columns, parents, learner)
+
+    def _fan_out(self, found: KeyDesign, i: int, bucket: tuple[str, ...] | None) -> FanOut:
+        """How unevenly the candidates of a group are taken."""
+        fk, agreed = self.spec.foreign_keys[i], found.ties.get(i, ())
+        group = group_text([F.col(quote(q)) for _, q in agreed])
+        candidates = self.source.frame(fk.references)
+        relative, taken = fan_out(self.frame, fk.columns, candidates, group, fk.referenced_columns)
+        if not bucket:
+            return FanOut.learn(relative)
+        whole = (*bucket, *(c for j in found.within.get(i, ()) for c in self.spec.foreign_keys[j].columns))
+        shared = tuple(c for c in whole if c in fk.columns)
+        sizes = bucket_sizes(self.frame, tuple(dict.fromkeys(whole)), shared)
+        buckets = self._per_group(tuple(dict.fromkeys(whole)), shared)
+        density = taken / buckets if buckets and not found.before.get(i) else 0.0
+        return FanOut.learn(relative, density, sizes)
+
+    def _per_group(self, bucket: tuple[str, ...], shared: tuple[str, ...]) -> float:
+        """Buckets in a group, on average over the rows' groups."""
+        distinct = self.frame.where(key_set(bucket)).select(*(F.col(quote(c)) for c in bucket)).distinct()
+        groups = distinct.groupBy(*(F.col(quote(c)) for c in shared)).agg(F.count("*").alias("n"))
+        row = groups.agg(F.avg("n").alias("n")).first()
+        return float(row["n"] or 0.0) if row is not None else 0.0
+
+    def _eligible(self, found: KeyDesign, driving: ForeignKey) -> int:
+        """Driving parents for whose children every key that all rows have finds somebody to agree with."""
+        frame = self.source.frame(driving.references)
+        bound = [i for i, a in found.anchors.items() if a == found.driving and not self._partly(i)]
+        for i in bound:
+            other = self.source.frame(self.spec.foreign_keys[i].references)
+            there = other.select(*(F.col(quote(q)).alias(f"__t{n}") for n, (_, q) in enumerate(found.ties[i])))
+            same = [F.col(quote(p)) == F.col(f"__t{n}") for n, (p, _) in enumerate(found.ties[i])]
+            frame = frame.join(there.distinct(), same, "leftsemi")
+        return frame.count() if bound else self.source.rows[driving.references]
+
+    def _partly(self, i: int) -> bool:
+        """Whether some rows lack a key."""
+        fk = self.spec.foreign_keys[i]
+        return fk.nullable and not self.frame.where(~key_set(fk.columns)).isEmpty()
+
+    def _with_nulls(
+        self, keys: list[ForeignKeyPlan]
+    ) -> tuple[list[ForeignKeyPlan], tuple[NullPattern, ...], tuple[NullPattern, ...]]:
+        """Keys with what depends on nulls: which of them all rows have, which some have without their anchor."""
+        driving = next((fk for fk in keys if fk.role == "driving"), None)
+        nullable = {f.name for f in self.source.schema(self.name).fields if f.nullable}
+        own = driving.columns if driving is not None else ()
+        owned, free, loose = null_patterns(self.frame, own, [fk.columns for fk in dealt_order(keys)], nullable)
+        if loose and driving is not None:
+            extra = driving.model_copy(
+                update={
+                    "position": len(keys) + driving.position,
+                    "role": "loose",
+                    "turn": 1 + max(k.turn for k in keys),
+                }
+            )
+            law = LinkageModel().fit({1: max(1, self.source.rows[driving.references])}).to_dict()
+            keys = [*keys, extra.model_copy(update={"distribution": law})]
+            owned, free, _ = null_patterns(self.frame, own, [fk.columns for fk in dealt_order(keys)], nullable)
+        order = [fk.position for fk in dealt_order(keys)]
+
+        def filled(fk: ForeignKeyPlan) -> ForeignKeyPlan:
+            if fk.position not in order:
+                return fk
+            i = order.index(fk.position)
+            anchor = order.index(fk.anchor) if fk.anchor in order else None
+            alone = any(p.set_keys[i] and (anchor is None or not p.set_keys[anchor]) for p in free)
+            alone |= anchor is not None and any(p.set_keys[i] and not p.set_keys[anchor] for p in owned)
+            required = bool(owned) and all(p.set_keys[i] and not {*p.nulls} & {*fk.columns} for p in owned)
+            return fk.model_copy(update={"required": required, "free": fk.grouped and alone})
+
+        return [filled(fk) for fk in keys], owned, free
+
+    def _hierarchy(self, found: KeyDesign, i: int) -> Hierarchy | None:
+        if i in found.beside:
+            return None
+        return hierarchy(self.frame, self.spec.foreign_keys[i], i)
+
+    def _sequence(self, found: KeyDesign) -> SequencePlan | None:
+        """The column that is counted within families, or within what some families share."""
+        if not found.spread or found.driving is None:
+            return None
+        (column, shared), driving = next(iter(found.spread.items())), self.spec.foreign_keys[found.driving]
+        made = sequence(self.frame, shared, column, self._types(self.name)[column], self.min_subjects)
+        up = _up(driving)
+        within = () if set(shared) == set(driving.columns) else tuple(up[c] for c in shared)
+        return made.model_copy(update={"within": within})
+
+
+def key_design(source: SourceLake, table: str) -> KeyDesign:
+    """The design of a table's keys, with the types of the source."""
+    types = {f.name: f.dataType.simpleString() for f in source.schema(table).fields}
+    return design(table, source.metadata.tables, source.rows, types)
+
+
+def position_keys(source: SourceLake, table: str, min_subjects: int) -> PositionKeys:
+    """How the key columns of a table that follow from positions look."""
+    spec, found, frame = source.metadata.tables[table], key_design(source, table), source.frame(table)
+    types = {f.name: f.dataType.simpleString() for f in source.schema(table).fields}
+    personal = source.metadata.personal(table)
+    own = [c for c in found.numbered if (c,) == spec.primary_key]
+    others = [c for c in found.numbered if c not in own]
+    nulls = {c: frame.where(F.col(quote(c)).isNull()).count() / max(source.rows[table], 1) for c in others}
+    return PositionKeys(
+        surrogate={c: key_format(source, table, c, min_subjects) for c in own},
+        unique={c: key_format(source, table, c, min_subjects, nulls[c]) for c in others},
+        null_shares={c: share for c, share in nulls.items() if share},
+        grid=tuple(grid_column(frame, c, types[c], min_subjects, c in personal) for c in found.grid),
+    )
+
+
+def _up(fk: ForeignKey) -> dict[str, str]:
+    """{column of a key: the parent's column}."""
+    return dict(zip(fk.columns, fk.referenced_columns, strict=True))
+
+
+def with_used_keys(source: SourceLake) -> SourceLake:
+    """The source without foreign keys that no row has: their columns are ordinary ones, null throughout."""
+
+    def used(table: str) -> Table:
+        spec, frame = source.metadata.tables[table], source.frame(table)
+        asked = [i for i, fk in enumerate(spec.foreign_keys) if fk.nullable]
+        if not asked:
+            return spec
+        flags = [F.max(key_set(spec.foreign_keys[i].columns).cast("int")).alias(f"k{i}") for i in asked]
+        row = frame.agg(*flags).first()
+        unused = [i for i in asked if row is not None and not row[f"k{i}"]]
+        if unused:
+            log.info("keys_never_set", table=table, keys=[list(spec.foreign_keys[i].columns) for i in unused])
+        kept = tuple(fk for i, fk in enumerate(spec.foreign_keys) if i not in unused)
+        return spec.model_copy(update={"foreign_keys": kept})
+
+    tables = side_by_side(used, source.metadata.tables)
+    return replace(source, metadata=Metadata(tables), declared=source.metadata)

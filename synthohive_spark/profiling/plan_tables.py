@@ -1,0 +1,204 @@
+"""Plans from Spark aggregates of the source: keys, rules, shapes, context. Nothing here grows with the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+
+from synthohive_spark import graph
+from synthohive_spark.counts.distribution import Method
+from synthohive_spark.errors import SchemaValidationError
+from synthohive_spark.lake.source import SourceLake
+from synthohive_spark.logs import get_logger
+from synthohive_spark.parallel import side_by_side
+from synthohive_spark.profiling.context_columns import context_columns, few_explain, shown_columns
+from synthohive_spark.profiling.key_formats import key_format
+from synthohive_spark.profiling.key_planner import KeyPlanner, key_design, with_used_keys
+from synthohive_spark.profiling.shapes import Shapes, shape_plans
+from synthohive_spark.profiling.unique_columns import Unique, unique_numbers
+from synthohive_spark.rules.find import find
+from synthohive_spark.schema.ancestors import Ancestors
+from synthohive_spark.schema.columns import ColumnPlan, ColumnsPlan, Role
+from synthohive_spark.schema.context import DEGREE, ContextColumn, ContextPlan
+from synthohive_spark.schema.keys import PositionKeys, SequencePlan
+from synthohive_spark.schema.rule import Rule, RulesPlan
+from synthohive_spark.schema.table_plan import TablePlan
+from synthohive_spark.sql import names_in
+from synthohive_spark.tables import Table
+
+log = get_logger(__name__)
+STRANGERS = "few rows of the ancestor's table have children, and others would have them in the copy"
+
+
+def plan_tables(source: SourceLake, min_subjects: int, method: Method = "empirical") -> dict[str, TablePlan]:
+    """Plan every table, parents first.
+
+    Args:
+        source: the checked source.
+        min_subjects: rows that must hold a value before it may be learnt.
+        method: the distribution of children per parent.
+
+    Raises:
+        SchemaValidationError: with every key shape that cannot be generated.
+    """
+    source = with_used_keys(source)
+    tables = source.metadata.tables
+    problems = [p for name in tables for p in key_design(source, name).problems]
+    if problems:
+        raise SchemaValidationError(problems)
+    plans: dict[str, TablePlan] = {}
+    for stage in graph.stages(tables):
+        made = side_by_side(lambda name: _Profiler(name, source, plans, min_subjects, method).plan(), stage)
+        for name, plan in made.items():
+            plans[name] = plan
+            log.debug("table_planned", table=name, roles={c.name: c.role for c in plan.columns.each})
+    return plans
+
+
+@dataclass(frozen=True)
+class _Profiler:
+    """Plans one table: its keys first, then the rules, then what is left to shapes and to the model."""
+
+    name: str
+    source: SourceLake
+    plans: Mapping[str, TablePlan]
+    min_subjects: int
+    method: Method
+
+    @property
+    def spec(self) -> Table:
+        return self.source.metadata.tables[self.name]
+
+    def plan(self) -> TablePlan:
+        spec, frame = self.spec, self.source.frame(self.name)
+        types = {f.name: f.dataType.simpleString() for f in self.source.schema(self.name).fields}
+        keys, key_roles = KeyPlanner(self.name, self.source, self.min_subjects, self.method, self._attributes()).plan()
+        roles: dict[str, Role] = dict.fromkeys(types, "model")
+        roles.update(dict.fromkeys(spec.declared, "derived"))
+        roles.update(key_roles)
+        schema = self.source.copied_schema(self.name).jsonValue()
+        plan = TablePlan(
+            table=self.name,
+            rows=self.source.rows[self.name],
+            reference=spec.reference,
+            keys=keys,
+            columns=ColumnsPlan(each=_columns(types, roles), spark_schema=schema, bounds=spec.constraints),
+            context=ContextPlan(each=context_columns(keys, spec, self.plans, self.source.metadata.tables)),
+            design=self.source.design(self.name),
+        )
+        return self._with_values(plan, frame, types, roles)
+
+    def _with_values(
+        self, plan: TablePlan, frame: DataFrame, types: Mapping[str, str], roles: dict[str, Role]
+    ) -> TablePlan:
+        """The plan with what decides the columns that no key decides: rules, shapes, else the model."""
+        keys = {**{t: p.keys for t, p in self.plans.items()}, self.name: plan.keys}
+        found = find(plan, self.spec, frame, Ancestors(self.name, plan.context, keys, self.source.frame))
+        roles.update({r.column: "derived" for r in found if r.gives == "derived"})
+        copied = [r for r in found if r.gives == "copied"]
+        made_up = {c.name for c in plan.context.each if c.column in self._parent(plan, c).protected}
+        safe = [r for r in copied if made_up.isdisjoint(r.seen)]
+        roles.update({r.column: "copied" for r in safe})
+        shapes = self._shapes(frame, types, [c for c, r in roles.items() if r == "model"])
+        # Protected texts repeat protected texts. Others are kept where they can be, though the parent's are made up.
+        copied = [r for r in copied if r in safe or r.column in shapes.shapes or r.column in shapes.alone]
+        alone, shapes_left = shapes.without({r.column for r in copied})
+        roles.update(dict.fromkeys([*shapes_left, *alone], "shape"))
+        roles.update({r.column: "copied" for r in copied})
+        dropped = {r.column for r in found if r.gives == "copied"} - {r.column for r in copied}
+        rules = [r for r in found if r.gives != "copied" or r.column not in dropped]
+        rules = [r for r in rules if r.needs is None or r.needs != "shape" or r.column in shapes_left]
+        open_ones = {c for c, r in roles.items() if r == "model"} - {r.column for r in rules if r.needs != "shape"}
+        numbers = self._numbers(plan, frame, types, [c for c in types if c in open_ones])
+        positions = self._positions(plan, {**alone, **numbers.counted}, numbers.times)
+        roles.update({**dict.fromkeys(positions.unique, "unique"), **{p.column: "grid" for p in positions.grid}})
+        rules = [r for r in rules if r.needs is None or roles[r.column] == r.needs]
+        self._log(rules)
+        columns = plan.columns.model_copy(
+            update={"each": _columns(types, roles), "shapes": shapes_left, "apart": numbers.apart}
+        )
+        return plan.model_copy(
+            update={
+                "keys": plan.keys.model_copy(update={"positions": positions}),
+                "columns": columns,
+                "context": ContextPlan(each=self._learnable(plan, {name for r in rules for name in r.seen})),
+                "rules": RulesPlan(each=tuple(rules)),
+            }
+        )
+
+    def _log(self, rules: Sequence[Rule]) -> None:
+        """A line for each rule that was found; what people declared they know."""
+        for rule in rules:
+            if rule.column not in self.spec.declared:
+                text = rule.text(lambda seen: f"the parent's {seen}")
+                log.info("rule_found", table=self.name, kind=rule.kind, column=rule.column, expression=text)
+
+    def _shapes(self, frame: DataFrame, types: Mapping[str, str], learnt: Sequence[str]) -> Shapes:
+        """Columns that no model may learn: personal data, rare texts, and binary values."""
+        opaque = (c for c in learnt if types[c] == "binary")  # of which nothing but the length can be learnt
+        spec = self.spec.model_copy(update={"pii": (*self.spec.pii, *opaque)})
+        return shape_plans(frame, spec, learnt, types, self.min_subjects)
+
+    def _numbers(self, plan: TablePlan, frame: DataFrame, types: Mapping[str, str], learnt: Sequence[str]) -> Unique:
+        """The unique numbers: no key, and nothing that a person bounds from above or relates to others."""
+        closed = {*self.spec.key_columns, *self.spec.derived}
+        closed |= {f"{law.column}" for law in plan.columns.bounds if law.max is not None or law.allowed is not None}
+        for law in plan.columns.bounds:
+            inside = names_in(law.expression or "", list(types))
+            closed |= inside if len(inside) > 1 else set()
+        free = [c for c in learnt if c not in closed and not plan.reference]
+        keys = plan.keys
+        alone = bool(keys.positions.surrogate) and not keys.foreign and not keys.grid
+        return unique_numbers(frame, plan.rows, free, types, alone)
+
+    def _positions(self, plan: TablePlan, alone: Mapping[str, float], times: Sequence[str]) -> PositionKeys:
+        """The columns that follow from a row's position: those of keys, and what is unique without being one."""
+        known = plan.keys.positions
+        wanted = {**alone, **dict.fromkeys(times[:1], 0.0)}
+        formats = {c: key_format(self.source, self.name, c, self.min_subjects, nulls) for c, nulls in wanted.items()}
+        grid = [SequencePlan(column=c, format=formats[c], size=plan.rows, consecutive=True) for c in times[:1]]
+        return PositionKeys(
+            surrogate=known.surrogate,
+            unique={**known.unique, **{c: formats[c] for c in alone}},
+            null_shares={**known.null_shares, **{c: share for c, share in alone.items() if share}},
+            grid=(*known.grid, *grid),
+        )
+
+    def _parent(self, plan: TablePlan, column: ContextColumn) -> TablePlan:
+        """The plan of the ancestor that a context column comes from."""
+        for position in column.path:
+            plan = self.plans[plan.keys.at(position).references]
+        return plan
+
+    def _learnable(self, plan: TablePlan, needed: set[str]) -> tuple[ContextColumn, ...]:
+        """The context without attributes of few ancestors out of many, which would only teach who these are.
+
+        Synthetic ancestors are others, whose attributes the model has never seen. What a rule or a person names stays.
+        """
+        keys, context = plan.keys, plan.context
+        if keys.driving is not None and self.spec.parent_context_cols is not None:
+            needed = needed | {c.name for c in context.shown if c.path[0] == keys.driving.position}
+        kept = tuple(
+            c
+            for c in context.each
+            if c.name in needed or (not c.hidden and (c.column == DEGREE or not few_explain(c.path, keys, self.plans)))
+        )
+        left = [c.name for c in context.shown if c not in kept]
+        if left:
+            log.info("context_left_out", table=self.name, columns=left, why=STRANGERS)
+        return kept
+
+    def _attributes(self) -> dict[int, dict[str, str]]:
+        """What children per parent may follow, by the position of the key."""
+        driving = key_design(self.source, self.name).driving
+        return {
+            i: {c.name: c.type for c in shown_columns(self.spec, self.plans[fk.references], i == driving)}
+            for i, fk in enumerate(self.spec.foreign_keys)
+            if fk.references in self.plans
+        }
+
+
+def _columns(types: Mapping[str, str], roles: Mapping[str, Role]) -> tuple[ColumnPlan, ...]:
+    return tuple(ColumnPlan(name=c, type=t, role=roles[c]) for c, t in types.items())

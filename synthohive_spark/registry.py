@@ -1,0 +1,180 @@
+"""The workspace: what a run did (manifest) and the models it trained (registry), as two append-only Delta tables."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import BinaryType, DataType, StringType, StructField, StructType, TimestampType
+
+from synthohive_spark.errors import ConfigError, SerializationError, TrainingError
+from synthohive_spark.lake.io import DeltaIO
+from synthohive_spark.location import Location
+from synthohive_spark.matching.matching import Matching
+from synthohive_spark.models.artifact import Artifact
+from synthohive_spark.rules.kinds import read_plan
+from synthohive_spark.schema.table_plan import TablePlan
+
+
+def _columns(**types: DataType) -> StructType:
+    return StructType([StructField(name, kind) for name, kind in types.items()])
+
+
+TEXT = StringType()
+TABLES = {
+    "manifest": _columns(run_id=TEXT, event=TEXT, table_name=TEXT, payload=TEXT, at=TimestampType()),
+    "models": _columns(
+        run_id=TEXT,
+        table_name=TEXT,
+        model=BinaryType(),
+        matching=TEXT,
+        metrics=TEXT,
+        plan=TEXT,
+        schema_hash=TEXT,
+        about=TEXT,
+        at=TimestampType(),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of a run's manifest."""
+
+    event: str
+    table: str | None
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Manifest and registry of a workspace.
+
+    Attributes:
+        spark: the session.
+        place: where the two tables lie.
+    """
+
+    spark: SparkSession
+    place: Location
+
+    @property
+    def _io(self) -> DeltaIO:
+        return DeltaIO(self.spark)
+
+    def prepare(self) -> None:
+        """Create both tables where they are absent, before writers of many threads meet."""
+        for name, schema in TABLES.items():
+            self._io.create(self.place.table(name), schema)
+
+    def record(self, run_id: str, event: str, table: str | None = None, **payload: Any) -> None:
+        """Append one event to the manifest."""
+        line = self.spark.range(1).select(
+            F.lit(run_id).alias("run_id"),
+            F.lit(event).alias("event"),
+            F.lit(table).cast("string").alias("table_name"),
+            F.lit(json.dumps(payload, sort_keys=True)).alias("payload"),
+            F.current_timestamp().alias("at"),
+        )
+        self._io.append(line, self.place.table("manifest"))
+
+    def events(self, run_id: str) -> list[Event]:
+        """A run's events, oldest first.
+
+        Raises:
+            ConfigError: the workspace knows no such run.
+        """
+        rows = self._manifest().where(F.col("run_id") == run_id).orderBy("at").collect()
+        if not rows:
+            raise ConfigError(
+                f"run {run_id!r} is not in the workspace {self.place}; check the run id and the workspace"
+            )
+        return [Event(r["event"], r["table_name"], json.loads(r["payload"])) for r in rows]
+
+    def latest(self, event: str, **payload: Any) -> str | None:
+        """The run with the newest event of that name whose payload holds these values; None without one."""
+        if self._io.version(self.place.table("manifest")) is None:
+            return None
+        found = self._manifest().where(F.col("event") == event)
+        for key, value in payload.items():
+            found = found.where(F.get_json_object("payload", f"$.{key}") == str(value))
+        row = found.orderBy(F.desc("at")).select("run_id").first()
+        return None if row is None else str(row["run_id"])
+
+    def _manifest(self) -> DataFrame:
+        ref = self.place.table("manifest")
+        if self._io.version(ref) is None:
+            raise ConfigError(f"the workspace {self.place} has no manifest yet; run train or pipeline first")
+        return self._io.read_dataset(ref)
+
+    def keep_model(self, run_id: str, plan: TablePlan, model: DataFrame | None, about: Mapping[str, str]) -> None:
+        """Append a table's plan and model to the registry; the frame trains while it is written.
+
+        Args:
+            run_id: the training run.
+            plan: the table's plan.
+            model: one row (model, matching, metrics); None for a table with nothing to learn.
+            about: model class, options, hashes, seed.
+        """
+        if model is None:
+            nothing = [
+                F.lit(None).cast("binary").alias("model"),
+                F.lit("").alias("matching"),
+                F.lit("{}").alias("metrics"),
+            ]
+            model = self.spark.range(1).select(*nothing)
+        text = plan.model_dump_json()
+        schema_hash = hashlib.sha256(json.dumps(plan.columns.spark_schema, sort_keys=True).encode()).hexdigest()[:16]
+        row = model.select(
+            F.lit(run_id).alias("run_id"),
+            F.lit(plan.table).alias("table_name"),
+            F.col("model"),
+            F.col("matching"),
+            F.col("metrics"),
+            F.lit(text).alias("plan"),
+            F.lit(schema_hash).alias("schema_hash"),
+            F.lit(json.dumps(dict(about), sort_keys=True)).alias("about"),
+            F.current_timestamp().alias("at"),
+        )
+        self._io.append(row, self.place.table("models"))
+
+    def models(self, run_id: str) -> tuple[dict[str, TablePlan], dict[str, Artifact], dict[str, dict[str, Any]]]:
+        """Plans, models and metrics of a training run, by table. Models are a few MB each.
+
+        Raises:
+            TrainingError: the registry has no model of that run.
+            SerializationError: a plan cannot be read.
+        """
+        ref = self.place.table("models")
+        if self._io.version(ref) is None:
+            raise TrainingError(f"the workspace {self.place} holds no models; run train or pipeline first")
+        rows: list[Row] = self._io.read_dataset(ref).where(F.col("run_id") == run_id).orderBy("at").collect()
+        if not rows:
+            raise TrainingError(f"run {run_id!r} has no models in {self.place}; choose another with --run")
+        try:
+            plans = {r["table_name"]: read_plan(r["plan"]) for r in rows}
+            for row in rows:
+                Matching.unpack(row["matching"])
+        except (ValueError, KeyError) as e:
+            raise SerializationError(
+                f"a plan of run {run_id!r} was written by another version: {e}; train again"
+            ) from e
+        artifacts = {r["table_name"]: _artifact(r) for r in rows}
+        return plans, artifacts, {r["table_name"]: json.loads(r["metrics"]) for r in rows}
+
+    def trained_tables(self, run_id: str) -> set[str]:
+        """Tables of a run that the registry holds."""
+        ref = self.place.table("models")
+        if self._io.version(ref) is None:
+            return set()
+        rows = self._io.read_dataset(ref).where(F.col("run_id") == run_id).select("table_name").collect()
+        return {r["table_name"] for r in rows}
+
+
+def _artifact(row: Row) -> Artifact:
+    return Artifact(None if row["model"] is None else bytes(row["model"]), row["matching"])

@@ -1,0 +1,90 @@
+"""Which laws are used: each column follows from one law, and no column follows from itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from synthohive_spark.rules.kind import KINDS, Law
+from synthohive_spark.rules.value_kind import ValueKind
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A consistent set of laws.
+
+    Attributes:
+        values: the law that gives each column, by id.
+        order: columns with such a law or a declaration, each after those that it follows from.
+    """
+
+    values: dict[str, Law]
+    order: list[str]
+
+
+def choose(laws: Iterable[Law], given: Collection[str], taken: Mapping[str, Collection[str]]) -> Choice:
+    """A consistent set of laws that give values: one per column, and no column follows from itself.
+
+    Columns that keys and parents decide come first, then laws that give every row, then the column with the most
+    distinct values of each relation: a sum rather than its parts.
+
+    Args:
+        laws: verified ones; those of kinds that give no values are passed over.
+        given: ids of columns that are known before anything is modelled: keys, and what ancestors say.
+        taken: {id of a column that is derived already, by declaration: ids that its expression may name}.
+    """
+    found = list(laws)
+    values = [
+        law
+        for kind in KINDS.values()
+        if isinstance(kind, ValueKind)
+        for law in kind.settled([law for law in found if law.kind == kind.name])
+    ]
+    after = {target: set(inputs) for target, inputs in taken.items()}
+    known, chosen = set(given), dict[str, Law]()
+    waiting = sorted(values, key=_preference)
+    while waiting:
+        fixed = (w for w in waiting if w.reach == "whole" and known.issuperset(w.inputs))
+        law = next(fixed, waiting[0])
+        waiting.remove(law)
+        if law.target in chosen or law.target in taken or law.target in reached(law.inputs, after):
+            continue
+        chosen[law.target] = law
+        after[law.target] = set(law.inputs)
+        if known.issuperset(law.inputs):
+            known.add(law.target)
+    return Choice(chosen, in_order(after))
+
+
+def reached(columns: Iterable[str], after: Mapping[str, Collection[str]]) -> set[str]:
+    """The columns and all that they follow from."""
+    seen: set[str] = set()
+    todo = list(columns)
+    while todo:
+        column = todo.pop()
+        if column not in seen:
+            seen.add(column)
+            todo += after.get(column, ())
+    return seen
+
+
+def in_order(after: Mapping[str, Collection[str]]) -> list[str]:
+    """Derived columns, each after those that it follows from; of a cycle, in the order given."""
+    done: list[str] = []
+    begun: set[str] = set()
+
+    def visit(column: str) -> None:
+        if column not in begun:
+            begun.add(column)
+            for other in sorted(after.get(column, ())):
+                visit(other)
+            if column in after:
+                done.append(column)
+
+    for column in after:
+        visit(column)
+    return done
+
+
+def _preference(law: Law) -> tuple[bool, int, int, int, str]:
+    return law.reach != "whole", -law.distinct, KINDS[law.kind].order, -int(law.target[1:]), law.sql

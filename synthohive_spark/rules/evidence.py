@@ -1,0 +1,255 @@
+"""A sample as vectors: every column as floats, whatever its type, so that one comparison fits all."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from synthohive_spark.tables import INTEGRAL, TEXT
+
+Family = Literal["integer", "decimal", "double", "date", "time", "plain time", "other"]
+Vector: TypeAlias = "npt.NDArray[np.float64]"
+Flags: TypeAlias = "npt.NDArray[np.bool_]"
+Reach = Literal["whole", "fill", "part"]
+ROWS = 30  # fewer say nothing
+FEW = 6  # rows, or distinct values, below which a law is not even tried
+EVIDENCE = 30.0  # nats by which chance must be the worse explanation; the search asks some exp(13) questions
+EXACT = 1e-9  # relative error that floating-point sums may have
+PROBE = 128  # rows that refute most candidates
+COLUMNS = 128  # columns among which the search looks; copies and nulls are looked for among all
+PAIRED = 48  # numbers of which every pair is tried: 1,128 pairs
+WHOLE, COARSE = 2**53, 64  # floats hold each whole number below, and each multiple of so much in the years to 9999
+SCALES = 6  # more decimals than this are no rounding but measured values
+
+
+def family_of(spark_type: str) -> Family | None:
+    """How the search sees a type; None where it does not look."""
+    if spark_type in INTEGRAL:
+        return "integer"
+    if spark_type.startswith("decimal"):
+        return "decimal"
+    known: dict[str, Family] = {
+        "float": "double",
+        "double": "double",
+        "date": "date",
+        "timestamp": "time",
+        "timestamp_ntz": "plain time",
+        "boolean": "other",
+    }
+    return "other" if spark_type.startswith(TEXT) else known.get(spark_type)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a sample.
+
+    Attributes:
+        values: numbers; days or microseconds since 1970; hashes of text. NaN where null. Shape (rows,).
+        target: may be derived.
+        input: may be computed with; other columns may only be copied.
+    """
+
+    id: str
+    type: str
+    values: Vector
+    target: bool
+    input: bool
+
+    @property
+    def base(self) -> str:
+        """The column that it is a view of; itself where it is none."""
+        return self.id.partition(":")[0]
+
+    @property
+    def family(self) -> Family:
+        """How the search sees its type."""
+        return family_of(self.type) or "other"
+
+    @property
+    def number(self) -> bool:
+        """Whether one can compute with it."""
+        return self.family in ("integer", "decimal", "double")
+
+    @functools.cached_property
+    def known(self) -> Vector:
+        """Its values without nulls."""
+        return self.values[~np.isnan(self.values)]
+
+    @functools.cached_property
+    def distinct(self) -> int:
+        """Distinct values."""
+        return len(np.unique(self.known))
+
+    @functools.cached_property
+    def whole(self) -> bool:
+        """Whether its values are whole numbers."""
+        return self.number and bool((self.known == np.floor(self.known)).all())
+
+    @functools.cached_property
+    def scale(self) -> int | None:
+        """Decimals that hold its values; None if they are not rounded."""
+        if self.family == "integer":
+            return 0
+        if self.family == "decimal":
+            return int(self.type.rstrip(")").split(",")[1])
+        return next((s for s in range(SCALES + 1) if close(self.known, np.round(self.known, s)).all()), None)
+
+    @functools.cached_property
+    def clock(self) -> bool:
+        """Whether it looks like a time of day written as HHMM."""
+        v = self.known
+        return (
+            self.whole
+            and self.distinct > FEW
+            and bool((v >= 0).all() and (v <= 2400).all() and (v > 100).any() and (v % 100 < 60).all())
+        )
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows of a table, column by column.
+
+    Attributes:
+        columns: the table's own, and what its rows see of their ancestors.
+        rows: how many.
+        views: what a kind made of texts (``Kind.views``); their ids are ``column:view``.
+    """
+
+    columns: tuple[Column, ...]
+    rows: int
+    views: tuple[Column, ...] = ()
+
+    @classmethod
+    def of(cls, table: pa.Table, types: Mapping[str, str], targets: Collection[str], inputs: Collection[str]) -> Sample:
+        """A sample from Arrow.
+
+        Args:
+            table: columns named by id; an ancestor's with NaN, which no row tells from null, are left out.
+            types: Spark type of each.
+            targets: ids of columns that may be derived.
+            inputs: ids of columns that may be computed with.
+        """
+        seen = (n for n in table.column_names if n in targets or n in inputs or not _holds_nan(table.column(n)))
+        made = [
+            Column(n, types[n.partition(":")[0]], _vector(table.column(n)), n in targets, n in inputs) for n in seen
+        ]
+        views = [c for c in made if ":" in c.id]
+        return cls(tuple(c for c in made if ":" not in c.id), table.num_rows, tuple(views))
+
+    @functools.cached_property
+    def own(self) -> tuple[Column, ...]:
+        """The table's own columns."""
+        return tuple(c for c in self.columns if c.id.startswith("v"))
+
+    @functools.cached_property
+    def seen(self) -> tuple[Column, ...]:
+        """Columns of ancestors."""
+        return tuple(c for c in self.columns if c.id.startswith("c"))
+
+    @functools.cached_property
+    def targets(self) -> tuple[Column, ...]:
+        """Columns that may follow from others."""
+        return tuple(c for c in self.columns if c.target and c.distinct)
+
+    @functools.cached_property
+    def inputs(self) -> tuple[Column, ...]:
+        """Own columns that one may compute with, as many as the search looks at."""
+        return tuple(c for c in self.own if c.input and c.distinct > 1)[:COLUMNS]
+
+    @functools.cached_property
+    def pairs(self) -> list[tuple[Column, Column]]:
+        """Every two of the numbers among the inputs, as many as the search looks at."""
+        return list(itertools.combinations([c for c in self.inputs if c.number][:PAIRED], 2))
+
+    def viewed(self, view: str) -> list[Column]:
+        """The texts of the row as a view shows them."""
+        return [c for c in self.views if c.id.endswith(f":{view}")]
+
+    @functools.cached_property
+    def probe(self) -> npt.NDArray[np.int64]:
+        """Rows spread over the sample."""
+        return np.linspace(0, self.rows - 1, min(self.rows, PROBE)).astype(np.int64)
+
+
+def close(a: Vector, b: Vector, tolerance: float = 0.0) -> Flags:
+    """Where two vectors agree up to floating-point error, or up to a rounding of ``tolerance``; not where null."""
+    flags: Flags = np.abs(a - b) <= EXACT * np.maximum(1.0, np.abs(a)) + tolerance
+    return flags
+
+
+def evidence(values: Vector) -> float:
+    """How unlikely it is, in nats, that two independent columns of such values agree on every row."""
+    if not len(values):
+        return 0.0
+    return -len(values) * math.log(alike(values))
+
+
+def alike(values: Vector) -> float:
+    """How often two rows have the same value."""
+    shares = np.unique(values, return_counts=True)[1] / len(values)
+    return float((shares**2).sum())
+
+
+def judge(target: Vector, made: Vector, tolerance: float = 0.0) -> Reach | None:
+    """How far a candidate reaches; None if a row refutes it."""
+    there, known = ~np.isnan(made), ~np.isnan(target)
+    both = there & known
+    if both.sum() < FEW or not close(target[both], made[both], tolerance).all():
+        return None
+    if (there == known).all():
+        return "whole"
+    return "part" if (there & ~known).any() else "fill"
+
+
+def _holds_nan(column: pa.ChunkedArray) -> bool:
+    return pa.types.is_floating(column.type) and bool(pc.any(pc.is_nan(column)).as_py())
+
+
+def _vector(column: pa.ChunkedArray) -> Vector:
+    kind = column.type
+    if pa.types.is_timestamp(kind):
+        return _micros(column.cast(pa.timestamp("us", tz=kind.tz)).cast(pa.int64()))
+    if pa.types.is_date(kind):
+        column = column.cast(pa.int32())
+    elif pa.types.is_boolean(kind):
+        column = column.cast(pa.int8())
+    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _hashes(column)
+    values: Vector = np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
+    return values
+
+
+def _micros(column: pa.ChunkedArray) -> Vector:
+    """Microseconds as floats; those that no float holds go down to the next that one does, so that days stay days."""
+    micros = np.asarray(pc.fill_null(column, 0).to_numpy())
+    values: Vector = (micros - np.where(np.abs(micros) > WHOLE, micros % COARSE, 0)).astype(np.float64)
+    values[np.asarray(column.is_null().to_numpy())] = np.nan
+    return values
+
+
+def _hashes(column: pa.ChunkedArray) -> Vector:
+    coded = column.combine_chunks().dictionary_encode()
+    if not len(coded.dictionary):
+        return np.full(len(column), np.nan)
+    hashed = pd.util.hash_array(np.asarray(coded.dictionary.to_pylist(), dtype=object), categorize=False)
+    codes: Any = coded.indices.to_numpy(zero_copy_only=False)
+    null = np.isnan(codes.astype(np.float64))
+    values: Vector = (hashed >> np.uint64(11)).astype(np.float64)[np.where(null, 0, codes).astype(np.int64)]
+    values[null] = np.nan
+    return values
+
+
+def read(batches: Iterable[pa.RecordBatch]) -> pa.Table | None:
+    """The batches of a sample; None if they hold no row."""
+    parts = [b for b in batches if b.num_rows]
+    return pa.Table.from_batches(parts) if parts else None

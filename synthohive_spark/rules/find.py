@@ -1,0 +1,198 @@
+"""The rules of one table: where candidates come from, which columns may follow, what the plan keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Literal
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from synthohive_spark.logs import get_logger
+from synthohive_spark.rules.choose import choose
+from synthohive_spark.rules.evidence import ROWS, family_of
+from synthohive_spark.rules.kind import KINDS, Decided, Law
+from synthohive_spark.rules.kinds.copy import Inherited
+from synthohive_spark.rules.kinds.null_implication import NullImplication, NullWhere
+from synthohive_spark.rules.search import Searcher, kinds, views
+from synthohive_spark.rules.verify import sampled, searched, verified
+from synthohive_spark.schema import frames
+from synthohive_spark.schema.ancestors import Ancestors
+from synthohive_spark.schema.columns import Role
+from synthohive_spark.schema.context import DEGREE, ContextColumn, ContextPlan
+from synthohive_spark.schema.rule import Ancestor, Rule
+from synthohive_spark.schema.table_plan import TablePlan
+from synthohive_spark.sql import names_in, quote
+from synthohive_spark.tables import TEXT, Table
+
+log = get_logger(__name__)
+
+
+class Derived(Rule):
+    """A column follows from others by Spark SQL, on every row or on those where it says something.
+
+    Attributes:
+        expression: Spark SQL of the column.
+        whole: it follows on every row, so that no model need know it.
+        declared: by a person.
+    """
+
+    kind: Literal["derived"] = "derived"
+    expression: str
+    whole: bool
+    declared: bool = False
+
+    @property
+    def gives(self) -> Role | None:
+        """No model need know what follows on every row; what people declared they have said so of."""
+        return "derived" if self.whole and not self.declared else None
+
+    @property
+    def sql(self) -> str | None:
+        """The expression."""
+        return self.expression
+
+    def text(self, ancestor: Ancestor) -> str:
+        """The expression."""
+        return self.expression
+
+
+def find(plan: TablePlan, spec: Table, frame: DataFrame, ancestors: Ancestors) -> list[Rule]:
+    """Rules between the columns of a row, and with the rows of its parents; those that people declared among them.
+
+    Args:
+        plan: the table's plan so far: roles, keys, context.
+        spec: its metadata.
+        frame: its rows.
+        ancestors: joins rows of its ancestors.
+    """
+    search = _Search(plan, spec)
+    laws = search.laws(frame, ancestors) if plan.rows >= ROWS and search.drawn and not plan.reference else []
+    return search.rules(laws)
+
+
+class _Search:
+    """Names and ids of one table's columns, and which of them may follow from others."""
+
+    def __init__(self, plan: TablePlan, spec: Table) -> None:
+        self.plan, self.declared = plan, spec.declared
+        self.columns = tuple(c for c in plan.context.each if c.column != DEGREE)
+        own = [
+            c for c in plan.columns.each if family_of(c.type) and (c.name not in spec.pii or c.type.startswith(TEXT))
+        ]
+        position = {c.name: i for i, c in enumerate(plan.columns.each)}
+        self.ids = {c.name: f"v{position[c.name]}" for c in own}
+        self.names = {i: n for n, i in self.ids.items()}
+        self.types = {f"v{position[c.name]}": c.type for c in own}
+        bounded = {law.column for law in spec.constraints if law.column}
+        closed = {*spec.key_columns, *spec.derived, *bounded}
+        self.drawn = {self.ids[c.name] for c in own if c.role == "model" and c.name not in closed}
+        times = {c.name for c in own if family_of(c.type) in ("date", "time", "plain time")}
+        numbered = {c.name for c in own if c.role in ("surrogate", "foreign")}
+        self.personal = {self.ids[c.name] for c in own if c.name in spec.pii}
+        self.inputs = {self.ids[c.name] for c in own if c.name in times or c.name not in numbered} - self.personal
+        wanted = {family_of(self.types[t]) for t in self.drawn}
+        self.seen = {f"c{i}": c.type for i, c in enumerate(self.columns) if family_of(c.type) in wanted - {None}}
+        shown = {i for i in self.seen if not self.columns[int(i[1:])].hidden}
+        self.given = shown | {self.ids[c] for c in plan.columns.named("sequence", "grid") if c in self.ids}
+
+    def context(self, column: str) -> ContextColumn | None:
+        """The ancestor's column behind an id."""
+        return self.columns[int(column[1:])] if column in self.seen else None
+
+    def laws(self, frame: DataFrame, ancestors: Ancestors) -> list[Law]:
+        """Verified laws, and those of kinds that the model learns."""
+        ancestors = replace(ancestors, context=ContextPlan(each=self.columns))
+        key = self.plan.keys.primary_key or tuple(frame.columns)
+        types = {**self.types, **self.seen}
+        searcher = Searcher(types, frozenset(self.drawn), frozenset(self.inputs))
+        some = sampled(frame, key, self.plan.rows)
+        sample = self._rows(some, ancestors if self.seen else None, hashed=True)
+        found = searched(sample, searcher)
+        learnt = [law for law in found if not KINDS[law.kind].verified]
+        possible = [law for law in found if law not in learnt and self._lawful(law)]
+        needs_context = any(i.startswith("c") for law in possible for i in law.inputs)
+        kept = verified(self._rows(frame, ancestors if needs_context else None), possible, types)
+        log.debug("laws_verified", table=self.plan.table, candidates=len(possible), verified=len(kept))
+        return kept + learnt
+
+    def _lawful(self, law: Law) -> bool:
+        """Whether a law leaves personal data alone: it may say that such a column repeats an ancestor's."""
+        repeats = law.kind == "copy" and law.inputs[0] in self.seen
+        return repeats or self.personal.isdisjoint((law.target, *law.inputs))
+
+    def rules(self, laws: list[Law]) -> list[Rule]:
+        """Chosen and declared laws as the plan keeps them."""
+        taken = {self._id(t): {self._id(n) for n in self._named(t)} for t in self.declared}
+        given = {c.name for c in self.plan.columns.each if c.role not in ("model", "derived")}
+        choice = choose(laws, {self.ids[c] for c in given if c in self.ids} | set(self.seen), taken)
+        inherited = {t: law for t, law in choice.values.items() if law.inputs[0] in self.seen}
+        whole = {t for t, law in choice.values.items() if law.reach == "whole"} | set(taken)
+        valued = {*choice.values, *taken}
+        decided = Decided(self._named_by(whole), self._named_by(valued))
+        nulls = {r.column: r for r in self._of(NullImplication.name, laws, decided) if isinstance(r, NullWhere)}
+        values = {t: law for t, law in choice.values.items() if t not in inherited}
+        derived = {self._name(t): self._derived(t, values.get(t), nulls) for t in choice.order if t not in inherited}
+        decided = Decided(self._named_by(whole), self._named_by(valued), frozenset(nulls))
+        made = [rule for k in kinds() if k.name != NullImplication.name for rule in self._of(k.name, laws, decided)]
+        made += [n.model_copy(update={"alone": self._id(c) not in choice.values}) for c, n in nulls.items()]
+        made += derived.values()
+        for target, law in inherited.items():
+            base = self.context(law.inputs[0])
+            assert base is not None
+            made.append(Inherited(column=self.names[target], source=base.name))
+        return made
+
+    def _of(self, kind: str, laws: list[Law], decided: Decided) -> list[Rule]:
+        return KINDS[kind].rules([law for law in laws if law.kind == kind], self, decided)
+
+    def _derived(self, target: str, law: Law | None, nulls: Mapping[str, NullWhere]) -> Derived:
+        """The rule of a column that follows from others; where it is also null with others, that comes first."""
+        name = self._name(target)
+        if law is None:
+            return Derived(column=name, expression=self.declared[name], whole=True, declared=True)
+        names = {i: quote(n) for i, n in self.names.items()}
+        if name in nulls:
+            names[target] = nulls[name].expression
+        return Derived(column=name, expression=law.expression(names, self.types), whole=law.reach == "whole")
+
+    def _named_by(self, ids: Collection[str]) -> frozenset[str]:
+        return frozenset(map(self._name, ids))
+
+    def _name(self, i: str) -> str:
+        return self.names.get(i, i.removeprefix("name:"))
+
+    def _id(self, name: str) -> str:
+        return self.ids.get(name, f"name:{name}")
+
+    def _named(self, target: str) -> set[str]:
+        return names_in(self.declared[target], [c.name for c in self.plan.columns.each]) - {target}
+
+    def _rows(self, frame: DataFrame, ancestors: Ancestors | None, hashed: bool = False) -> DataFrame:
+        """Rows with columns named by id.
+
+        Args:
+            frame: of the table.
+            ancestors: joins what they see of their ancestors; None for the table alone.
+            hashed: texts as their hashes, with the views of them that kinds ask for: a search asks only what is equal.
+        """
+        types = {**self.types, **self.seen}
+
+        def shown(column: Column, i: str) -> Column:
+            return (_hash(column) if hashed and types[i].startswith(TEXT) else column).alias(i)
+
+        own = [shown(F.col(quote(n)), i) for n, i in self.ids.items()]
+        if hashed:
+            texts = [(n, i) for n, i in self.ids.items() if i in self.inputs and types[i].startswith(TEXT)]
+            own += [_hash(F.expr(v.format(quote(n)))).alias(f"{i}:{k}") for n, i in texts for k, v in views().items()]
+        if ancestors is None:
+            return frame.select(*own)
+        joined = ancestors.beside(frame, own)
+        places = {i: frames.context(int(i[1:])) for i in self.seen}
+        kept = [c for c in joined.columns if c.partition(":")[0] in self.names]
+        return joined.select(*(F.col(quote(c)) for c in kept), *(shown(F.col(c), i) for i, c in places.items()))
+
+
+def _hash(text: Column) -> Column:
+    return F.when(text.isNotNull(), F.xxhash64(text).cast("string"))

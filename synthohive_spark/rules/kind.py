@@ -1,0 +1,134 @@
+"""Laws, and the kinds of them: how each is searched on a sample, what it is as SQL, what the plan keeps of it.
+
+A kind is a subclass of ``Kind`` in one file of ``kinds/``; defining it registers it. docs/rules.md writes one.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Protocol
+
+from synthohive_spark.rules.evidence import Reach, Sample
+from synthohive_spark.schema.context import ContextColumn
+from synthohive_spark.schema.rule import Rule
+
+KINDS: dict[str, Kind] = {}
+
+
+@dataclass(frozen=True)
+class Law:
+    """What a search found: one column follows from others.
+
+    Attributes:
+        kind: the name of its kind.
+        target: id of the column that follows from the others; ids are ``v0``.. for a table's own columns by position,
+            ``c0``.. for what it sees of its ancestors.
+        inputs: ids of the others.
+        sql: Spark SQL with ``{0}``, ``{1}`` for the inputs. It holds no value of the data but structural constants.
+        reach: ``whole`` gives every row; ``fill`` every row where it is not null, the others keep what the model drew;
+            ``part`` is as ``fill`` and leaves nulls of the model null.
+        zone: the time zone that a part of a time is taken in.
+        distinct: distinct values of the target in the sample.
+        step: of a time, microseconds of the coarsest grid (days, hours ...) that it lies on; 0 for dates.
+            Of a ratio, the decimals that the number is rounded to; -1 for all.
+    """
+
+    kind: str
+    target: str
+    inputs: tuple[str, ...]
+    sql: str
+    reach: Reach = "whole"
+    zone: str = ""
+    distinct: int = 0
+    step: int = 0
+
+    def expression(self, names: Mapping[str, str], types: Mapping[str, str]) -> str:
+        """Spark SQL that the target equals on every row.
+
+        Args:
+            names: reference to each column, by id.
+            types: Spark type of each column, by id.
+        """
+        return KINDS[self.kind].expression(self, names, types)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> Law:
+        """The inverse of ``to_dict``."""
+        return cls(**{**state, "inputs": tuple(state["inputs"])})
+
+
+class Searched(Protocol):
+    """The table whose laws were found, as ``Kind.rules`` asks about it."""
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Names of the table's own columns, by id."""
+
+    @property
+    def types(self) -> Mapping[str, str]:
+        """Spark types of these, by id."""
+
+    @property
+    def drawn(self) -> Collection[str]:
+        """Ids of columns that the model may draw."""
+
+    @property
+    def given(self) -> Collection[str]:
+        """Ids of columns that the model sees before it draws: key parts made from positions, and shown ancestors."""
+
+    def context(self, column: str) -> ContextColumn | None:
+        """The ancestor's column behind an id; None for one of the table's own."""
+
+
+@dataclass(frozen=True)
+class Decided:
+    """Names of the columns that laws of values, or people, decide already.
+
+    Attributes:
+        whole: on every row.
+        valued: on some rows or on every row.
+        nulls: on which a law says only where they are null.
+    """
+
+    whole: frozenset[str]
+    valued: frozenset[str]
+    nulls: frozenset[str] = frozenset()
+
+
+class Kind(ABC):
+    """One kind of law. A subclass that has a ``name`` is registered, and takes part in every search.
+
+    Attributes:
+        name: how laws and plans call it.
+        order: kinds are asked, and preferred where several fit, by this number: simple ones first.
+        verified: Spark checks its laws on every row; else the model learns how often they hold.
+        views: {name: Spark SQL of a text ``{0}``}: further columns that the sample holds of each text of the row.
+    """
+
+    name: ClassVar[str] = ""
+    order: ClassVar[int]
+    verified: ClassVar[bool] = True
+    views: ClassVar[Mapping[str, str]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.name:
+            KINDS[cls.name] = cls()
+
+    @abstractmethod
+    def search(self, sample: Sample) -> list[Law]:
+        """Laws that no row of the sample refutes and that chance does not explain."""
+
+    def expression(self, law: Law, names: Mapping[str, str], types: Mapping[str, str]) -> str:
+        """Spark SQL that the target of a law equals on every row; kinds that are not verified have none."""
+        raise NotImplementedError
+
+    def rules(self, laws: Iterable[Law], table: Searched, decided: Decided) -> list[Rule]:
+        """What the plan keeps of the kind's laws that hold; laws of values are chosen among together instead."""
+        return []

@@ -1,0 +1,63 @@
+"""Spark's part: a bounded sample streamed into one task, and candidates checked against every row of the table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from synthohive_spark.rules.evidence import EXACT
+from synthohive_spark.rules.kind import Law
+from synthohive_spark.rules.search import Searcher
+from synthohive_spark.sql import quote
+
+SAMPLE = 20_000  # rows: a law that as many do not refute is worth a look at all
+BUCKETS = 2**30  # of hashes: a share of rows is exact to one in a billion
+
+
+def sampled(frame: DataFrame, key: Sequence[str], rows: int) -> DataFrame:
+    """At most about ``SAMPLE`` rows, by the hash of their key."""
+    if rows <= SAMPLE:
+        return frame
+    place = F.pmod(F.xxhash64(F.lit("laws"), *(F.col(quote(c)) for c in key)), F.lit(BUCKETS))
+    return frame.where(place < F.lit(int(SAMPLE / rows * BUCKETS)))
+
+
+def searched(sample: DataFrame, searcher: Searcher) -> list[Law]:
+    """Laws of a sample that one task searches; the driver sees the candidates only.
+
+    Args:
+        sample: columns named by id.
+        searcher: what the task runs.
+    """
+    found = sample.repartition(1).mapInArrow(searcher, "law string").collect()
+    return [Law.from_dict(json.loads(row["law"])) for row in found]
+
+
+def verified(frame: DataFrame, laws: Sequence[Law], types: Mapping[str, str]) -> list[Law]:
+    """The laws that hold on every row, by one aggregation.
+
+    Args:
+        frame: the whole table, columns named by id.
+        laws: candidates.
+        types: Spark type of each column, by id.
+    """
+    if not laws:
+        return []
+    names = {c: quote(c) for c in frame.columns}
+    broken = [F.count_if(~_holds(law, names, types)).alias(f"n{i}") for i, law in enumerate(laws)]
+    row = frame.agg(*broken).first()
+    return [law for i, law in enumerate(laws) if row is not None and row[f"n{i}"] == 0]
+
+
+def _holds(law: Law, names: Mapping[str, str], types: Mapping[str, str]) -> Column:
+    """Whether a row's value is that of the law: equal, both null, or apart by a floating-point error."""
+    own = F.col(names[law.target])
+    made = F.expr(law.expression(names, types)).try_cast(types[law.target])
+    same = own.eqNullSafe(made)
+    if types[law.target] not in ("float", "double"):
+        return same
+    apart = F.abs(own - made) <= F.lit(EXACT) * F.greatest(F.lit(1.0), F.abs(own))
+    return same | F.coalesce(apart, F.lit(False))

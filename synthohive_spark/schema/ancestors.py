@@ -1,0 +1,131 @@
+"""What a row sees of its ancestors: the same joins for the search of rules, for training and for generation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from synthohive_spark.schema import frames
+from synthohive_spark.schema.context import ContextPlan
+from synthohive_spark.schema.keys import ForeignKeyPlan, KeysPlan
+from synthohive_spark.sql import quote
+
+Reader = Callable[[str], DataFrame]
+Paths = Mapping[int, tuple[int, ...]]
+SEEN = ("driving", "drawn", "bound")  # roles of keys whose parents' columns a row sees
+
+
+@dataclass(frozen=True)
+class Ancestors:
+    """Joins for the rows of one table.
+
+    Attributes:
+        table: its name.
+        context: what its rows see.
+        keys: keys of all tables, by name.
+        read: rows of tables, by name.
+    """
+
+    table: str
+    context: ContextPlan
+    keys: Mapping[str, KeysPlan]
+    read: Reader
+
+    def beside(self, frame: DataFrame, own: Sequence[Column]) -> DataFrame:
+        """Rows of the table with what they see of their ancestors.
+
+        Args:
+            frame: rows of the table.
+            own: what is kept of them.
+
+        Returns:
+            ``own``, and the context as ``frames.context``, in the plan's order.
+        """
+        keys = [
+            (fk, [frames.key(fk.position, i) for i in range(len(fk.columns))])
+            for fk in self.keys[self.table].foreign
+            if fk.role in SEEN
+        ]
+        held = [F.col(quote(c)).alias(k) for fk, names in keys for c, k in zip(fk.columns, names, strict=True)]
+        kept = frame.select(*own).columns
+        rows = frame.select(*own, *held)
+        for fk, names in keys:
+            wanted, degree = self.context.behind(fk.position), self.context.degree(fk.position)
+            if wanted:
+                rows = _joined(rows, self.parents(fk, wanted), names)
+            if degree is not None:
+                named = [F.col(quote(c)).alias(frames.referenced(i)) for i, c in enumerate(fk.columns)]
+                counts = self.read(self.table).groupBy(*named).agg(F.count("*").alias(frames.context(degree)))
+                rows = _joined(rows, counts, names)
+        return rows.select(*map(quote, kept), *(frames.context(i) for i in range(len(self.context.each))))
+
+    def parents(self, fk: ForeignKeyPlan, wanted: Paths) -> DataFrame:
+        """The parent behind a key, row by row: ``own_rows`` with ``with_higher``."""
+        return self.with_higher(self.own_rows(fk, wanted), fk, wanted)
+
+    def own_rows(self, fk: ForeignKeyPlan, wanted: Paths | None = None, extra: Sequence[str] = ()) -> DataFrame:
+        """The rows of the parent behind a key, with what lies in its own table.
+
+        Args:
+            fk: a key of the table, or of an ancestor.
+            wanted: places in the context, with the path of keys that leads on from that parent; all behind the key by
+                default.
+            extra: further columns of the parent.
+
+        Returns:
+            Its referenced columns as ``__key0``.., the extra ones as ``__extra0``.., the wanted context, and as
+            ``__up0``.. the key that leads to the rest of it.
+        """
+        wanted = self.context.behind(fk.position) if wanted is None else wanted
+        held = self._upward(fk, wanted)
+        each = self.context.each
+        return self.read(fk.references).select(
+            *(F.col(quote(r)).alias(frames.referenced(n)) for n, r in enumerate(fk.referenced_columns)),
+            *(F.col(quote(e)).alias(frames.extra(n)) for n, e in enumerate(extra)),
+            *(F.col(quote(each[i].column)).alias(frames.context(i)) for i, path in wanted.items() if not path),
+            *(F.col(quote(c)).alias(f"__up{n}") for n, c in enumerate(held.columns if held else ())),
+        )
+
+    def with_higher(self, frame: DataFrame, fk: ForeignKeyPlan, wanted: Paths | None = None) -> DataFrame:
+        """Join the context that ``own_rows`` found to lie higher up; ``__up0``.. are dropped."""
+        wanted = self.context.behind(fk.position) if wanted is None else wanted
+        up = self._upward(fk, wanted)
+        if up is None:
+            return frame
+        above = {i: path for i, path in wanted.items() if path}
+        width = range(len(up.columns))
+        higher = self.parents(up, {i: path[1:] for i, path in above.items()}).select(
+            *(F.col(frames.referenced(n)).alias(f"__above{n}") for n in width), *(frames.context(i) for i in above)
+        )
+        joined = frame.join(higher, [F.col(f"__up{n}") == F.col(f"__above{n}") for n in width], "left")
+        return joined.drop(*(f"__{side}{n}" for n in width for side in ("up", "above")))
+
+    def _upward(self, fk: ForeignKeyPlan, wanted: Paths) -> ForeignKeyPlan | None:
+        """The key of the parent that leads to the context above it; None if all of it lies in the parent."""
+        first = next((path[0] for path in wanted.values() if path), None)
+        return None if first is None else self.keys[fk.references].at(first)
+
+
+def _joined(rows: DataFrame, parents: DataFrame, names: Sequence[str]) -> DataFrame:
+    """Rows with their parents' columns; ``names`` hold the key."""
+    same = [F.col(c) == F.col(frames.referenced(i)) for i, c in enumerate(names)]
+    return rows.join(parents, same, "left").drop(*(frames.referenced(i) for i in range(len(names))))
+
+
+def group_text(columns: Sequence[Column], types: Sequence[str] = ()) -> Column:
+    """The name of a group: equal where the columns are equal, whatever integer type they have; null where one is null.
+
+    Args:
+        columns: what its members agree in; none for a single group.
+        types: their Spark types, where binary ones may be among them.
+    """
+    if not columns:
+        return F.lit("=")
+    kinds = [*types, *[""] * (len(columns) - len(types))]
+    text = [F.hex(c) if kind == "binary" else c.cast("string") for c, kind in zip(columns, kinds, strict=True)]
+    if len(text) == 1:
+        return F.concat(F.lit("="), text[0])
+    return F.concat(F.lit("="), *(part for t in text for part in (F.length(t).cast("string"), F.lit(":"), t)))

@@ -1,0 +1,91 @@
+"""The columns of a table: types, roles, and how those look that no model draws."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from synthohive_spark.schema.key_format import KeyFormat
+from synthohive_spark.schema.unique_numbers import Apart
+from synthohive_spark.strict import Strict
+from synthohive_spark.tables import CHAR_VARCHAR, Constraint
+
+Role = Literal["model", "surrogate", "unique", "sequence", "grid", "foreign", "shape", "derived", "copied"]
+NAN = "NaN"  # behind the name of a column of floats: whether it is NaN, which no model tells from null
+
+
+class ColumnPlan(Strict):
+    """One column of a table.
+
+    Attributes:
+        role: ``model`` is learnt; ``surrogate`` a primary key made from the row's position; ``unique`` another column
+            without repetition, made likewise; ``sequence`` the part of a
+            natural key that is drawn without replacement within a family; ``grid`` a natural key made from the row's
+            position; ``foreign`` comes from a parent; ``shape`` is text or personal data, written as random values of
+            the same shape; ``derived`` is computed by SQL; ``copied`` equals a column of an ancestor.
+    """
+
+    name: str
+    type: str
+    role: Role
+
+
+class ShapePlan(Strict):
+    """Text or personal data: what is kept of it is its shape.
+
+    Attributes:
+        null_share: share of nulls.
+        format: masks of strings; None for numbers and dates.
+        low, high: the 5th and 95th percentile of numbers, days, microseconds or numbers of bytes; of few rows a
+            coarse range around them.
+    """
+
+    null_share: float
+    format: KeyFormat | None = None
+    low: float = 0.0
+    high: float = 0.0
+
+
+def nan_name(column: str) -> str:
+    """The name under which a model draws whether a column of floats is NaN; only where the sample holds any."""
+    return f"{column}:{NAN}"
+
+
+class ColumnsPlan(Strict):
+    """All columns of a table.
+
+    Attributes:
+        each: the columns, in the order of the table.
+        spark_schema: the table's schema (``StructType.jsonValue``): names, types, nullability, comments.
+        shapes: how columns of the role ``shape`` look.
+        apart: {modelled number: how it is made unique}.
+        bounds: the constraints that people declared, and the CHECKs of the source.
+    """
+
+    each: tuple[ColumnPlan, ...]
+    spark_schema: dict[str, Any]
+    shapes: dict[str, ShapePlan] = {}
+    apart: dict[str, Apart] = {}
+    bounds: tuple[Constraint, ...] = ()
+
+    def named(self, *roles: Role) -> list[str]:
+        """Columns of these roles, in the table's order."""
+        return [c.name for c in self.each if c.role in roles]
+
+    def types(self) -> dict[str, str]:
+        """{column: Spark type}."""
+        return {c.name: c.type for c in self.each}
+
+    def widths(self) -> dict[str, int]:
+        """{text column: characters that it holds}, where its type says so."""
+        declared = {f["name"]: f["metadata"].get(CHAR_VARCHAR) for f in self.spark_schema["fields"]}
+        return {c: int(t[t.index("(") + 1 : -1]) for c, t in declared.items() if t is not None}
+
+    def nullable(self, column: str) -> bool:
+        """Whether a column may be null."""
+        return any(f["name"] == column and f["nullable"] for f in self.spark_schema["fields"])
+
+    @property
+    def expressions(self) -> list[str]:
+        """What people declared of each row, in Spark SQL, but for bounds of drawn columns: those are cut in Python."""
+        drawn = self.named("model", "shape")
+        return [law.sql for law in self.bounds if law.expression is not None or law.column not in drawn]

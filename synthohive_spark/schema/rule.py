@@ -1,0 +1,156 @@
+"""Rules of a table: what holds between a column of a row and others, as plan, training and workers use it.
+
+A kind of rule is a subclass of ``Rule`` in one file of ``rules/kinds``; docs/rules.md writes one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, ClassVar
+
+import pandas as pd
+from pydantic import SerializeAsAny, ValidatorFunctionWrapHandler, WrapValidator
+from pyspark.sql import Column
+
+from synthohive_spark.schema.columns import Role
+from synthohive_spark.schema.conversion import Values
+from synthohive_spark.strict import Strict
+
+Ancestor = Callable[[str], str]
+KINDS: dict[str, type[Rule]] = {}
+
+
+class Rule(Strict):
+    """One rule of a table. A kind overrides what it needs; what it does not override changes nothing.
+
+    Attributes:
+        kind: the name of the subclass's kind, a literal with a default.
+        column: the column that the rule speaks of.
+    """
+
+    needs: ClassVar[Role | None] = None  # the role that its column must have in the end, else the rule is dropped
+
+    kind: str
+    column: str
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Register the kind, so that a plan that holds one can be read."""
+        KINDS[cls.model_fields["kind"].default] = cls
+
+    @property
+    def gives(self) -> Role | None:
+        """The role that its column has because of it."""
+        return None
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """Names of the context columns that it needs."""
+        return ()
+
+    def text(self, ancestor: Ancestor) -> str:
+        """The rule as a person reads it, behind the column's name; ``ancestor`` words a context column by its name."""
+        raise NotImplementedError
+
+    @property
+    def sql(self) -> str | None:
+        """Spark SQL that gives the column when all else of the row is made; None where Spark has nothing to do."""
+        return None
+
+    @property
+    def drawn(self) -> str | None:
+        """The name of a boolean that the model draws for the rule; None where it draws nothing more."""
+        return None
+
+    def observed(self, own: Column, context: Mapping[str, Column]) -> Column:
+        """The boolean of ``drawn`` on rows of the source.
+
+        Args:
+            own: the rule's column.
+            context: what the rule sees, by name.
+        """
+        raise NotImplementedError
+
+    def encode(self, data: pd.DataFrame, context: pd.DataFrame, original: pd.DataFrame, seed: int) -> pd.DataFrame:
+        """Rows as the model learns them.
+
+        Args:
+            data: modelled columns in the dtypes of ``as_model``, some of them encoded by other rules; shape (rows, k).
+            context: what the model sees of each row.
+            original: the modelled columns before any rule.
+            seed: the rule's own.
+        """
+        return data
+
+    def decode(self, data: pd.DataFrame, context: pd.DataFrame) -> pd.DataFrame:
+        """The inverse of ``encode``, for rows that a model drew; each draw of a row is decoded."""
+        return data
+
+    def complete(self, columns: Mapping[str, Values], context: Mapping[str, Values], nullable: bool) -> Values | None:
+        """The column of rows whose values are drawn; it is not drawn again afterwards. None leaves it as it is.
+
+        Args:
+            columns: the rows' columns, by name.
+            context: what they see of their ancestors.
+            nullable: whether the column may be null.
+        """
+        return None
+
+
+def _of_its_kind(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    """A rule read as the class that its kind names."""
+    if isinstance(value, Mapping):
+        kind = value.get("kind")
+        if kind not in KINDS:
+            raise ValueError(f"no kind of rule is called {kind!r}; known: {', '.join(sorted(KINDS))}")
+        return KINDS[kind].model_validate(value)
+    return handler(value)
+
+
+class RulesPlan(Strict):
+    """The rules of a table.
+
+    Attributes:
+        each: in the order in which they are applied; a rule stands behind those whose columns it builds on.
+    """
+
+    each: tuple[Annotated[SerializeAsAny[Rule], WrapValidator(_of_its_kind)], ...] = ()
+
+    @property
+    def sql(self) -> dict[str, str]:
+        """{column: Spark SQL}, in the order in which it is applied."""
+        return {rule.column: rule.sql for rule in self.each if rule.sql is not None}
+
+    @property
+    def drawn(self) -> dict[str, Rule]:
+        """{boolean that the model draws beside the columns: the rule that asks for it}."""
+        return {rule.drawn: rule for rule in self.each if rule.drawn is not None}
+
+    @property
+    def completed(self) -> frozenset[str]:
+        """Columns that a rule gives once, so that they are not drawn again."""
+        return frozenset(r.column for r in self.each if type(r).complete is not Rule.complete)
+
+    def columns(self, kinds: Iterable[str]) -> set[str]:
+        """Columns with a rule of these kinds."""
+        return {rule.column for rule in self.each if rule.kind in {*kinds}}
+
+    def encode(self, data: pd.DataFrame, context: pd.DataFrame, seeds: Callable[[int], int]) -> pd.DataFrame:
+        """Rows as the model learns them.
+
+        Args:
+            data: modelled columns, shape (rows, k).
+            context: what the model sees of each row.
+            seeds: the seed of the n-th rule of its kind.
+        """
+        made, counts = data, dict.fromkeys((r.kind for r in self.each), 0)
+        for rule in self.each:
+            made = rule.encode(made, context, data, seeds(counts[rule.kind]))
+            counts[rule.kind] += 1
+        return made
+
+    def decode(self, data: pd.DataFrame, context: pd.DataFrame) -> pd.DataFrame:
+        """Rows that a model drew, as they are."""
+        for rule in self.each:
+            data = rule.decode(data, context)
+        return data

@@ -1,0 +1,81 @@
+"""What is known of a table before a row of it is generated: keys, columns, context, rules.
+
+A plan holds aggregates of the source only, is JSON, and is kept with the model: plan, model and parents are all that
+generation needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from graphlib import TopologicalSorter
+from typing import TypeAlias
+
+from synthohive_spark.lake.design import Design
+from synthohive_spark.schema.columns import ColumnsPlan
+from synthohive_spark.schema.context import ContextPlan
+from synthohive_spark.schema.keys import KeysPlan
+from synthohive_spark.schema.rule import RulesPlan
+from synthohive_spark.strict import Strict
+from synthohive_spark.tables import TEXT
+
+SHAPED = "rare values, written as their shape"
+REPEATED = "repeats a key of its parent, or values that are written as their shape"
+
+
+class TablePlan(Strict):
+    """A table, ready to be sampled, trained and generated.
+
+    Attributes:
+        table: its name.
+        rows: rows of the source.
+        reference: it is copied, not learnt.
+        keys: its keys.
+        columns: its columns.
+        context: what its rows see of their ancestors.
+        rules: what holds between columns.
+        design: what the copy declares beside its columns.
+    """
+
+    table: str
+    rows: int
+    reference: bool = False
+    keys: KeysPlan = KeysPlan()
+    columns: ColumnsPlan
+    context: ContextPlan = ContextPlan()
+    rules: RulesPlan = RulesPlan()
+    design: Design = Design()
+
+    @property
+    def protected(self) -> dict[str, str]:
+        """Columns whose values mean nothing, and why: shapes, and copies of what no model sees."""
+        hidden = {c.name for c in self.context.each if c.hidden}
+        copies = [r.column for r in self.rules.each if r.gives == "copied" and hidden.intersection(r.seen)]
+        texts = [c.name for c in self.columns.each if c.role == "unique" and c.type.startswith(TEXT)]
+        return {**dict.fromkeys([*self.columns.named("shape"), *texts], SHAPED), **dict.fromkeys(copies, REPEATED)}
+
+    @property
+    def learns(self) -> bool:
+        """Whether the table has something to learn: columns, or which of its parents go together."""
+        return not self.reference and bool(self.columns.named("model") or self.rules.drawn or self.keys.dealt)
+
+    def cells(self, rows: int) -> int:
+        """Values that a model of so many rows sees, those of their ancestors among them."""
+        return rows * (len(self.columns.named("model")) + len(self.context.shown))
+
+
+Plans: TypeAlias = Mapping[str, TablePlan]
+
+
+def generation_order(plans: Plans) -> list[list[str]]:
+    """Tables in the order in which they are made: those of a stage need only tables of earlier ones."""
+    needs = {
+        name: {fk.references for fk in plan.keys.foreign if fk.role not in ("late", "self")} & {*plans}
+        for name, plan in plans.items()
+    }
+    sorter, order, names = TopologicalSorter(needs), list[list[str]](), list(plans)
+    sorter.prepare()
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready(), key=names.index)
+        order.append(ready)
+        sorter.done(*ready)
+    return order

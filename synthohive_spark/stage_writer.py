@@ -1,0 +1,284 @@
+"""Writes the tables of a run stage by stage: each is checked in the lake and released before its children read it."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
+from tqdm import tqdm
+
+from synthohive_spark.errors import ConstraintViolationError, GenerationError, SynthoHiveError, WriteError
+from synthohive_spark.generation import oracle
+from synthohive_spark.generation.constraints import violation
+from synthohive_spark.generation.row_counts import planned_sizes
+from synthohive_spark.generation.stage import completed, stage_frame
+from synthohive_spark.generation.stage_input import StageInput
+from synthohive_spark.generation.stage_plan import plan_stage
+from synthohive_spark.lake.held import Held
+from synthohive_spark.lake.io import first_line
+from synthohive_spark.lake.places import check_apart
+from synthohive_spark.location import Location, TableRef
+from synthohive_spark.logs import bound, get_logger
+from synthohive_spark.metadata import Metadata
+from synthohive_spark.models.artifact import Artifact
+from synthohive_spark.models.base import ConditionalGenerativeModel
+from synthohive_spark.parallel import side_by_side
+from synthohive_spark.schema.ancestors import Reader
+from synthohive_spark.schema.table_plan import TablePlan, generation_order
+from synthohive_spark.session import settings, sized
+
+log = get_logger(__name__)
+PAIRED = "a unique key is made of foreign keys, and there are no more parents to pair"
+
+
+@dataclass
+class Trained:
+    """What generation needs, apart from parents: plans and models.
+
+    Attributes:
+        plans: one per table.
+        artifacts: what training left of each; a table with nothing to learn has none.
+        copies: frames of reference tables, which are copied.
+        lineage: table properties that say where rows come from.
+        sources: {table: folder or catalog name} of what was learnt, which is never written to.
+    """
+
+    plans: dict[str, TablePlan]
+    artifacts: dict[str, Artifact]
+    copies: Callable[[str], DataFrame]
+    lineage: dict[str, str] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TableGenerator:
+    """Makes the frames of tables from what was trained.
+
+    Attributes:
+        spark: the session.
+        metadata: the tables that are made.
+        trained: plans and models.
+        model_cls: the class of every table's model.
+        wanted: rows of the root tables, and of others that shall have a number of their own.
+        seed: the generation seed.
+    """
+
+    spark: SparkSession
+    metadata: Metadata
+    trained: Trained
+    model_cls: type[ConditionalGenerativeModel]
+    wanted: Mapping[str, int]
+    seed: int
+
+    @property
+    def stages(self) -> list[list[str]]:
+        """The tables in the order in which they are made."""
+        return generation_order({t: self.trained.plans[t] for t in self.metadata.tables})
+
+    @property
+    def planned(self) -> dict[str, int]:
+        """Rows of each table, as far as they are known before any is made."""
+        sizes = planned_sizes(self.trained.plans, self.wanted)
+        return {t: n for t, n in sizes.items() if t in self.metadata.tables}
+
+    def stage(self, table: str, sizes: Mapping[str, int], read: Reader) -> StageInput:
+        """The inputs of a table's stage.
+
+        Args:
+            table: its name.
+            sizes: rows of the tables before it.
+            read: reads these.
+        """
+        plans = self.trained.plans
+        if any(fk.role == "late" for fk in plans[table].keys.foreign):
+            sizes = {**planned_sizes(plans, self.wanted), **sizes}
+        return StageInput(self.spark, plans[table], plans, read, sizes, self.wanted.get(table), self.seed)
+
+    def frame(self, table: str, sizes: Mapping[str, int], read: Reader) -> tuple[DataFrame, int, int]:
+        """The rows of a table, how many there will be, and how many there would be if parents never ran out.
+
+        Raises:
+            GenerationError: no row can be made.
+        """
+        plan = self.trained.plans[table]
+        if plan.reference:
+            schema = StructType.fromJson(plan.columns.spark_schema)
+            return completed(self.trained.copies(table), schema), plan.rows, 0
+        stage = plan_stage(self.stage(table, sizes, read))
+        if not stage.total and plan.rows:
+            raise GenerationError(
+                f"{table}: no row can be made, since no rows of its parents agree in what its keys share; "
+                "leave one of these keys out"
+            )
+        artifact = self.trained.artifacts.get(table, Artifact())
+        return stage_frame(stage, self.model_cls, artifact), stage.total, stage.asked
+
+    def in_memory(self) -> dict[str, DataFrame]:
+        """Every table, persisted."""
+        made: dict[str, DataFrame] = {}
+        sizes: dict[str, int] = {}
+        for tables in self.stages:
+            log.info("stage_start", tables=tables)
+            for table in tables:
+                with settings(self.spark):
+                    made[table] = self.frame(table, sizes, made.__getitem__)[0].persist()
+                    try:
+                        sizes[table] = made[table].count()
+                    except Exception as e:
+                        if (broken := violation(e)) is not None:
+                            raise ConstraintViolationError(broken) from e
+                        raise
+        return made
+
+
+@dataclass(frozen=True)
+class StageWriter:
+    """Writes generated tables into a target.
+
+    Attributes:
+        generator: makes them.
+        io: reads and writes tables (see ``StagedOrchestrator``).
+        target: where to.
+        on_write_failure: ``raise``, ``retry`` or ``cleanup``.
+        write_retries: attempts after the first one, with ``retry``.
+    """
+
+    generator: TableGenerator
+    io: Any
+    target: Location
+    on_write_failure: str
+    write_retries: int
+
+    def write(
+        self,
+        done: Mapping[str, int] | None = None,
+        written: Callable[[str, int, int], None] = lambda table, version, rows: None,
+    ) -> dict[str, int]:
+        """Generate and write every table that is not ``done``; those of a stage side by side.
+
+        Args:
+            done: {table: rows} that an earlier attempt of the same run completed.
+            written: called after each table with its name, Delta version and rows.
+
+        Returns:
+            {table: rows}.
+
+        Raises:
+            ConfigError: a table of the target is one of the source.
+        """
+        made, trained, tables = self.generator, self.generator.trained, self.generator.metadata.tables
+        sources = {t: TableRef.parse(place) for t, place in trained.sources.items()}
+        check_apart(made.spark, {"source": sources, "target": {t: self.target.table(t) for t in tables}})
+        sizes = dict(done or {})
+        before = self._versions() if self.on_write_failure == "cleanup" else {}
+        touched: list[str] = []
+        memory = Held()  # the stages below a small table ask it many questions
+
+        @functools.cache  # a table that is written is not written again
+        def read(table: str) -> DataFrame:
+            frame: DataFrame = self.io.read_dataset(self.target.table(table))
+            return memory.keep(frame, sizes[table])
+
+        planned = made.planned
+        cells = sum(rows * len(trained.plans[table].columns.each) for table, rows in planned.items())
+        bar = tqdm(total=len(planned) - len(sizes), desc="generating", unit="table", disable=None)
+        with bar, memory, settings(made.spark), sized(made.spark, cells):
+            for stage in made.stages:
+                log.info("stage_start", tables=stage)
+                waiting = [t for t in stage if t not in sizes]
+                touched += waiting
+                try:
+                    side_by_side(
+                        lambda table: written(table, *self._make(table, sizes, read)), waiting, done=bar.update
+                    )
+                except Exception:
+                    if self.on_write_failure == "cleanup":
+                        self._clean(touched, before)
+                    raise
+        return sizes
+
+    def _make(self, table: str, sizes: dict[str, int], read: Reader) -> tuple[int, int]:
+        """Write one table and ask the oracle about it: its version and rows."""
+        with bound(table=table):
+            try:
+                frame, total, asked = self.generator.frame(table, sizes, read)
+                version, rows = self._write(table, frame)
+                sizes[table] = rows
+                if not self.generator.trained.plans[table].reference:
+                    self._judge(table, version, total, [*sizes], read)
+            except SynthoHiveError:
+                raise
+            except Exception as e:
+                raise WriteError(f"{table}: {first_line(e)}") from e
+            log.info("stage_written", rows=rows, version=version)
+            if rows < asked:
+                log.warning("rows_left_out", rows=rows, wanted=asked, why=PAIRED)
+            log.debug("table_released_from_memory")
+            return version, rows
+
+    def _write(self, table: str, frame: DataFrame) -> tuple[int, int]:
+        trained = self.generator.trained
+        plan = trained.plans[table]
+        schema = StructType.fromJson(plan.columns.spark_schema)
+        declared = {"design": plan.design} if plan.design.carried else {}  # not every writer knows of it
+        lineage = {f"synthohive.{k}": v for k, v in trained.lineage.items()}
+        attempts = 1 + (self.write_retries if self.on_write_failure == "retry" else 0)
+        for attempt in range(1, attempts + 1):
+            try:
+                result = self.io.write_dataset(
+                    frame,
+                    self.target.table(table),
+                    schema=schema,
+                    properties=lineage,
+                    user_metadata=json.dumps(trained.lineage, sort_keys=True),
+                    **declared,
+                )
+            except Exception as e:
+                if (broken := violation(e)) is not None:  # drawing once more would give the same rows
+                    raise ConstraintViolationError(broken) from e
+                if attempt == attempts:
+                    raise
+                log.warning("write_failed", attempt=attempt, attempts=attempts, cause=first_line(e))
+            else:
+                return result if result is not None else (0, self.io.read_dataset(self.target.table(table)).count())
+        raise GenerationError(f"{table}: no attempt to write was made; set write_retries to 1 or more")
+
+    def _judge(self, table: str, version: int, total: int, there: Collection[str], read: Reader) -> None:
+        """Ask the oracle about a table that was written, and about keys of other tables that refer to it.
+
+        Raises:
+            GenerationError: a key is broken, or rows are missing; the table is as it was before the write.
+        """
+        specs = self.generator.metadata.tables
+        found = oracle.broken(table, specs[table], read(table), total)
+        for name in there:  # late keys refer to tables that are made after them
+            keys = [fk for fk in specs[name].foreign_keys if fk.references in there and table in (name, fk.references)]
+            found += oracle.orphans(name, keys, read(name), read) if keys else []
+        if not found:
+            return
+        if version > 0 and hasattr(self.io, "restore"):
+            self.io.restore(self.target.table(table), version - 1)
+        raise GenerationError(
+            "\n  - ".join([f"{table} was taken back, since what was generated is not valid:", *found])
+            + "\nThis is a bug of SynthoHive: report it with the metadata; leave the key out until it is mended"
+        )
+
+    def _versions(self) -> dict[str, int | None]:
+        return {t: self.io.version(self.target.table(t)) for t in self.generator.metadata.tables}
+
+    def _clean(self, touched: list[str], before: Mapping[str, int | None]) -> None:
+        """Bring the tables that this run touched back to what they were."""
+        for table in touched:
+            ref, version = self.target.table(table), before[table]
+            now = self.io.version(ref)
+            if version is None and now is not None:
+                self.io.drop(ref)
+                log.info("table_removed", table=table)
+            elif version is not None and now != version:
+                self.io.restore(ref, version)
+                log.info("table_restored", table=table, version=version)

@@ -1,0 +1,122 @@
+"""One table as a user declares it: keys, types, constraints, what is personal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from synthohive_spark.sql import quote, text_literal
+from synthohive_spark.strict import Strict
+
+Scalar = str | int | float | bool | None
+INTEGRAL = ("tinyint", "smallint", "int", "integer", "bigint", "long", "short", "byte")
+TEXT = ("string", "varchar", "char")  # what the names of text types begin with
+CARRIED = (*INTEGRAL, "float", "double", "boolean", "binary", "date", "timestamp", "timestamp_ntz", "string")
+CHAR_VARCHAR = "__CHAR_VARCHAR_TYPE_STRING"  # where Spark keeps the declared type of a text column
+
+
+class ForeignKey(Strict):
+    """A key of a child table that names a row of a parent table."""
+
+    columns: tuple[str, ...]
+    references: str
+    referenced_columns: tuple[str, ...]
+    nullable: bool = False
+    orphans: Literal["error", "null", "drop"] = "error"
+    driving: bool = False
+    stats: Any = Field(default=None, exclude=True)
+
+    @field_validator("orphans", mode="before")
+    @classmethod
+    def _yaml_null(cls, value: object) -> object:
+        return "null" if value is None else value  # YAML reads a bare null as None
+
+
+class Constraint(Strict):
+    """A law of one table: bounds or allowed values of a column, or a Spark SQL expression that is true on each row."""
+
+    column: str | None = None
+    min: Scalar = None
+    max: Scalar = None
+    allowed: tuple[Scalar, ...] | None = None
+    expression: str | None = None
+
+    @property
+    def sql(self) -> str:
+        """The law as Spark SQL: false where a row breaks it, null where nothing can be said."""
+        if self.expression is not None:
+            return self.expression
+        column = quote(f"{self.column}")
+        parts = [f"{column} {sign} {_literal(b)}" for sign, b in ((">=", self.min), ("<=", self.max)) if b is not None]
+        if self.allowed is not None:
+            known = [_literal(v) for v in self.allowed if v is not None]
+            parts.append(f"{column} in ({', '.join(known)})" if known else f"{column} is null")
+        return " and ".join(parts) or "true"
+
+
+class Table(Strict):
+    """One table of the schema."""
+
+    primary_key: tuple[str, ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    unique: tuple[tuple[str, ...], ...] = ()  # further keys: rows that agree in one are null in a part of it
+    columns: dict[str, str] = {}
+    constraints: tuple[Constraint, ...] = ()
+    derived: dict[str, str | None] = {}  # None: the column is generated even if it follows from others
+    pii: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    reference: bool = False
+    parent_context_cols: tuple[str, ...] | None = None
+    rows: Any = Field(default=None, exclude=True)
+    null_fraction: Any = Field(default=None, exclude=True)
+    stats: Any = Field(default=None, exclude=True)
+
+    @field_validator("primary_key", mode="before")
+    @classmethod
+    def _one_column(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else (value or ())
+
+    @field_validator("unique", mode="before")
+    @classmethod
+    def _single_columns(cls, value: object) -> object:
+        return [(key,) if isinstance(key, str) else key for key in value] if isinstance(value, list | tuple) else value
+
+    @property
+    def key_columns(self) -> set[str]:
+        """Columns of the primary key and of every foreign key."""
+        return {*self.primary_key, *(c for fk in self.foreign_keys for c in fk.columns)}
+
+    def left_out(self, types: Mapping[str, str]) -> list[str]:
+        """Columns that the copy holds no values of: excluded ones, and personal ones of a type that is not carried."""
+        return [c for c, t in types.items() if c in self.exclude or (c in self.pii and not is_carried(t))]
+
+    @property
+    def declared(self) -> dict[str, str]:
+        """The columns that a person declared as derived, without those that are only kept from it."""
+        return {c: sql for c, sql in self.derived.items() if sql is not None}
+
+
+def _literal(value: Scalar) -> str:
+    return text_literal(value) if isinstance(value, str) else str(value).lower()
+
+
+def is_carried(spark_type: str) -> bool:
+    """Whether values of a Spark type, by its simple name, reach the copy."""
+    base = spark_type.lower()
+    return base in CARRIED or base.startswith("decimal(") or base.split("(")[0] in ("char", "varchar")
+
+
+def decimal_form(spark_type: str) -> tuple[int, int]:
+    """Precision and scale of ``decimal(p,s)``."""
+    precision, _, scale = spark_type[spark_type.index("(") + 1 : -1].partition(",")
+    return int(precision), int(scale)
+
+
+def key_type(name: str) -> str:
+    """The family of a Spark type within which keys may refer to each other."""
+    base = name.lower().split("(")[0].strip()
+    if base in INTEGRAL:
+        return "integer"
+    return "string" if base in TEXT else name.lower().replace(" ", "")

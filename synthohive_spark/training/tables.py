@@ -1,0 +1,82 @@
+"""Training on the executors: one Spark task per table, tables side by side.
+
+The task streams its sample in through Arrow, trains, and returns the model as one row. The driver sees neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from pyspark.resource import ResourceProfile, ResourceProfileBuilder, TaskResourceRequests
+from pyspark.sql import DataFrame, SparkSession
+from tqdm import tqdm
+
+from synthohive_spark.errors import SynthoHiveError, TrainingError, WriteError
+from synthohive_spark.lake.io import first_line
+from synthohive_spark.logs import get_logger
+from synthohive_spark.parallel import side_by_side
+from synthohive_spark.schema.ancestors import Reader
+from synthohive_spark.schema.table_plan import Plans
+from synthohive_spark.training.sample import training_frame
+from synthohive_spark.training.settings import TrainSettings
+from synthohive_spark.training.task import RESULT, Trainer
+
+log = get_logger(__name__)
+SIDE_BY_SIDE = 16  # Spark queues what exceeds its slots; this bounds the driver's threads
+
+
+def resource_profile(spark: SparkSession, gpu: str) -> ResourceProfile | None:
+    """What Spark is to give a training task beyond what every task gets, or None.
+
+    Where executors have GPUs and tasks ask for none, training asks for one of its own; no other stage waits for a GPU
+    then (Spark's stage level scheduling, which local masters do not have).
+    """
+    conf = spark.conf
+    has = float(conf.get("spark.executor.resource.gpu.amount", "0") or 0) >= 1
+    asked = conf.get("spark.task.resource.gpu.amount", None) is not None
+    if gpu == "never" or asked or not has or (conf.get("spark.master", "") or "").startswith("local["):
+        return None
+    cpus = int(conf.get("spark.task.cpus", "1") or 1)
+    return ResourceProfileBuilder().require(TaskResourceRequests().cpus(cpus).resource("gpu", 1)).build
+
+
+def train_tables(
+    plans: Plans,
+    read: Reader,
+    settings: TrainSettings,
+    keep: Callable[[str, DataFrame], None],
+    only: Collection[str] | None = None,
+) -> None:
+    """Train every table that has something to learn.
+
+    Args:
+        plans: the tables.
+        read: source tables by name.
+        settings: how.
+        keep: called from a thread per table with a frame of one row (model, matching, metrics), which trains when run.
+        only: tables to train; all of them by default.
+
+    Raises:
+        TrainingError: naming the table and the cause; the other tables that have begun are finished.
+    """
+    wanted = [t for t, p in plans.items() if p.learns and (only is None or t in only)]
+    longest = {t: plans[t].cells(min(plans[t].rows, settings.sample_rows)) for t in wanted}
+    wanted.sort(key=longest.__getitem__, reverse=True)  # the longest first: none is last
+
+    def train(table: str) -> None:
+        log.info("training_task_submitted", table=table)
+        frame = training_frame(table, plans, read, settings.sample_rows, settings.seed)
+        first, *others = frame.columns
+        gathered = frame.repartition(1).sortWithinPartitions(first, *others)
+        try:
+            profile = resource_profile(frame.sparkSession, settings.gpu)
+            keep(table, gathered.mapInArrow(Trainer(plans[table], settings), RESULT, profile=profile))
+        except WriteError as e:  # the model trains while its row is written
+            raise TrainingError(f"{table}: training failed: {e}") from e
+        except SynthoHiveError:
+            raise
+        except Exception as e:
+            raise TrainingError(f"{table}: training failed: {first_line(e)}") from e
+
+    with tqdm(total=len(wanted), desc="training", unit="table", disable=None) as bar:
+        side_by_side(train, wanted, settings.parallelism or SIDE_BY_SIDE, bar.update)

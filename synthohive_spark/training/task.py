@@ -1,0 +1,174 @@
+"""What one training task runs on an executor: rows of the sample in, one model out."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark import TaskContext
+
+from synthohive_spark.errors import TrainingError
+from synthohive_spark.logs import get_logger
+from synthohive_spark.matching.learn import MatchingLearner
+from synthohive_spark.metadata import Metadata
+from synthohive_spark.models.artifact import pack
+from synthohive_spark.models.encoders import RARE_TOKEN
+from synthohive_spark.randomness import Ints, seed_of
+from synthohive_spark.schema import frames
+from synthohive_spark.schema.columns import NAN, nan_name
+from synthohive_spark.schema.context import ContextColumn
+from synthohive_spark.schema.conversion import Mask, Values, as_model, from_arrow
+from synthohive_spark.schema.table_plan import TablePlan
+from synthohive_spark.tables import TEXT, Table
+from synthohive_spark.training.settings import TrainSettings
+from synthohive_spark.worker import forget_archives
+
+log = get_logger(__name__)
+RESULT = "model binary, matching string, metrics string"
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """What one training task runs, as the function of ``mapInArrow``: rows of the sample in, one model out."""
+
+    plan: TablePlan
+    settings: TrainSettings
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The whole sample of the table in, one row (model, matching, metrics) out."""
+        forget_archives()
+        parts = [b for b in batches if b.num_rows]
+        if not parts:
+            raise TrainingError(f"{self.plan.table}: the sample is empty; raise train.sample_rows")
+        started, place = time.monotonic(), placement()
+        log.info("training_task_started", table=self.plan.table, **place)
+        sample = pa.Table.from_batches(parts)
+        data, context = self.frames(sample)
+        seed = seed_of(self.settings.seed, self.plan.table, "train") % 2**31
+        data = self.plan.rules.encode(data, context, lambda nth: seed_of(seed, nth))
+        data = _with_nan(data, self._nan(sample), seed)
+        named = {fk.position: frames.parent(fk.position) for fk in self.plan.keys.foreign}
+        parents = {i: _identity(sample, name) for i, name in named.items() if name in sample.column_names}
+        context = _as_published(context, self.plan.context.shown, parents, self.settings.min_subjects)
+        matching, context = MatchingLearner(
+            self.plan.keys, self.plan.context, parents, self.settings.min_subjects, seed
+        )(context)
+        model, metrics = self._fit(data, context, seed) if len(data.columns) else (None, {})
+        seconds = round(time.monotonic() - started, 3)
+        metrics |= {"sample_rows": sample.num_rows, "train_seconds": seconds, "placement": place}
+        row = {"model": [model], "matching": [matching.pack()], "metrics": [json.dumps(metrics, default=str)]}
+        kinds = [("model", pa.binary()), ("matching", pa.string()), ("metrics", pa.string())]
+        yield pa.RecordBatch.from_pydict(row, schema=pa.schema(kinds))
+
+    def _fit(self, data: pd.DataFrame, context: pd.DataFrame, seed: int) -> tuple[bytes, dict[str, Any]]:
+        """The packed model and its metrics."""
+        device = pick_device(self.settings.gpu)
+        shown = Metadata(
+            {self.plan.table: Table(columns={c: self.plan.columns.types().get(c, "boolean") for c in data.columns})}
+        )
+        model = self.settings.model_cls(shown, **self.settings.constructor_options(device))
+        seen = context if len(context.columns) else None
+        model.fit(data, context=seen, table_name=self.plan.table, seed=seed)
+        return pack(model), {**getattr(model, "metrics", {}), "device": device}
+
+    def _nan(self, sample: pa.Table) -> dict[str, Mask]:
+        """Where the modelled columns that hold NaN do so; Arrow tells it from null."""
+        columns = {c: sample.column(frames.model(i)) for i, c in enumerate(self.plan.columns.named("model"))}
+        floats = {
+            c: pc.is_nan(a).fill_null(False).to_numpy() for c, a in columns.items() if pa.types.is_floating(a.type)
+        }
+        return {c: nan for c, nan in floats.items() if nan.any()}
+
+    def frames(self, sample: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Data and context in the dtypes of ``as_model``, rows in the order of their key's hash."""
+        plan, types = self.plan, self.plan.columns.types()
+        data = {c: _column(sample, frames.model(i), types[c]) for i, c in enumerate(plan.columns.named("model"))}
+        data |= {c: _column(sample, frames.rule(i), "boolean") for i, c in enumerate(plan.rules.drawn)}
+        seen = {c.name: frames.context(i) for i, c in enumerate(plan.context.each)}
+        context = {c.name: _column(sample, seen[c.name], c.type) for c in plan.context.shown}
+        own = plan.columns.named("sequence", "grid")
+        context |= {c: _column(sample, frames.own(i), types[c]) for i, c in enumerate(own)}
+        rows = range(sample.num_rows)
+        return pd.DataFrame(data, index=rows), pd.DataFrame(context, index=rows)
+
+
+def placement() -> dict[str, Any]:
+    """Where this task runs: host, process, attempt, and the GPUs that Spark gave it."""
+    task = TaskContext.get()
+    given = task.resources().get("gpu") if task is not None else None
+    return {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "attempt": task.attemptNumber() if task is not None else 0,
+        "gpus": list(given.addresses) if given is not None else [],
+    }
+
+
+def pick_device(gpu: str) -> str:
+    """The device of this task: its own GPU where Spark gave it one, else any GPU that torch sees, else the CPU.
+
+    Raises:
+        TrainingError: ``require`` was asked for and there is no GPU.
+    """
+    if gpu == "never":
+        return "cpu"
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # the order in which Spark's discovery scripts count
+    import torch  # only now: CUDA reads the variable when it starts
+
+    if torch.cuda.is_available():
+        seen = {str(i) for i in range(torch.cuda.device_count())}
+        own = [a for a in placement()["gpus"] if a in seen]  # none where the platform shows a task its own GPUs only
+        return f"cuda:{own[0]}" if own else "cuda"
+    if gpu == "require":
+        raise TrainingError("train.gpu is 'require' and the executor has no GPU; use 'auto', or a cluster with GPUs")
+    return "cpu"
+
+
+def _with_nan(data: pd.DataFrame, nan: Mapping[str, Mask], seed: int) -> pd.DataFrame:
+    """Columns with NaN apart in two: whether it is NaN, and a value, or null, of the rows where it is not."""
+    for i, (column, there) in enumerate(nan.items()):
+        others, order = np.flatnonzero(~there), np.arange(len(data))
+        if len(others):
+            order[there] = np.random.default_rng(seed_of(seed, NAN, i)).choice(others, int(there.sum()))
+        value = data[column].iloc[order].reset_index(drop=True)
+        data = data.assign(**{column: value, nan_name(column): pd.Series(there)})
+    return data
+
+
+def _as_published(
+    context: pd.DataFrame, columns: Iterable[ContextColumn], parents: Mapping[int, Ints], min_subjects: int
+) -> pd.DataFrame:
+    """Context as synthetic parents will show it: there a text that few parents hold is the rare token.
+
+    It may be frequent among the parents' children all the same; a model that learnt it would not know the token.
+    Those who hold a text of a further ancestor are counted as the parents below it.
+    """
+    shown = dict[str, Any]()
+    for column in columns:
+        known = parents.get(column.path[0])
+        if known is None or column.verbatim or not column.type.startswith(TEXT):
+            continue
+        text = context[column.name]
+        holders = pd.DataFrame({"text": text, "parent": known}).dropna().drop_duplicates()["text"].value_counts()
+        shown[column.name] = text.mask(text.isin(holders.index[holders < min_subjects]), RARE_TOKEN)
+    return context.assign(**shown)
+
+
+def _identity(sample: pa.Table, name: str) -> Ints:
+    """Codes of the parents behind a key, -1 for none, shape (rows,)."""
+    hashes = sample.column(name).to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    code: Ints = pd.factorize(hashes, sort=True)[0].astype("int64")
+    return code
+
+
+def _column(sample: pa.Table, name: str, spark_type: str) -> Values:
+    return as_model(from_arrow(sample.column(name)), spark_type)
