@@ -36,8 +36,26 @@ def late_keys(tables: Mapping[str, Table]) -> set[Edge]:
     Raises:
         CycleError: a cycle has no such keys.
     """
+    return set[Edge]().union(*(_late_keys(part, tables) for part in _tangles(tables)))
+
+
+def _tangles(tables: Mapping[str, Table]) -> list[dict[str, Table]]:
+    """The parts of a schema that hold cycles, each without the tables around it."""
+    parents = {n: {k.references for k in t.foreign_keys if k.references != n} & {*tables} for n, t in tables.items()}
+    core = dict(parents)
+    while ends := [n for n in core if not core[n] or not any(n in above for above in core.values())]:
+        core = {n: above - {*ends} for n, above in core.items() if n not in ends}
+    parts: list[set[str]] = []
+    for name, above in core.items():
+        whole = {name, *above}.union(*(p for p in parts if p & {name, *above}))
+        parts = [p for p in parts if not p & whole] + [whole]
+    return [{n: t for n, t in tables.items() if n in part} for part in parts]
+
+
+def _late_keys(part: Mapping[str, Table], tables: Mapping[str, Table]) -> set[Edge]:
+    """The late keys of one part, of which every key to a table outside counts as none."""
     late: set[Edge] = set()
-    while (cycle := find_cycle(tables, late)) is not None:
+    while (cycle := find_cycle(part, late)) is not None:
         hops = {
             (child, parent): [
                 (child, i)
@@ -51,7 +69,7 @@ def late_keys(tables: Mapping[str, Table]) -> set[Edge]:
         if not able:
             raise CycleError("nodes are in a cycle", cycle)
         whole = [h for h in able if all(_key(tables, e).nullable for e in hops[h])] or able
-        order = list(tables).index
+        order = list(part).index
         chosen = min(whole, key=lambda h: min((_key(tables, e).driving, order(h[0]), e[1]) for e in hops[h]))
         late |= set(hops[chosen])
     return late
@@ -99,7 +117,9 @@ def cycle_problems(tables: Mapping[str, Table]) -> list[str]:
     return []
 
 
-def driving_key(name: str, tables: Mapping[str, Table], rows: Mapping[str, int]) -> ForeignKey | None:
+def driving_key(
+    name: str, tables: Mapping[str, Table], rows: Mapping[str, int], late: Collection[Edge] | None = None
+) -> ForeignKey | None:
     """The foreign key along which a table is sampled and generated; None for a root.
 
     The declared one; else a key inside the primary key, that with the most parent rows (the most selective) first;
@@ -110,8 +130,9 @@ def driving_key(name: str, tables: Mapping[str, Table], rows: Mapping[str, int])
         name: the table.
         tables: all tables.
         rows: rows of each table in the source.
+        late: as ``late_keys`` gives them; they are looked for if they are not known.
     """
-    late = late_keys(tables)
+    late = late_keys(tables) if late is None else late
     spec = tables[name]
     keys = [fk for i, fk in enumerate(spec.foreign_keys) if fk.references != name and (name, i) not in late]
     inside = [fk for fk in keys if set(fk.columns) <= set(spec.primary_key)]

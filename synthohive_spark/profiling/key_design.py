@@ -125,7 +125,7 @@ def _assign(found: KeyDesign, name: str, tables: Mapping[str, Table], rows: Mapp
     """Roles, anchors and ties of the foreign keys."""
     spec, late = tables[name], graph.late_keys(tables)
     keys = dict(enumerate(spec.foreign_keys))
-    driving = graph.driving_key(name, tables, rows)
+    driving = graph.driving_key(name, tables, rows, late)
     placed: list[int] = [i for i, fk in keys.items() if fk is driving]
     found.roles.update(dict.fromkeys(placed, "driving"))
     left = [i for i, fk in keys.items() if fk is not driving and fk.references != name and (name, i) not in late]
@@ -331,12 +331,12 @@ def _place_selves(found: KeyDesign, name: str, tables: Mapping[str, Table]) -> N
 
 def foreseen(tables: Mapping[str, Table], rows: Mapping[str, int]) -> set[str]:
     """Tables whose rows must be known before any is made: those that late keys refer to, and those that drive them."""
-    found: set[str] = set()
-    for child, i in graph.late_keys(tables):
+    found, late = set[str](), graph.late_keys(tables)
+    for child, i in late:
         table = tables[child].foreign_keys[i].references
         while table not in found:
             found.add(table)
-            driving = graph.driving_key(table, tables, rows)
+            driving = graph.driving_key(table, tables, rows, late)
             table = driving.references if driving is not None else table
     return found
 
