@@ -158,7 +158,7 @@ def byte_masks(frame: DataFrame, column: str, rows: int, min_subjects: int) -> t
     if kept:
         return tuple(Mask(tokens=("byte",) * r["bytes"], share=r["n"] / max(rows, 1)) for r in kept)
     middle = frame.select(length.alias("bytes")).agg(exact("bytes", [0.5]).alias("q")).first()
-    size = (middle["q"][0] if middle is not None else None) or 1
+    size = int((middle["q"][0] if middle is not None else None) or 1)  # a percentile is a double
     return (Mask(tokens=("byte",) * size, share=1.0),)
 
 

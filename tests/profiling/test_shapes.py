@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from synthohive_spark.lake import quantiles
 from synthohive_spark.metadata import Metadata
-from synthohive_spark.profiling.key_formats import TWENTIETHS, sequence
+from synthohive_spark.profiling.key_formats import TWENTIETHS, byte_masks, sequence
 from synthohive_spark.profiling.shapes import shape_plans
 
 ROWS = 3000
@@ -56,3 +56,9 @@ def test_starts_of_families_are_the_same_however_rows_are_spread(spark: SparkSes
     assert found[0] == found[1]
     ends = np.maximum(np.ceil(np.array(TWENTIETHS) * 200) - 1, 0).astype(int)
     assert found[0].starts == tuple(np.sort(first - first.min())[ends])
+
+
+def test_a_binary_key_of_few_rows_keeps_its_middle_length(spark: SparkSession) -> None:
+    frame = spark.createDataFrame([(b"12345678",), (b"12",), (None,)], "k binary")
+    assert [m.tokens for m in byte_masks(frame, "k", 2, 3)] == [("byte",) * 5]
+    assert [m.tokens for m in byte_masks(frame.where("k is null"), "k", 0, 3)] == [("byte",)]

@@ -83,6 +83,8 @@ def refusal(tables: Database) -> list[str]:
     except SchemaValidationError as e:
         return e.problems
     rows = {name: len(shape.rows) for name, shape in tables.items()}
+    if empty := [name for name, count in rows.items() if not count]:
+        return [f"{name}: the table is empty" for name in empty]  # as the check of the source says, for all at once
     return [p for name in declared.tables for p in unsupported(name, declared.tables, rows)]
 
 
