@@ -68,8 +68,11 @@ def earlier_rows(own: Beside, columns: Mapping[str, Values], index: Ints, total:
     line = np.sort(theirs[known] * rows + known)  # candidates by what they agree in, then by place
     first = np.searchsorted(line, mine * rows)
     earlier = np.searchsorted(line, mine * rows + np.arange(rows)) - first
-    salt = seed_of(seed, "earlier_rows", *own.columns)
-    root = (earlier == 0) | (scatter(index, total, salt % total) < round(own.roots * total))
+    salt = seed_of(seed, "beside", *own.columns)
+    root = earlier == 0  # nobody is left for them; others are roots by chance, until there are as many as there should
+    more = max(0, round(own.roots * rows) - int(root.sum()))
+    place = np.where(root, total, scatter(index, total, salt % total))
+    root[np.argsort(place, kind="stable")[:more]] = True
     nth = (mix(index, salt + 1) % np.maximum(earlier, 1).astype(np.uint64)).astype(np.int64)
     chosen = line[np.minimum(first + nth, max(len(line) - 1, 0))] % rows if len(line) else np.zeros(rows, np.int64)
     loops = own.loops & able & (mine == theirs)

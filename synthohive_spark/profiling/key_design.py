@@ -93,6 +93,11 @@ def design(
         free = [c for c in key if c not in foreign]
         if free:
             _tell_apart_by_values(found, key, free, spec, known)
+            if found.tiebreak and all(known.get(c) == "boolean" for c in found.tiebreak):
+                found.problems.append(
+                    f"{name}.primary_key({', '.join(key)}): {', '.join(free)} tells two rows apart at most, and in the "
+                    "copy more may agree in the rest; declare a wider primary key, or none"
+                )
         else:
             _tell_apart_by_parents(found, key, name, spec)
     found.problems += [
