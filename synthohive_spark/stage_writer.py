@@ -249,15 +249,17 @@ class StageWriter:
         raise GenerationError(f"{table}: no attempt to write was made; set write_retries to 1 or more")
 
     def _judge(self, table: str, version: int, total: int, there: Collection[str], read: Reader) -> None:
-        """Ask the oracle about a table that was written, and about keys of other tables that refer to it.
+        """Ask the oracle about a table that was written, and about late keys of earlier tables that refer to it.
 
         Raises:
             GenerationError: a key is broken, or rows are missing; the table is as it was before the write.
         """
-        specs = self.generator.metadata.tables
+        specs, plans = self.generator.metadata.tables, self.generator.trained.plans
         found = oracle.broken(table, specs[table], read(table), total)
-        for name in there:  # late keys refer to tables that are made after them
-            keys = [fk for fk in specs[name].foreign_keys if fk.references in there and table in (name, fk.references)]
+        for name in there:
+            late = {fk.columns for fk in plans[name].keys.foreign if fk.role == "late" and fk.references == table}
+            asked = {fk.columns for fk in specs[name].foreign_keys} if name == table else late
+            keys = [fk for fk in specs[name].foreign_keys if fk.columns in asked and fk.references in there]
             found += oracle.orphans(name, keys, read(name), read) if keys else []
         if not found:
             return

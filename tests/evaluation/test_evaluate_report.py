@@ -133,7 +133,7 @@ def test_derived_columns_and_constraints_are_listed_with_where_they_come_from() 
         "rating: at least 2 broken on 1,204 rows",
     ):  # fmt: skip
         assert row in rules, row
-    assert page.count("Derived columns") == page.count("<h3>Constraints") == 1, "nothing for a table without rules"
+    assert page.count("<h3>Rules") == page.count("<h3>Constraints") == 1, "nothing for a table without rules"
 
 
 def test_a_constraint_is_described_for_people() -> None:
