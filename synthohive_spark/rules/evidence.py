@@ -123,11 +123,13 @@ class Sample:
         columns: the table's own, and what its rows see of their ancestors.
         rows: how many.
         views: what a kind made of texts (``Kind.views``); their ids are ``column:view``.
+        zones: time zones that Spark knows; () for all that Python does.
     """
 
     columns: tuple[Column, ...]
     rows: int
     views: tuple[Column, ...] = ()
+    zones: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, table: pa.Table, types: Mapping[str, str], targets: Collection[str], inputs: Collection[str]) -> Sample:

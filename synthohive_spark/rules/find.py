@@ -16,7 +16,7 @@ from synthohive_spark.rules.kind import KINDS, Decided, Law
 from synthohive_spark.rules.kinds.copy import Inherited
 from synthohive_spark.rules.kinds.null_implication import NullImplication, NullWhere
 from synthohive_spark.rules.search import Searcher, kinds, views
-from synthohive_spark.rules.verify import sampled, searched, verified
+from synthohive_spark.rules.verify import known_zones, sampled, searched, verified
 from synthohive_spark.schema import frames
 from synthohive_spark.schema.ancestors import Ancestors
 from synthohive_spark.schema.columns import Role
@@ -106,7 +106,9 @@ class _Search:
         ancestors = replace(ancestors, context=ContextPlan(each=self.columns))
         key = self.plan.keys.primary_key or tuple(frame.columns)
         types = {**self.types, **self.seen}
-        searcher = Searcher(types, frozenset(self.drawn), frozenset(self.inputs))
+        instants = any(self.types[i] == "timestamp" for i in self.inputs)
+        zones = known_zones(frame.sparkSession) if instants else ()
+        searcher = Searcher(types, frozenset(self.drawn), frozenset(self.inputs), zones)
         some = sampled(frame, key, self.plan.rows)
         sample = self._rows(some, ancestors if self.seen else None, hashed=True)
         found = searched(sample, searcher)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -37,11 +37,13 @@ class Searcher:
         types: Spark type of each column, by id.
         targets: ids of columns that may be derived.
         inputs: ids of columns that may be computed with.
+        zones: as ``Sample.zones``.
     """
 
     types: Mapping[str, str]
     targets: frozenset[str]
     inputs: frozenset[str]
+    zones: tuple[str, ...] = ()
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The whole sample in, one row per candidate out."""
@@ -49,7 +51,7 @@ class Searcher:
         table = read(batches)
         found: list[Law] = []
         if table is not None:
-            found = search(Sample.of(table, self.types, self.targets, self.inputs))
+            found = search(replace(Sample.of(table, self.types, self.targets, self.inputs), zones=self.zones))
         texts = [json.dumps(law.to_dict()) for law in found]
         yield pa.RecordBatch.from_pydict({"law": texts}, schema=pa.schema([("law", pa.string())]))
 

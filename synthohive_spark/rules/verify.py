@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from synthohive_spark.rules.evidence import EXACT
 from synthohive_spark.rules.kind import Law
+from synthohive_spark.rules.kinds.part import all_zones
 from synthohive_spark.rules.search import Searcher
-from synthohive_spark.sql import quote
+from synthohive_spark.sql import quote, text_literal
 
 SAMPLE = 20_000  # rows: a law that as many do not refute is worth a look at all
+KNOWN = "try_cast(concat('2020-01-01 00:00:00 ', zone) AS timestamp)"  # null where Spark has no such zone
 BUCKETS = 2**30  # of hashes: a share of rows is exact to one in a billion
+
+
+@functools.lru_cache(maxsize=1)
+def known_zones(spark: SparkSession) -> tuple[str, ...]:
+    """The time zones that both sides know: Spark's Java may be older than the zones of this machine, or newer."""
+    every = ", ".join(text_literal(zone) for zone in all_zones())
+    known = spark.sql(f"SELECT zone FROM (SELECT explode(array({every})) AS zone) WHERE {KNOWN} IS NOT NULL").collect()
+    found = {row["zone"] for row in known}  # some hundred names
+    return tuple(zone for zone in all_zones() if zone in found)
 
 
 def sampled(frame: DataFrame, key: Sequence[str], rows: int) -> DataFrame:

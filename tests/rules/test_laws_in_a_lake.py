@@ -19,7 +19,10 @@ from synthohive_spark.lake.source import check_source, pin_source
 from synthohive_spark.location import TableRef
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.profiling.plan_tables import plan_tables
+from synthohive_spark.rules import verify
+from synthohive_spark.rules.kinds.part import KNOWN_ZONES
 from synthohive_spark.rules.kinds.temporal_order import NeverBefore
+from synthohive_spark.rules.verify import known_zones
 from synthohive_spark.schema.table_plan import TablePlan
 from tests.lakes import fitted, write_lake
 
@@ -201,6 +204,14 @@ def test_what_is_never_before_another_time_is_learnt_as_how_long_after(lake: dic
     assert days == {0, 7, 14, None}
     unsent = made["visit"].where("sent is null").count() / made["visit"].count()
     assert 0.2 < unsent < 0.3
+
+
+def test_only_zones_that_spark_knows_are_tried(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {*KNOWN_ZONES, "Asia/Kathmandu", "Pacific/Auckland"} <= {*known_zones(spark)}
+    monkeypatch.setattr(verify, "all_zones", lambda: ("UTC", "Europe/Atlantis"))
+    known_zones.cache_clear()
+    assert known_zones(spark) == ("UTC",), "Python may know a zone that Spark's Java does not"
+    known_zones.cache_clear()
 
 
 def test_a_near_dependence_stays_the_models(lake: dict[str, Any]) -> None:

@@ -73,10 +73,12 @@ class Part(ValueKind):
         """Each part once, for an instant once per zone."""
         for b in sample.inputs:
             if b.family == "date":
+                days = _Clock("UTC", DAY)
                 for sql, reader in DATE_PARTS.values():
-                    yield Candidate((b,), sql, _part(reader, "UTC", DAY), whole)
+                    yield Candidate((b,), sql, _part(reader, days), whole)
             elif b.family in ("time", "plain time"):
-                yield from _clock_parts(b, _zones(b.values[sample.probe]) if b.family == "time" else ("UTC",))
+                zones = _differing(sample.zones or all_zones(), b.values[sample.probe])
+                yield from _clock_parts(b, zones if b.family == "time" else ["UTC"])
 
     def search(self, sample: Sample) -> list[Law]:
         """Parts that a column gives, in the few zones in which most columns agree with a time: more than in UTC."""
@@ -114,10 +116,10 @@ def _by_target(law: Law) -> tuple[bool, int, str]:
 
 def _clock_parts(b: Column, zones: Iterable[str]) -> Iterator[Candidate]:
     for zone in zones:
-        local = "{0}" if zone == "UTC" else f"from_utc_timestamp({{0}}, '{zone}')"
+        local, clock = "{0}" if zone == "UTC" else f"from_utc_timestamp({{0}}, '{zone}')", _Clock(zone)
         for sql, reader in (*DATE_PARTS.values(), *TIME_PARTS.values()):
-            yield Candidate((b,), sql.replace("{0}", local), _part(reader, zone), whole, zone=zone)
-        day = _part(lambda t: np.floor(t.as_unit("us").asi8 / DAY), zone)
+            yield Candidate((b,), sql.replace("{0}", local), _part(reader, clock), whole, zone=zone)
+        day = _part(lambda t: np.floor(t.as_unit("us").asi8 / DAY), clock)
         yield Candidate((b,), f"to_date({local})", day, lambda a: a.family == "date", zone=zone)
     if b.family == "time":
         for reader_name, size in SINCE_1970.items():
@@ -129,27 +131,42 @@ def _since_1970(size: float) -> Callable[[Sequence[Vector]], Vector]:
 
 
 @functools.lru_cache(maxsize=1)
-def _all_zones() -> tuple[str, ...]:
+def all_zones() -> tuple[str, ...]:
     """Zones by their usual names, the well-known ones first. Names without a place are aliases."""
-    others = sorted(z for z in zoneinfo.available_timezones() if "/" in z and not z.startswith(("Etc/", "posix/")))
+    places = (z for z in zoneinfo.available_timezones() if "/" in z and not z.startswith(("Etc/", "posix/", "right/")))
+    others = sorted(places, key=lambda z: (z.startswith(("Antarctica/", "Arctic/")), z))  # stations keep others' time
     return (*KNOWN_ZONES, *(z for z in others if z not in KNOWN_ZONES))
 
 
-def _zones(micros: Vector) -> list[str]:
+def _differing(zones: Iterable[str], micros: Vector) -> list[str]:
     """The zones that differ at some of these instants, one for all that agree (before 1970 each place had its own)."""
     known = np.clip(micros[~np.isnan(micros)].astype("int64"), *SINCE)
     clocks: dict[bytes, str] = {}
-    for zone in _all_zones():
+    for zone in zones:
         clocks.setdefault(_local(known, zone).as_unit("us").asi8.tobytes(), zone)
     return list(clocks.values())
 
 
-def _part(reader: Reader, zone: str, unit: int = 1) -> Callable[[Sequence[Vector]], Vector]:
+class _Clock:
+    """The clock of a zone. It remembers the times that it was last asked for: each part reads the same ones."""
+
+    def __init__(self, zone: str, unit: int = 1) -> None:
+        self.zone, self.unit = zone, unit
+        self._asked: Vector | None = None
+        self._told = pd.DatetimeIndex([])
+
+    def __call__(self, values: Vector) -> pd.DatetimeIndex:
+        """What it shows at those of the times that are known."""
+        if values is not self._asked:
+            self._asked = values
+            self._told = _local((values[~np.isnan(values)] * self.unit).astype("int64"), self.zone)
+        return self._told
+
+
+def _part(reader: Reader, clock: _Clock) -> Callable[[Sequence[Vector]], Vector]:
     def make(v: Sequence[Vector]) -> Vector:
-        known = ~np.isnan(v[0])
         made = np.full(len(v[0]), np.nan)
-        micros = (v[0][known] * unit).astype("int64")
-        made[known] = np.asarray(reader(_local(micros, zone)), np.float64)
+        made[~np.isnan(v[0])] = np.asarray(reader(clock(v[0])), np.float64)
         return made
 
     return make
