@@ -10,7 +10,6 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from synthohive_spark.generation.batch_state import BatchState, Step
@@ -25,7 +24,6 @@ from synthohive_spark.generation.steps.values import DrawValues
 from synthohive_spark.matching.matching import label_name
 from synthohive_spark.models.artifact import Artifact
 from synthohive_spark.models.base import ConditionalGenerativeModel
-from synthohive_spark.randomness import Ints
 from synthohive_spark.schema import frames
 from synthohive_spark.schema.conversion import TIMES, Values, as_micros, as_spark
 from synthohive_spark.schema.table_plan import TablePlan
@@ -53,9 +51,9 @@ class BatchGenerator:
     artifact: Artifact
 
     def __call__(self, batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        """Rows of the table, one frame per batch. Input rows of a batch come together, sorted by ``frames.BATCH``."""
+        """Rows of the table, one frame per batch."""
         forget_archives()
-        for batch in gathered(batches):
+        for batch in batches:
             yield self.generate(batch)
 
     def generate(self, batch: pd.DataFrame) -> pd.DataFrame:
@@ -121,23 +119,3 @@ class BatchGenerator:
             for i, (name, kind) in enumerate(self.shown.items())
         }
         return {**place, ROW: pd.Series(range(rows.count)), **shown}
-
-
-def gathered(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    """Consecutive rows of one generation batch, put together across Arrow batches."""
-    parts: list[pd.DataFrame] = []
-    current: tuple[int, int] | None = None
-    for frame in batches:
-        if not len(frame):
-            continue
-        keys: Ints = frame[list(frames.BATCH)].to_numpy()
-        starts = np.flatnonzero(np.r_[True, (keys[1:] != keys[:-1]).any(axis=1)])
-        for begin, end in zip(starts, np.r_[starts[1:], len(keys)], strict=True):
-            key = (int(keys[begin, 0]), int(keys[begin, 1]))
-            if key != current and parts:
-                yield pd.concat(parts, ignore_index=True)
-                parts = []
-            current = key
-            parts.append(frame.iloc[begin:end])
-    if parts:
-        yield pd.concat(parts, ignore_index=True)

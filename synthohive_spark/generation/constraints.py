@@ -21,6 +21,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
+from synthohive_spark.generation.gathering import gathered
 from synthohive_spark.randomness import Ints, seed_of
 from synthohive_spark.schema import frames
 from synthohive_spark.schema.columns import ColumnsPlan
@@ -40,6 +41,7 @@ def hidden(name: object) -> str:
 
 
 ROW = hidden("row")
+PLACE = [hidden(name) for name in frames.BATCH]
 BROKEN = hidden("broken")
 
 
@@ -154,7 +156,7 @@ class Redraw:
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Each row once if it is lawful, else its new candidates one after the other."""
         forget_archives()
-        for batch in batches_of(batches):
+        for batch in gathered(batches, PLACE):
             chosen, without = choice(batch, self.laws)
             plain = batch.select(batch.column_names[: -self.laws])
             yield from plain.take(chosen).to_batches()
@@ -203,7 +205,7 @@ class Choose:
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Rows without traces and marks."""
         forget_archives()
-        for batch in batches_of(batches):
+        for batch in gathered(batches, PLACE):
             chosen, without = choice(batch, len(self.expressions))
             names = batch.column_names[: batch.column_names.index(hidden(frames.BATCH[0]))]
             picked = batch.select(names).take(np.concatenate([chosen, without]))
@@ -233,26 +235,6 @@ def _line(sql: str) -> str:
 
 
 MARK = "ConstraintViolationError: "
-
-
-def batches_of(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Consecutive rows of one generation batch, put together across Arrow batches."""
-    parts: list[pa.RecordBatch] = []
-    current: tuple[int, ...] | None = None
-    for batch in batches:
-        if not batch.num_rows:
-            continue
-        keys = np.column_stack([batch.column(hidden(name)).to_numpy() for name in frames.BATCH])
-        starts = np.flatnonzero(np.r_[True, (keys[1:] != keys[:-1]).any(axis=1)])
-        for begin, end in zip(starts.tolist(), [*starts[1:].tolist(), len(keys)], strict=True):
-            key = tuple(keys[begin].tolist())
-            if key != current and parts:
-                yield pa.Table.from_batches(parts)
-                parts = []
-            current = key
-            parts.append(batch.slice(begin, end - begin))
-    if parts:
-        yield pa.Table.from_batches(parts)
 
 
 def choice(batch: pa.Table, laws: int) -> tuple[Ints, Ints]:

@@ -16,6 +16,7 @@ from synthohive_spark.generation.batch import BatchGenerator
 from synthohive_spark.generation.constraints import Redrawing, derived, lawful, traces
 from synthohive_spark.generation.families import FAMILY_SLICE, batches, root_blocks
 from synthohive_spark.generation.family_counts import without_driving
+from synthohive_spark.generation.gathering import gathered
 from synthohive_spark.generation.parent_assignment import ParentAssignment
 from synthohive_spark.generation.stage_plan import StagePlan
 from synthohive_spark.models.artifact import Artifact
@@ -47,7 +48,7 @@ def stage_frame(stage: StagePlan, model_cls: type[ConditionalGenerativeModel], a
     expressions = plan.columns.expressions
     whole = StructType([*nullable.fields, *traces(generate.shown).fields]) if expressions else nullable
     types = {f.name: f.dataType.simpleString() for f in whole.fields}
-    values = frozenset(f.name for f in frames.batch_frame(plan.keys, plan.context) if f.holds)
+    values = frozenset(f.name for f in frames.batch_frame(plan.keys, plan.context) if f.value)
     convert = ArrowGenerator(generate, plan.table, values, types, plan.columns.widths())
     rows = gathered.mapInArrow(convert, whole)
     if expressions:
@@ -73,7 +74,7 @@ class ArrowGenerator:
     """What the Python workers run, as the function of ``mapInArrow``: types cross between Spark and pandas here alone.
 
     Attributes:
-        generate: pandas frames in and out.
+        generate: whole generation batches in, their rows out.
         table: its name, for messages.
         values: columns of the input whose nulls are nulls; in other columns of whole numbers they are 0.
         made: the columns that are made, with their Spark types.
@@ -87,9 +88,9 @@ class ArrowGenerator:
     widths: Mapping[str, int]
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Rows of the table, one Arrow batch per generation batch."""
+        """Rows of the table, one Arrow batch per generation batch. Input rows come sorted by ``frames.BATCH``."""
         kinds = {name: arrow_type(kind) for name, kind in self.made.items()}
-        for rows in self.generate(frame_from_arrow(batch, self.values) for batch in batches):
+        for rows in self.generate(frame_from_arrow(batch, self.values) for batch in gathered(batches, frames.BATCH)):
             columns = [
                 to_arrow(rows[name], kind, f"{self.table}.{name}", self.widths.get(name))
                 for name, kind in kinds.items()

@@ -126,8 +126,8 @@ class Kind(ABC):
         """Laws that no row of the sample refutes and that chance does not explain."""
 
     def expression(self, law: Law, names: Mapping[str, str], types: Mapping[str, str]) -> str:
-        """Spark SQL that the target of a law equals on every row; kinds that are not verified have none."""
-        raise NotImplementedError
+        """Spark SQL that the target of a law equals on every row: by default what the law says."""
+        return law.sql.format(*(names[i] for i in law.inputs))
 
     def rules(self, laws: Iterable[Law], table: Searched, decided: Decided) -> list[Rule]:
         """What the plan keeps of the kind's laws that hold; laws of values are chosen among together instead."""

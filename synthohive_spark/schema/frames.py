@@ -104,12 +104,12 @@ class Field:
     Attributes:
         name: of the column.
         type: of Spark; None for that of the source.
-        holds: null means null; else a row of another kind, and 0 stands for it.
+        value: a value of a parent, of which null is one. In other columns null says that the row is of another kind.
     """
 
     name: str
     type: str | None
-    holds: bool = False
+    value: bool = False
 
 
 BATCH_FRAME = (

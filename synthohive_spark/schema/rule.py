@@ -5,6 +5,7 @@ A kind of rule is a subclass of ``Rule`` in one file of ``rules/kinds``; docs/ru
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, ClassVar
 
@@ -20,7 +21,7 @@ Ancestor = Callable[[str], str]
 KINDS: dict[str, type[Rule]] = {}
 
 
-class Rule(Strict):
+class Rule(Strict, ABC):
     """One rule of a table. A kind overrides what it needs; what it does not override changes nothing.
 
     Attributes:
@@ -48,9 +49,9 @@ class Rule(Strict):
         """Names of the context columns that it needs."""
         return ()
 
+    @abstractmethod
     def text(self, ancestor: Ancestor) -> str:
         """The rule as a person reads it, behind the column's name; ``ancestor`` words a context column by its name."""
-        raise NotImplementedError
 
     @property
     def sql(self) -> str | None:
@@ -63,13 +64,13 @@ class Rule(Strict):
         return None
 
     def observed(self, own: Column, context: Mapping[str, Column]) -> Column:
-        """The boolean of ``drawn`` on rows of the source.
+        """The boolean of ``drawn`` on rows of the source; by default whether the column is set.
 
         Args:
             own: the rule's column.
             context: what the rule sees, by name.
         """
-        raise NotImplementedError
+        return own.isNotNull()
 
     def encode(self, data: pd.DataFrame, context: pd.DataFrame, original: pd.DataFrame, seed: int) -> pd.DataFrame:
         """Rows as the model learns them.

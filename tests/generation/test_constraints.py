@@ -15,7 +15,8 @@ from pyspark.sql import DataFrame, SparkSession
 from synthohive_spark import cli
 from synthohive_spark.errors import ConstraintViolationError
 from synthohive_spark.generation import constraints as redraw
-from synthohive_spark.generation.constraints import ROW, batches_of, choice, hidden, violation
+from synthohive_spark.generation.constraints import PLACE, ROW, choice, hidden, violation
+from synthohive_spark.generation.gathering import gathered
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.orchestrator import StagedOrchestrator
 from synthohive_spark.session import settings
@@ -168,7 +169,7 @@ def test_the_first_lawful_candidate_of_each_row_is_kept() -> None:
 
 def test_units_are_put_together_across_batches() -> None:
     parts = [batch([1, 1], [0, 1]), batch([1, 2], [2, 0]), batch([], []), batch([2], [1])]
-    assert [u[ROW].to_pylist() for u in batches_of(parts)] == [[0, 1, 2], [0, 1]]
+    assert [u[ROW].to_pylist() for u in gathered(parts, PLACE)] == [[0, 1, 2], [0, 1]]
 
 
 def test_a_violation_is_found_in_its_cause_and_other_errors_are_none() -> None:
