@@ -40,7 +40,6 @@ from synthohive_spark.models.common.storage import read_model, write_model
 from synthohive_spark.models.common.table_model import (
     CONTEXT_CATEGORIES,
     TableModel,
-    check_rows,
     device_of,
     limits_of,
     packed_context,
@@ -125,10 +124,7 @@ class AutoregressiveModel(TableModel):
             TrainingError: if there are no rows, the lengths differ, a type is not covered, or training diverges.
         """
         start = time.monotonic()
-        seed = fresh_seed() if seed is None else seed
-        data = self._without_keys(data, table_name)
-        context = pd.DataFrame(index=data.index) if context is None else context
-        check_rows(data, context, table_name)
+        data, context, seed = self._prepared(data, context, table_name, seed)
         columns = table_spec(data, self._limits(data))
         context_columns = table_spec(context, limits_of(context, self.settings.min_count, CONTEXT_CATEGORIES))
         share = MAX_STATES // max(1, data.shape[1])

@@ -14,6 +14,7 @@ import torch
 from synthohive_spark.errors import GenerationError, TrainingError
 from synthohive_spark.models.base import ConditionalGenerativeModel, KeyMetadata
 from synthohive_spark.models.common.layout import Layout, Packed
+from synthohive_spark.models.common.seeds import fresh_seed
 from synthohive_spark.models.encoders import Limits, TableSpec, analyze_table, encode_table, reduce_table
 
 CONTEXT_CATEGORIES = 31  # texts of a context column that are told apart, with the rare token 32 places
@@ -42,6 +43,15 @@ class TableModel(ConditionalGenerativeModel):
     def _timeless(self) -> dict[str, Any]:
         """Returns the metrics that do not depend on the day: those that are saved."""
         return {key: value for key, value in self._metrics.items() if not key.endswith("seconds")}
+
+    def _prepared(
+        self, data: pd.DataFrame, context: pd.DataFrame | None, table_name: str | None, seed: int | None
+    ) -> tuple[pd.DataFrame, pd.DataFrame, int]:
+        """What ``fit`` was given, without keys, with a context of no columns and a new seed where there was none."""
+        data = self._without_keys(data, table_name)
+        context = pd.DataFrame(index=data.index) if context is None else context
+        check_rows(data, context, table_name)
+        return data, context, fresh_seed() if seed is None else seed
 
     def _without_keys(self, data: pd.DataFrame, table_name: str | None) -> pd.DataFrame:
         if self.metadata is None:
