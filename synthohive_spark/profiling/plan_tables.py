@@ -107,11 +107,9 @@ class _Profiler:
         alone, shapes_left = shapes.without({r.column for r in copied})
         roles.update(dict.fromkeys([*shapes_left, *alone], "shape"))
         roles.update({r.column: "copied" for r in copied})
-        dropped = {r.column for r in found if r.gives == "copied"} - {r.column for r in copied}
-        rules = [r for r in found if r.gives != "copied" or r.column not in dropped]
-        rules = [r for r in rules if r.needs is None or r.needs != "shape" or r.column in shapes_left]
-        open_ones = {c for c, r in roles.items() if r == "model"} - {r.column for r in rules if r.needs != "shape"}
-        numbers = self._numbers(plan, frame, types, [c for c in types if c in open_ones])
+        rules = [r for r in found if r.gives != "copied" or r in copied]
+        decided = {r.column for r in rules if r.needs != "shape"}  # a rule on protected text falls where it is none
+        numbers = self._numbers(plan, frame, types, [c for c in types if roles[c] == "model" and c not in decided])
         positions = self._positions(plan, {**alone, **numbers.counted}, numbers.times)
         roles.update({**dict.fromkeys(positions.unique, "unique"), **{p.column: "grid" for p in positions.grid}})
         rules = [r for r in rules if r.needs is None or roles[r.column] == r.needs]
