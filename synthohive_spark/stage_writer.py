@@ -109,8 +109,10 @@ class TableGenerator:
         if plan.reference:
             schema = StructType.fromJson(plan.columns.spark_schema)
             return completed(self.trained.copies(table), schema), plan.rows, 0
+        if not plan.rows:
+            return self.spark.createDataFrame([], StructType.fromJson(plan.columns.spark_schema)), 0, 0
         stage = plan_stage(self.stage(table, sizes, read))
-        if not stage.total and plan.rows:
+        if not stage.total:
             raise GenerationError(
                 f"{table}: no row can be made, since no rows of its parents agree in what its keys share; "
                 "leave one of these keys out"

@@ -104,7 +104,7 @@ def test_a_source_table_that_is_missing(fails: Fails, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("users", "message"),
     [
-        (("id bigint, region string", []), "users: the table is empty; a model needs rows"),
+        (("id bigint, region string", []), "orders(user_id): 3 rows have no row in users"),
         (("id bigint, region string", [(1, "a"), (1, "b"), (2, "c")]), "(id) is not unique: 1 rows repeat it"),
         (("id bigint, region string", [(None, "a"), (1, "b"), (2, "c")]), "(id) is null in 1 rows"),
         (("id bigint, region string", [(1, "a")]), "orders(user_id): 1 rows have no row in users"),

@@ -29,7 +29,10 @@ def wanted_rows(plans: Plans, asked: Mapping[str, int]) -> dict[str, int]:
     wrong = [t for t in asked if t not in plans]
     if wrong:
         raise ConfigError(f"rows are given for unknown tables {wrong}; tables are {sorted(plans)}")
-    few = sorted(t for t, rows in asked.items() if rows < 1)
+    empty = sorted(t for t, rows in asked.items() if rows and not plans[t].rows)
+    if empty:
+        raise ConfigError(f"rows are wanted of {', '.join(empty)}, which has none in the source to learn from")
+    few = sorted(t for t, rows in asked.items() if rows < 1 and plans[t].rows)
     if few:
         raise ConfigError(f"less than one row is wanted of {', '.join(few)}; give 1 or more")
     roots = {t: p.rows for t, p in plans.items() if p.keys.driving is None}
@@ -42,8 +45,8 @@ def wanted_rows(plans: Plans, asked: Mapping[str, int]) -> dict[str, int]:
 
 
 def scaled_rows(plans: Plans, scale: float) -> dict[str, int]:
-    """Rows of the root tables, so many times those of the source; at least one."""
-    return {t: max(1, round(p.rows * scale)) for t, p in plans.items() if p.keys.driving is None}
+    """Rows of the root tables, so many times those of the source; at least one if it has any."""
+    return {t: max(min(1, p.rows), round(p.rows * scale)) for t, p in plans.items() if p.keys.driving is None}
 
 
 def _problems(plan: TablePlan, rows: int) -> Iterator[str]:

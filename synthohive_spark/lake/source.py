@@ -215,12 +215,14 @@ def check_source(source: SourceLake) -> SourceLake:
         tables themselves declare of their rows.
 
     Raises:
-        SourceDataError: with every table that is empty, every primary key with nulls or repeated values, every
+        SourceDataError: if no table has rows; with every primary key with nulls or repeated values, every
             referenced key that is not unique, and every orphan under the policy ``error``.
     """
     checked = side_by_side(lambda table: _check_table(source, table), source.metadata.tables)
     problems = [p for found, _ in checked.values() for p in found]
     rows = {table: count for table, (_, count) in checked.items()}
+    if not any(rows.values()) and not problems:
+        problems = ["no table has rows, so there is nothing to learn; fill one"]
     if problems:
         raise SourceDataError("\n  - ".join([f"the source has {len(problems)} problem(s):", *problems]))
     return replace(source, rows=rows, metadata=_with_designs(source))
@@ -245,7 +247,8 @@ def _check_table(source: SourceLake, table: str) -> tuple[list[str], int]:
     spec = source.metadata.tables[table]
     total = source.count(table)
     if not total:
-        return [f"{table}: the table is empty; a model needs rows (leave it out of the metadata, or fill it)"], 0
+        log.info("source_checked", table=table, rows=0, usable_rows=0, version=source.versions[table])
+        return [], 0
     named = {
         fk.referenced_columns
         for other in source.metadata.tables.values()

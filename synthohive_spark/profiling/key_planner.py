@@ -319,7 +319,9 @@ def with_used_keys(source: SourceLake) -> SourceLake:
 
     def used(table: str) -> Table:
         spec, frame = source.metadata.tables[table], source.frame(table)
-        asked = [i for i, fk in enumerate(spec.foreign_keys) if fk.nullable]
+        if not source.rows[table]:
+            return spec.model_copy(update={"foreign_keys": ()})
+        asked = [i for i, fk in enumerate(spec.foreign_keys) if fk.nullable or not source.rows[fk.references]]
         if not asked:
             return spec
         flags = [F.max(key_set(spec.foreign_keys[i].columns).cast("int")).alias(f"k{i}") for i in asked]

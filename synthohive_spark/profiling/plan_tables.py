@@ -74,6 +74,8 @@ class _Profiler:
     def plan(self) -> TablePlan:
         spec, frame = self.spec, self.source.frame(self.name)
         types = {f.name: f.dataType.simpleString() for f in self.source.schema(self.name).fields}
+        if not self.source.rows[self.name]:
+            return self._empty(types)
         keys, key_roles = KeyPlanner(self.name, self.source, self.min_subjects, self.method, self._attributes()).plan()
         roles: dict[str, Role] = dict.fromkeys(types, "model")
         roles.update(dict.fromkeys(spec.declared, "derived"))
@@ -89,6 +91,13 @@ class _Profiler:
             design=self.source.design(self.name),
         )
         return self._with_values(plan, frame, types, roles)
+
+    def _empty(self, types: Mapping[str, str]) -> TablePlan:
+        """The plan of a table without rows: its copy has none either."""
+        log.info("table_without_rows", table=self.name)
+        schema = self.source.copied_schema(self.name).jsonValue()
+        columns = ColumnsPlan(each=_columns(types, dict.fromkeys(types, "model")), spark_schema=schema)
+        return TablePlan(table=self.name, rows=0, columns=columns, design=self.source.design(self.name))
 
     def _with_values(
         self, plan: TablePlan, frame: DataFrame, types: Mapping[str, str], roles: dict[str, Role]

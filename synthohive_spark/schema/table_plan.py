@@ -56,7 +56,8 @@ class TablePlan(Strict):
     @property
     def learns(self) -> bool:
         """Whether the table has something to learn: columns, or which of its parents go together."""
-        return not self.reference and bool(self.columns.named("model") or self.rules.drawn or self.keys.dealt)
+        open_ones = self.columns.named("model") or self.rules.drawn or self.keys.dealt
+        return not self.reference and self.rows > 0 and bool(open_ones)
 
     def cells(self, rows: int) -> int:
         """Values that a model of so many rows sees, those of their ancestors among them."""
