@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from synthohive_spark.generation.batch_state import BatchState, Step
-from synthohive_spark.generation.constraints import ROW, hidden
+from synthohive_spark.generation.constraints import ROW
 from synthohive_spark.generation.null_patterns import Patterns
 from synthohive_spark.generation.steps.keys import MakePositionKeys
 from synthohive_spark.generation.steps.parents import AssignParents, cached_matching
@@ -26,6 +26,7 @@ from synthohive_spark.models.artifact import Artifact
 from synthohive_spark.models.base import ConditionalGenerativeModel
 from synthohive_spark.schema import frames
 from synthohive_spark.schema.conversion import TIMES, Values, as_micros, as_spark
+from synthohive_spark.schema.frames import hidden
 from synthohive_spark.schema.table_plan import TablePlan
 from synthohive_spark.worker import forget_archives
 
@@ -57,13 +58,16 @@ class BatchGenerator:
             yield self.generate(batch)
 
     def generate(self, batch: pd.DataFrame) -> pd.DataFrame:
-        """The rows of one batch, with every column that is not derived, and what ``constraints`` needs."""
+        """The rows of one batch, with every column that is not derived, and what Spark needs beside them."""
         state = BatchState.of(self.plan.table, batch, self.seed)
         for step in self.steps:
             state = step(state)
         types = self.plan.columns.types()
         wanted = [c.name for c in self.plan.columns.each if c.role != "derived"]
         made = pd.DataFrame({c: as_spark(state.columns[c], types[c]) for c in wanted}, columns=wanted)
+        above = self.plan.rules.beside(self.plan.context)
+        if above:
+            made = made.assign(**{hidden(c.name): as_spark(state.context[c.name], c.type) for c in above})
         if self.plan.columns.expressions:
             made = made.assign(**self._traces(state))
         return made if state.keep.all() else made[state.keep].reset_index(drop=True)

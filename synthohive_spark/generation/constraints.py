@@ -25,7 +25,9 @@ from synthohive_spark.generation.gathering import gathered
 from synthohive_spark.randomness import Ints, seed_of
 from synthohive_spark.schema import frames
 from synthohive_spark.schema.columns import ColumnsPlan
+from synthohive_spark.schema.context import ContextPlan
 from synthohive_spark.schema.conversion import TIMES, Values, as_model, as_spark, from_arrow, to_arrow
+from synthohive_spark.schema.frames import hidden
 from synthohive_spark.schema.rule import RulesPlan
 from synthohive_spark.sql import quote
 from synthohive_spark.worker import forget_archives
@@ -33,11 +35,6 @@ from synthohive_spark.worker import forget_archives
 ROUNDS = (4, 60)  # candidates per row and round: few for the many that need one more, many for the few that need luck
 AT_ONCE = 256  # rows for which candidates are drawn together
 JSON = {"tinyint": "byte", "smallint": "short", "int": "integer", "bigint": "long"}
-
-
-def hidden(name: object) -> str:
-    """The name of a column that does not reach the table."""
-    return f"#synthohive:{name}"
 
 
 ROW = hidden("row")
@@ -82,6 +79,15 @@ def traces(shown: Mapping[str, str]) -> StructType:
     types = dict.fromkeys((*map(hidden, frames.BATCH), ROW), "bigint")
     for i, kind in enumerate(shown.values()):
         types[hidden(i)] = "bigint" if kind in TIMES else kind
+    return _struct(types)
+
+
+def beside(rules: RulesPlan, context: ContextPlan) -> StructType:
+    """What the generator adds to its rows so that Spark can compute what follows from columns of ancestors."""
+    return _struct({hidden(c.name): c.type for c in rules.beside(context)})
+
+
+def _struct(types: Mapping[str, str]) -> StructType:
     fields = [
         {"name": name, "type": JSON.get(kind, kind), "nullable": True, "metadata": {}} for name, kind in types.items()
     ]
@@ -95,7 +101,7 @@ def lawful(rows: DataFrame, made: StructType, again: Redrawing) -> DataFrame:
 
     Args:
         rows: as the generator made them, with ``traces``.
-        made: their columns without the traces.
+        made: their columns without the traces; those of ``beside`` are among them.
         again: what draws.
     """
     whole = StructType([*made.fields, *traces(again.shown).fields])

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructField, StructType
 
 from synthohive_spark.generation.batch import BatchGenerator
-from synthohive_spark.generation.constraints import Redrawing, derived, lawful, traces
+from synthohive_spark.generation.constraints import Redrawing, beside, derived, lawful, traces
 from synthohive_spark.generation.families import FAMILY_SLICE, batches, root_blocks
 from synthohive_spark.generation.family_counts import without_driving
 from synthohive_spark.generation.gathering import gathered
@@ -44,7 +44,8 @@ def stage_frame(stage: StagePlan, model_cls: type[ConditionalGenerativeModel], a
     generate = BatchGenerator(plan, stage.patterns, stage.stage.sizes, stage.stage.seed, model_cls, artifact)
     schema = StructType.fromJson(plan.columns.spark_schema)
     made = {c.name for c in plan.columns.each if c.role != "derived"}
-    nullable = StructType([StructField(f.name, f.dataType, True) for f in schema.fields if f.name in made])
+    own = [StructField(f.name, f.dataType, True) for f in schema.fields if f.name in made]
+    nullable = StructType([*own, *beside(plan.rules, plan.context).fields])
     expressions = plan.columns.expressions
     whole = StructType([*nullable.fields, *traces(generate.shown).fields]) if expressions else nullable
     types = {f.name: f.dataType.simpleString() for f in whole.fields}

@@ -12,6 +12,8 @@ from synthohive_spark.schema.keys import ForeignKeyPlan, KeysPlan
 from synthohive_spark.schema.table_plan import TablePlan
 from synthohive_spark.tables import TEXT, Table
 
+LEVELS = 3  # keys on the way to an ancestor whose columns a rule may use
+FURTHER = 64  # columns of ancestors beyond the parents that the search looks at
 FEW_SUBJECTS, FEW_SHARE = 256, 0.5  # ancestors below both teach who they are, not what their attributes mean
 KEYS = ("foreign", "surrogate")  # roles of an ancestor's columns that a child may repeat, not learn from
 
@@ -19,9 +21,13 @@ KEYS = ("foreign", "surrogate")  # roles of an ancestor's columns that a child m
 def shown_columns(spec: Table, parent: TablePlan, driving: bool) -> list[ColumnPlan]:
     """The columns of a parent that its child may see: all but keys without meaning and what is no value of its own."""
     wanted = spec.parent_context_cols if driving else None
+    return [c for c in _values(parent) if wanted is None or c.name in wanted]
+
+
+def _values(parent: TablePlan) -> list[ColumnPlan]:
+    """Its columns that are neither keys without meaning nor written as their shape."""
     meaning = parent.columns.named("model", "sequence", "grid", "derived", "copied")
-    known = [c for c in parent.columns.each if c.name in meaning and c.name not in parent.protected]
-    return [c for c in known if wanted is None or c.name in wanted]
+    return [c for c in parent.columns.each if c.name in meaning and c.name not in parent.protected]
 
 
 def few_explain(path: Sequence[int], keys: KeysPlan, plans: Mapping[str, TablePlan]) -> bool:
@@ -52,7 +58,9 @@ def context_columns(
             for c in shown_columns(spec, parent, driving)
         ]
         columns += [
-            ContextColumn(name=f"{name}:{c.name}", path=(fk.position,), column=c.name, type=c.type, hidden=True)
+            ContextColumn(
+                name=f"{name}:{c.name}", path=(fk.position,), column=c.name, type=c.type, hidden=True, meaning=False
+            )
             for c in parent.columns.each
             if (c.role in KEYS or (c.name in parent.protected and c.type.startswith(TEXT)))
             and c.name not in fk.referenced_columns
@@ -68,6 +76,37 @@ def context_columns(
                 if c.path[0] == getattr(parent.keys.driving, "position", None) and c.column != DEGREE and not c.hidden
             ]
     return tuple(columns)
+
+
+def further_columns(
+    keys: KeysPlan, known: Sequence[ContextColumn], plans: Mapping[str, TablePlan]
+) -> tuple[ContextColumn, ...]:
+    """Values of further ancestors behind any path of keys, near ones first: only rules see them.
+
+    Args:
+        keys: of the table.
+        known: what its rows see already.
+        plans: of the tables before it.
+    """
+    held, found = {(c.path, c.column) for c in known}, list[ContextColumn]()
+    begun = {c.path[0] for c in known}
+    level: list[tuple[tuple[int, ...], str, TablePlan]] = [
+        ((fk.position,), "+".join(fk.columns), plans[fk.references]) for fk in keys.foreign if fk.position in begun
+    ]
+    for _ in range(LEVELS - 1):
+        level = [
+            ((*path, fk.position), f"{name}:{'+'.join(fk.columns)}", plans[fk.references])
+            for path, name, parent in level
+            for fk in parent.keys.foreign
+            if fk.role in SEEN
+        ]
+        for path, name, parent in level:
+            found += [
+                ContextColumn(name=f"{name}:{c.name}", path=path, column=c.name, type=c.type, hidden=True)
+                for c in _values(parent)
+                if (path, c.name) not in held
+            ]
+    return tuple(found[:FURTHER])
 
 
 def _before(fk: ForeignKeyPlan, keys: KeysPlan) -> list[tuple[str, ...]]:

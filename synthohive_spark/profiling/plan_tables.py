@@ -13,7 +13,12 @@ from synthohive_spark.errors import SchemaValidationError
 from synthohive_spark.lake.source import SourceLake
 from synthohive_spark.logs import get_logger
 from synthohive_spark.parallel import side_by_side
-from synthohive_spark.profiling.context_columns import context_columns, few_explain, shown_columns
+from synthohive_spark.profiling.context_columns import (
+    context_columns,
+    few_explain,
+    further_columns,
+    shown_columns,
+)
 from synthohive_spark.profiling.key_formats import key_format
 from synthohive_spark.profiling.key_planner import KeyPlanner, key_design, with_used_keys
 from synthohive_spark.profiling.shapes import Shapes, shape_plans
@@ -81,13 +86,14 @@ class _Profiler:
         roles.update(dict.fromkeys(spec.declared, "derived"))
         roles.update(key_roles)
         schema = self.source.copied_schema(self.name).jsonValue()
+        seen = context_columns(keys, spec, self.plans, self.source.metadata.tables)
         plan = TablePlan(
             table=self.name,
             rows=self.source.rows[self.name],
             reference=spec.reference,
             keys=keys,
             columns=ColumnsPlan(each=_columns(types, roles), spark_schema=schema, bounds=spec.constraints),
-            context=ContextPlan(each=context_columns(keys, spec, self.plans, self.source.metadata.tables)),
+            context=ContextPlan(each=(*seen, *further_columns(keys, seen, self.plans))),
             design=self.source.design(self.name),
         )
         return self._with_values(plan, frame, types, roles)
@@ -130,7 +136,7 @@ class _Profiler:
             update={
                 "keys": plan.keys.model_copy(update={"positions": positions}),
                 "columns": columns,
-                "context": ContextPlan(each=self._learnable(plan, {name for r in rules for name in r.seen})),
+                "context": ContextPlan(each=self._learnable(plan, rules)),
                 "rules": RulesPlan(each=tuple(rules)),
             }
         )
@@ -179,23 +185,29 @@ class _Profiler:
             plan = self.plans[plan.keys.at(position).references]
         return plan
 
-    def _learnable(self, plan: TablePlan, needed: set[str]) -> tuple[ContextColumn, ...]:
+    def _learnable(self, plan: TablePlan, rules: Sequence[Rule]) -> tuple[ContextColumn, ...]:
         """The context without attributes of few ancestors out of many, which would only teach who these are.
 
-        Synthetic ancestors are others, whose attributes the model has never seen. What a rule or a person names stays.
+        Synthetic ancestors are others, whose attributes the model has never seen. What a rule or a person names stays;
+        what only Spark needs, hidden from the model.
         """
         keys, context = plan.keys, plan.context
+        needed = {name for r in rules if r.sql is None for name in r.seen}
+        computed = {name for r in rules if r.sql is not None for name in r.seen}
         if keys.driving is not None and self.spec.parent_context_cols is not None:
             needed = needed | {c.name for c in context.shown if c.path[0] == keys.driving.position}
-        kept = tuple(
-            c
-            for c in context.each
-            if c.name in needed or (not c.hidden and (c.column == DEGREE or not few_explain(c.path, keys, self.plans)))
-        )
-        left = [c.name for c in context.shown if c not in kept]
+        left = [
+            c.name
+            for c in context.shown
+            if c.name not in needed and c.column != DEGREE and few_explain(c.path, keys, self.plans)
+        ]
         if left:
             log.info("context_left_out", table=self.name, columns=left, why=STRANGERS)
-        return kept
+        return tuple(
+            c.model_copy(update={"hidden": c.hidden or c.name in left})
+            for c in context.each
+            if c.name in needed | computed or not (c.hidden or c.name in left)
+        )
 
     def _attributes(self) -> dict[int, dict[str, str]]:
         """What children per parent may follow, by the position of the key."""

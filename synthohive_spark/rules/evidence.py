@@ -27,7 +27,8 @@ EVIDENCE = 30.0  # nats by which chance must be the worse explanation; the searc
 EXACT = 1e-9  # relative error that floating-point sums may have
 PROBE = 128  # rows that refute most candidates
 COLUMNS = 128  # columns among which the search looks; copies and nulls are looked for among all
-PAIRED = 48  # numbers of which every pair is tried: 1,128 pairs
+ABOVE = 32  # columns of ancestors among which the search looks; copies are looked for among all
+PAIRED = 48  # own numbers of which every pair is tried: with those of ancestors 3,160 pairs
 WHOLE, COARSE = 2**53, 64  # floats hold each whole number below, and each multiple of so much in the years to 9999
 SCALES = 6  # more decimals than this are no rounding but measured values
 
@@ -69,6 +70,11 @@ class Column:
     def base(self) -> str:
         """The column that it is a view of; itself where it is none."""
         return self.id.partition(":")[0]
+
+    @property
+    def above(self) -> bool:
+        """Whether it is an ancestor's."""
+        return self.id.startswith("c")
 
     @property
     def family(self) -> Family:
@@ -141,7 +147,7 @@ class Sample:
             targets: ids of columns that may be derived.
             inputs: ids of columns that may be computed with.
         """
-        seen = (n for n in table.column_names if n in targets or n in inputs or not _holds_nan(table.column(n)))
+        seen = (n for n in table.column_names if not n.startswith("c") or not _holds_nan(table.column(n)))
         made = [
             Column(n, types[n.partition(":")[0]], _vector(table.column(n)), n in targets, n in inputs) for n in seen
         ]
@@ -151,12 +157,7 @@ class Sample:
     @functools.cached_property
     def own(self) -> tuple[Column, ...]:
         """The table's own columns."""
-        return tuple(c for c in self.columns if c.id.startswith("v"))
-
-    @functools.cached_property
-    def seen(self) -> tuple[Column, ...]:
-        """Columns of ancestors."""
-        return tuple(c for c in self.columns if c.id.startswith("c"))
+        return tuple(c for c in self.columns if not c.above)
 
     @functools.cached_property
     def targets(self) -> tuple[Column, ...]:
@@ -165,13 +166,20 @@ class Sample:
 
     @functools.cached_property
     def inputs(self) -> tuple[Column, ...]:
-        """Own columns that one may compute with, as many as the search looks at."""
-        return tuple(c for c in self.own if c.input and c.distinct > 1)[:COLUMNS]
+        """Columns that one may compute with, as many as the search looks at: own ones, then those of ancestors."""
+        usable = [c for c in self.columns if c.input and c.distinct > 1]
+        return (*[c for c in usable if not c.above][:COLUMNS], *[c for c in usable if c.above][:ABOVE])
+
+    @functools.cached_property
+    def numbers(self) -> tuple[Column, ...]:
+        """Numbers among the inputs, as many as the search tries together."""
+        numbers = [c for c in self.inputs if c.number]
+        return (*[c for c in numbers if not c.above][:PAIRED], *[c for c in numbers if c.above])
 
     @functools.cached_property
     def pairs(self) -> list[tuple[Column, Column]]:
-        """Every two of the numbers among the inputs, as many as the search looks at."""
-        return list(itertools.combinations([c for c in self.inputs if c.number][:PAIRED], 2))
+        """Every two of the numbers."""
+        return list(itertools.combinations(self.numbers, 2))
 
     def viewed(self, view: str) -> list[Column]:
         """The texts of the row as a view shows them."""

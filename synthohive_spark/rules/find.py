@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -36,12 +36,19 @@ class Derived(Rule):
         expression: Spark SQL of the column.
         whole: it follows on every row, so that no model need know it.
         declared: by a person.
+        above: names of columns of ancestors in the context; the expression names them as ``frames.hidden``.
     """
 
     kind: Literal["derived"] = "derived"
     expression: str
     whole: bool
     declared: bool = False
+    above: tuple[str, ...] = ()
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """Columns of ancestors."""
+        return self.above
 
     @property
     def gives(self) -> Role | None:
@@ -54,8 +61,11 @@ class Derived(Rule):
         return self.expression
 
     def text(self, ancestor: Ancestor) -> str:
-        """The expression."""
-        return self.expression
+        """The expression, as it reads in a join with the ancestors."""
+        text = self.expression
+        for name in self.above:
+            text = text.replace(quote(frames.hidden(name)), ancestor(name))
+        return text
 
 
 def find(plan: TablePlan, spec: Table, frame: DataFrame, ancestors: Ancestors) -> list[Rule]:
@@ -92,8 +102,10 @@ class _Search:
         numbered = {c.name for c in own if c.role in ("surrogate", "foreign")}
         self.personal = {self.ids[c.name] for c in own if c.name in spec.pii}
         self.inputs = {self.ids[c.name] for c in own if c.name in times or c.name not in numbered} - self.personal
-        wanted = {family_of(self.types[t]) for t in self.drawn}
-        self.seen = {f"c{i}": c.type for i, c in enumerate(self.columns) if family_of(c.type) in wanted - {None}}
+        wanted = {family_of(self.types[t]) for t in self.drawn} & {"other"}
+        computed = {"integer", "decimal", "double", "date", "time", "plain time"}
+        self.seen = {f"c{i}": c.type for i, c in enumerate(self.columns) if family_of(c.type) in wanted | computed}
+        self.inputs |= {i for i in self.seen if self.columns[int(i[1:])].meaning}
         shown = {i for i in self.seen if not self.columns[int(i[1:])].hidden}
         self.given = shown | {self.ids[c] for c in plan.columns.named("sequence", "grid") if c in self.ids}
 
@@ -103,19 +115,18 @@ class _Search:
 
     def laws(self, frame: DataFrame, ancestors: Ancestors) -> list[Law]:
         """Verified laws, and those of kinds that the model learns."""
-        ancestors = replace(ancestors, context=ContextPlan(each=self.columns))
         key = self.plan.keys.primary_key or tuple(frame.columns)
         types = {**self.types, **self.seen}
-        instants = any(self.types[i] == "timestamp" for i in self.inputs)
+        instants = any(types[i] == "timestamp" for i in self.inputs)
         zones = known_zones(frame.sparkSession) if instants else ()
         searcher = Searcher(types, frozenset(self.drawn), frozenset(self.inputs), zones)
         some = sampled(frame, key, self.plan.rows)
-        sample = self._rows(some, ancestors if self.seen else None, hashed=True)
+        sample = self._rows(some, ancestors, self.seen, hashed=True)
         found = searched(sample, searcher)
         learnt = [law for law in found if not KINDS[law.kind].verified]
         possible = [law for law in found if law not in learnt and self._lawful(law)]
-        needs_context = any(i.startswith("c") for law in possible for i in law.inputs)
-        kept = verified(self._rows(frame, ancestors if needs_context else None), possible, types)
+        named = {i for law in possible for i in law.inputs}
+        kept = verified(self._rows(frame, ancestors, [i for i in self.seen if i in named]), possible, types)
         log.debug("laws_verified", table=self.plan.table, candidates=len(possible), verified=len(kept))
         return kept + learnt
 
@@ -129,7 +140,7 @@ class _Search:
         taken = {self._id(t): {self._id(n) for n in self._named(t)} for t in self.declared}
         given = {c.name for c in self.plan.columns.each if c.role not in ("model", "derived")}
         choice = choose(laws, {self.ids[c] for c in given if c in self.ids} | set(self.seen), taken)
-        inherited = {t: law for t, law in choice.values.items() if law.inputs[0] in self.seen}
+        inherited = {t: law for t, law in choice.values.items() if law.inputs[0] in self.seen and law.kind == "copy"}
         whole = {t for t, law in choice.values.items() if law.reach == "whole"} | set(taken)
         valued = {*choice.values, *taken}
         decided = Decided(self._named_by(whole), self._named_by(valued))
@@ -157,7 +168,10 @@ class _Search:
         names = {i: quote(n) for i, n in self.names.items()}
         if name in nulls:
             names[target] = nulls[name].expression
-        return Derived(column=name, expression=law.expression(names, self.types), whole=law.reach == "whole")
+        above = {i: c.name for i in law.inputs if (c := self.context(i)) is not None}
+        names |= {i: quote(frames.hidden(n)) for i, n in above.items()}
+        sql, whole = law.expression(names, self.types), law.reach == "whole"
+        return Derived(column=name, expression=sql, whole=whole, above=tuple(dict.fromkeys(above.values())))
 
     def _named_by(self, ids: Collection[str]) -> frozenset[str]:
         return frozenset(map(self._name, ids))
@@ -171,12 +185,13 @@ class _Search:
     def _named(self, target: str) -> set[str]:
         return names_in(self.declared[target], [c.name for c in self.plan.columns.each]) - {target}
 
-    def _rows(self, frame: DataFrame, ancestors: Ancestors | None, hashed: bool = False) -> DataFrame:
+    def _rows(self, frame: DataFrame, ancestors: Ancestors, wanted: Iterable[str], hashed: bool = False) -> DataFrame:
         """Rows with columns named by id.
 
         Args:
             frame: of the table.
-            ancestors: joins what they see of their ancestors; None for the table alone.
+            ancestors: joins what they see of their ancestors.
+            wanted: ids of the columns of these.
             hashed: texts as their hashes, with the views of them that kinds ask for: a search asks only what is equal.
         """
         types = {**self.types, **self.seen}
@@ -188,10 +203,11 @@ class _Search:
         if hashed:
             texts = [(n, i) for n, i in self.ids.items() if i in self.inputs and types[i].startswith(TEXT)]
             own += [_hash(F.expr(v.format(quote(n)))).alias(f"{i}:{k}") for n, i in texts for k, v in views().items()]
-        if ancestors is None:
+        places = {i: frames.context(n) for n, i in enumerate(wanted)}
+        if not places:
             return frame.select(*own)
-        joined = ancestors.beside(frame, own)
-        places = {i: frames.context(int(i[1:])) for i in self.seen}
+        context = ContextPlan(each=tuple(self.columns[int(i[1:])] for i in places))
+        joined = replace(ancestors, context=context).beside(frame, own)
         kept = [c for c in joined.columns if c.partition(":")[0] in self.names]
         return joined.select(*(F.col(quote(c)) for c in kept), *(shown(F.col(c), i) for i, c in places.items()))
 

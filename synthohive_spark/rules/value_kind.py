@@ -99,10 +99,10 @@ def law_of(kind: ValueKind, sample: Sample, target: Column, candidate: Candidate
     values = [b.values for b in candidate.inputs]
     made = candidate.make(values)
     reach = judge(target.values, made, _slack(target) if candidate.rounded else 0.0)
-    if reach is None or (reach != "whole" and candidate.inputs[0].id.startswith("c")):
+    if reach is None or (reach != "whole" and candidate.inputs[0].above and candidate.sql == "{0}"):
         return None  # what is copied from a parent is copied on every row
     both = ~np.isnan(made) & ~np.isnan(target.values)
-    if not kind.convinces(target, both, candidate):
+    if not kind.convinces(target, _told_apart(both, candidate), candidate):
         return None
     if len(values) > 1 and _agrees_only_trivially(target.values, values):
         return None
@@ -111,6 +111,17 @@ def law_of(kind: ValueKind, sample: Sample, target: Column, candidate: Candidate
         sql = f"round({sql}, {target.scale})"
     inputs = tuple(b.base for b in candidate.inputs)
     return Law(kind.name, target.id, inputs, sql, reach, candidate.zone, target.distinct)
+
+
+def _told_apart(both: Flags, candidate: Candidate) -> Flags:
+    """One row of all that agree in what is computed: what follows from ancestors alone says as much as there are."""
+    if candidate.sql == "{0}" or not all(b.above for b in candidate.inputs):
+        return both
+    rows = np.flatnonzero(both)
+    first = np.unique(np.column_stack([b.values[rows] for b in candidate.inputs]), axis=0, return_index=True)[1]
+    kept = np.zeros_like(both)
+    kept[rows[first]] = True
+    return kept
 
 
 def _slack(target: Column) -> float:

@@ -77,36 +77,35 @@ class Ancestors:
 
         Returns:
             Its referenced columns as ``__key0``.., the extra ones as ``__extra0``.., the wanted context, and as
-            ``__up0``.. the key that leads to the rest of it.
+            ``__up2_0``.. the key, by its position, that leads to the rest of it, or each of the keys that do.
         """
         wanted = self.context.behind(fk.position) if wanted is None else wanted
-        held = self._upward(fk, wanted)
+        held = [(f"__up{up.position}_{n}", c) for up in self._upward(fk, wanted) for n, c in enumerate(up.columns)]
         each = self.context.each
         return self.read(fk.references).select(
             *(F.col(quote(r)).alias(frames.referenced(n)) for n, r in enumerate(fk.referenced_columns)),
             *(F.col(quote(e)).alias(frames.extra(n)) for n, e in enumerate(extra)),
             *(F.col(quote(each[i].column)).alias(frames.context(i)) for i, path in wanted.items() if not path),
-            *(F.col(quote(c)).alias(f"__up{n}") for n, c in enumerate(held.columns if held else ())),
+            *(F.col(quote(c)).alias(name) for name, c in held),
         )
 
     def with_higher(self, frame: DataFrame, fk: ForeignKeyPlan, wanted: Paths | None = None) -> DataFrame:
-        """Join the context that ``own_rows`` found to lie higher up; ``__up0``.. are dropped."""
+        """Join the context that ``own_rows`` found to lie higher up; ``__up2_0``.. are dropped."""
         wanted = self.context.behind(fk.position) if wanted is None else wanted
-        up = self._upward(fk, wanted)
-        if up is None:
-            return frame
-        above = {i: path for i, path in wanted.items() if path}
-        width = range(len(up.columns))
-        higher = self.parents(up, {i: path[1:] for i, path in above.items()}).select(
-            *(F.col(frames.referenced(n)).alias(f"__above{n}") for n in width), *(frames.context(i) for i in above)
-        )
-        joined = frame.join(higher, [F.col(f"__up{n}") == F.col(f"__above{n}") for n in width], "left")
-        return joined.drop(*(f"__{side}{n}" for n in width for side in ("up", "above")))
+        for up in self._upward(fk, wanted):
+            above = {i: path[1:] for i, path in wanted.items() if path and path[0] == up.position}
+            width = range(len(up.columns))
+            higher = self.parents(up, above).select(
+                *(F.col(frames.referenced(n)).alias(f"__above{n}") for n in width), *(frames.context(i) for i in above)
+            )
+            own = [f"__up{up.position}_{n}" for n in width]
+            frame = frame.join(higher, [F.col(c) == F.col(f"__above{n}") for n, c in enumerate(own)], "left")
+            frame = frame.drop(*own, *(f"__above{n}" for n in width))
+        return frame
 
-    def _upward(self, fk: ForeignKeyPlan, wanted: Paths) -> ForeignKeyPlan | None:
-        """The key of the parent that leads to the context above it; None if all of it lies in the parent."""
-        first = next((path[0] for path in wanted.values() if path), None)
-        return None if first is None else self.keys[fk.references].at(first)
+    def _upward(self, fk: ForeignKeyPlan, wanted: Paths) -> list[ForeignKeyPlan]:
+        """The keys of the parent that lead to the context above it; none if all of it lies in the parent."""
+        return [self.keys[fk.references].at(first) for first in sorted({path[0] for path in wanted.values() if path})]
 
 
 def _joined(rows: DataFrame, parents: DataFrame, names: Sequence[str]) -> DataFrame:

@@ -17,7 +17,8 @@ class ContextColumn(Strict):
         path: positions of the foreign keys to follow, from the table upwards.
         column: its name in the ancestor; ``DEGREE`` for the number of its children.
         verbatim: the ancestor is a reference table, so that its copy holds rare values too.
-        hidden: no model sees it: a text or a key that other columns equal.
+        hidden: no model sees it: a text or a key that other columns equal, or what only a rule needs.
+        meaning: its values are values of the copy: no key, and no text that is written as its shape.
     """
 
     name: str
@@ -26,6 +27,7 @@ class ContextColumn(Strict):
     type: str
     verbatim: bool = False
     hidden: bool = False
+    meaning: bool = True
 
 
 def degree_name(columns: tuple[str, ...]) -> str:

@@ -3,7 +3,7 @@
 Frames of joins
     ``__key0``..     the referenced columns of a parent
     ``__extra0``..   further columns of a parent
-    ``__up0``..      the key of a parent that leads to its own parent; ``__above0``.. that parent's referenced columns
+    ``__up2_0``..    the key of a parent, by its position, that leads to its own parent; ``__above0``.. the latter
     ``context0``..   a column of an ancestor, by its place in ``ContextPlan.each``
 
 Frames of generation (``BATCH_FRAME``): rows are families, heads of batches or parents, told apart by ``kind``
@@ -11,6 +11,9 @@ Frames of generation (``BATCH_FRAME``): rows are families, heads of batches or p
     ``driving0``..         the driving key of a family
     ``key2_0``..           a key that is assigned, by its position in the metadata
     ``group2``             what a parent behind the key at that position must agree with
+
+Rows on their way from a worker to the table
+    ``#synthohive:..``     what does not reach the table: the batch of a row, and what rules in SQL need of ancestors
 
 Frames of training
     ``order``              a hash of the row's key, by which the task sorts
@@ -70,6 +73,11 @@ def together(place: int) -> str:
 def parent(position: int) -> str:
     """Who the parent behind a key is."""
     return f"parent{position}"
+
+
+def hidden(name: object) -> str:
+    """The name of a column that does not reach the table."""
+    return f"#synthohive:{name}"
 
 
 def model(place: int) -> str:

@@ -14,6 +14,7 @@ from pydantic import SerializeAsAny, ValidatorFunctionWrapHandler, WrapValidator
 from pyspark.sql import Column
 
 from synthohive_spark.schema.columns import Role
+from synthohive_spark.schema.context import ContextColumn, ContextPlan
 from synthohive_spark.schema.conversion import Values
 from synthohive_spark.strict import Strict
 
@@ -55,7 +56,10 @@ class Rule(Strict, ABC):
 
     @property
     def sql(self) -> str | None:
-        """Spark SQL that gives the column when all else of the row is made; None where Spark has nothing to do."""
+        """Spark SQL that gives the column when all else of the row is made; None where Spark has nothing to do.
+
+        It names columns of the row, and what is ``seen`` of ancestors as ``frames.hidden``.
+        """
         return None
 
     @property
@@ -131,6 +135,11 @@ class RulesPlan(Strict):
     def completed(self) -> frozenset[str]:
         """Columns that a rule gives once, so that they are not drawn again."""
         return frozenset(r.column for r in self.each if type(r).complete is not Rule.complete)
+
+    def beside(self, context: ContextPlan) -> list[ContextColumn]:
+        """What SQL needs of ancestors; it stands beside the row until Spark has computed what follows from it."""
+        needed = {name for rule in self.each if rule.sql is not None for name in rule.seen}
+        return [c for c in context.each if c.name in needed]
 
     def columns(self, kinds: Iterable[str]) -> set[str]:
         """Columns with a rule of these kinds."""

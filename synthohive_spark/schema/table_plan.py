@@ -48,8 +48,8 @@ class TablePlan(Strict):
     @property
     def protected(self) -> dict[str, str]:
         """Columns whose values mean nothing, and why: shapes, and copies of what no model sees."""
-        hidden = {c.name for c in self.context.each if c.hidden}
-        copies = [r.column for r in self.rules.each if r.gives == "copied" and hidden.intersection(r.seen)]
+        void = {c.name for c in self.context.each if not c.meaning}
+        copies = [r.column for r in self.rules.each if r.gives == "copied" and void.intersection(r.seen)]
         texts = [c.name for c in self.columns.each if c.role == "unique" and c.type.startswith(TEXT)]
         return {**dict.fromkeys([*self.columns.named("shape"), *texts], SHAPED), **dict.fromkeys(copies, REPEATED)}
 

@@ -33,25 +33,28 @@ class Ratio(Kind):
     verified = False
 
     def search(self, sample: Sample) -> list[Law]:
-        """For each number the ancestor's of which it is most often the same multiple."""
+        """For each number those of ancestors of which it is often the same multiple, the most usual one first."""
         numbers = [c for c in sample.columns if c.number]
         found = []
         for target in (c for c in numbers if c.target and c.distinct > 2):
             scores = {c.id: _score(target, c) for c in numbers if c.id.startswith("c")}
-            best = max(scores, key=lambda i: scores[i], default=None)
-            if best is not None and scores[best] > 0:
-                scale = target.scale if target.scale is not None else -1
-                found.append(Law(self.name, target.id, (best,), "{0}", "part", "", target.distinct, scale))
+            scale = target.scale if target.scale is not None else -1
+            found += [
+                Law(self.name, target.id, (base,), "{0}", "part", "", target.distinct, scale)
+                for base in sorted(scores, key=lambda i: -scores[i])
+                if scores[base] > 0
+            ]
         return found
 
     def rules(self, laws: Iterable[Law], table: Searched, decided: Decided) -> list[Rule]:
         """One per number that nothing else decides, of an ancestor's number that the model may see."""
-        made = list[Rule]()
+        made = dict[str, Rule]()
         for law in laws:
             column, base = table.names[law.target], table.context(law.inputs[0])
-            if column not in decided.valued | decided.nulls and base is not None and not base.hidden:
-                made.append(Multiple(column=column, source=base.name, scale=law.step if law.step >= 0 else None))
-        return made
+            if column not in {*decided.valued, *decided.nulls, *made} and base is not None and not base.hidden:
+                scale = law.step if law.step >= 0 else None
+                made[column] = Multiple(column=column, source=base.name, scale=scale)
+        return list(made.values())
 
 
 def _score(target: Column, base: Column) -> float:
