@@ -45,7 +45,7 @@ bench: venv ## the programs of benchmarks/, one after the other
 
 SIZES ?= 300000,1000000,3000000,10000000
 bench-scale: venv ## rows per second and memory of growing flights, into docs/scale.md (SIZES=300000,1000000 for a short run)
-	./spark-submit.sh --master 'local[2,4]' --properties-file conf/spark-local.conf benchmarks/bench_scale.py --sizes $(SIZES) --docs docs
+	./spark-submit.sh --master 'local[2,4]' --properties-file synthohive_spark/launch/spark-local.conf benchmarks/bench_scale.py --sizes $(SIZES) --docs docs
 
 PEER := .venv-ctgan/.installed
 bench-models: venv $(PEER) ## our models beside the package ctgan, one thread each, into docs/models.md

@@ -42,4 +42,11 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    try:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as e:
+        if e.name != "pyspark":
+            raise
+        from synthohive_spark.launch.delta import NO_SPARK
+
+        raise ImportError(NO_SPARK, name=e.name) from e

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from synthohive_spark import logs
 from synthohive_spark.errors import ConfigError, SynthoHiveError
+from synthohive_spark.launch.delta import LOCAL_MASTER, NO_SPARK
 from synthohive_spark.launch.streams import MARK_VARIABLE
 from synthohive_spark.masking import masked_traceback
 
@@ -152,6 +153,18 @@ def _parser(job: str, function: Callable[..., None], extra: str = "") -> _Parser
         help="override one value of the configuration, such as train.epochs=50; may be repeated",
     )
     parser.add_argument(
+        "--master",
+        metavar="URL",
+        help=f"where to start Spark, by default {LOCAL_MASTER}; under spark-submit.sh it stands before the job's file",
+    )
+    parser.add_argument(
+        "--conf",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="a setting of Spark, such as spark.driver.memory=8g; may be repeated",
+    )
+    parser.add_argument(
         "--log-level",
         metavar="LEVEL",
         help=f"{', '.join(logs.LEVELS)}; by default the variable {logs.LEVEL_VARIABLE}, else INFO",
@@ -185,17 +198,25 @@ def _run(parser: _Parser, work: Work, argv: Sequence[str] | None) -> str:
     if parser.one_of and all(getattr(arguments, name) is None for name in parser.one_of):
         parser.error("give --from FOLDER, --draft-metadata OUT.yaml, or both")
     logs.configure(arguments.log_level)
-
-    from synthohive_spark.config import load_config
+    conf = dict(_pair(item) for item in arguments.conf)
+    try:
+        from synthohive_spark.config import load_config
+        from synthohive_spark.session import get_session, settings
+    except ModuleNotFoundError as e:
+        raise ConfigError(NO_SPARK if e.name == "pyspark" else str(e)) from e
 
     drafting = getattr(arguments, "draft", None) is not None
     config = load_config(arguments.config, arguments.overrides, metadata_required=not drafting)
-
-    from synthohive_spark.session import get_session, settings
-
-    spark = get_session(f"synthohive {parser.prog.removesuffix('.py')} {config.run}")
+    spark = get_session(f"synthohive {parser.prog.removesuffix('.py')} {config.run}", arguments.master, conf)
     with settings(spark):
         return work(spark, config, arguments)
+
+
+def _pair(item: str) -> tuple[str, str]:
+    key, equals, value = item.partition("=")
+    if not (key and equals):
+        raise ConfigError(f"--conf {item}: the form is KEY=VALUE; the configuration's file is --config")
+    return key, value
 
 
 def _failure(error: Exception, message: str, started: float) -> str:

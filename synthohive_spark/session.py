@@ -24,31 +24,40 @@ log = get_logger(__name__)
 # A lake of few cells (rows by columns): to compile the code of each query takes longer than to run it uncompiled.
 SMALL_CELLS = 1_000_000
 SMALL = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
-# spark-submit's own process sets this one for the Python program that it starts.
-_SUBMITTED = "PYSPARK_GATEWAY_PORT"
+# Set where a Spark waits for this program: by spark-submit's own process, and on the clusters of Databricks.
+_STARTED = ("PYSPARK_GATEWAY_PORT", "DATABRICKS_RUNTIME_VERSION")
 
 
-def get_session(app_name: str) -> SparkSession:
+def get_session(app_name: str, master: str | None = None, conf: Mapping[str, str] | None = None) -> SparkSession:
     """The session to work in.
 
     In this order: the session that is active (a notebook, a Databricks job), the one of spark-submit, Spark Connect if
-    SPARK_REMOTE is set (the package is sent along), else a local session with Delta.
+    SPARK_REMOTE is set (the package is sent along), else one that this process starts, with Delta, by default local.
 
     Args:
         app_name: the application's name in Spark's pages.
+        master: where the session runs, if this process starts it.
+        conf: Spark settings that replace those of the package.
 
     Raises:
-        ConfigError: no Java, an untested Spark, or no server at SPARK_REMOTE.
+        ConfigError: no Java, an untested Spark, no server at SPARK_REMOTE, or a master where Spark runs already.
     """
-    spark = SparkSession.getActiveSession()
-    if spark is None:
-        remote = os.environ.get("SPARK_REMOTE")
-        if os.environ.get(_SUBMITTED):
-            spark = SparkSession.builder.appName(app_name).getOrCreate()
-        elif remote:
-            spark = _connect(app_name, remote)
-        else:
-            spark = _local(app_name, delta.LOCAL_MASTER)
+    spark, conf, remote = SparkSession.getActiveSession(), dict(conf or {}), os.environ.get("SPARK_REMOTE")
+    started = any(os.environ.get(name) for name in _STARTED)
+    if master and (spark is not None or started or remote):
+        raise ConfigError(
+            f"--master {master}: Spark is there already; give --master to spark-submit.sh, before the job's file"
+        )
+    if spark is None and (started or not remote):
+        builder = SparkSession.builder.appName(app_name) if started else _builder(app_name, master, conf)
+        for key, value in conf.items():
+            builder = builder.config(key, value)
+        with _quiet_start():
+            spark = builder.getOrCreate()
+    else:
+        spark = spark or _connect(app_name, remote or "")
+        for key, value in conf.items():
+            spark.conf.set(key, value)
     _warn_of_untested(spark.version)
     return spark
 
@@ -95,19 +104,32 @@ def local_builder(app_name: str) -> SparkSession.Builder:
     Raises:
         ConfigError: no Java, or no Delta release fits the installed pyspark.
     """
-    os.environ["JAVA_HOME"] = str(java_home())
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    return _with_delta(app_name, delta.local_settings())
+
+
+def _with_delta(app_name: str, settings: Mapping[str, str]) -> SparkSession.Builder:
+    os.environ["JAVA_HOME"] = str(java_home())
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     packages = {"spark.jars.packages": delta.coordinate(delta.pyspark_version())}
     builder = SparkSession.builder.appName(app_name)
-    for key, value in {**delta.REQUIRED, **packages, **delta.ivy_settings(), **delta.local_settings()}.items():
+    for key, value in {**delta.REQUIRED, **packages, **delta.ivy_settings(), **settings}.items():
         builder = builder.config(key, value)
     return builder
 
 
-def _local(app_name: str, master: str) -> SparkSession:
-    with _quiet_start():
-        return local_builder(app_name).master(master).getOrCreate()
+def _builder(app_name: str, master: str | None, conf: dict[str, str]) -> SparkSession.Builder:
+    """Where this process starts Spark: on this machine, or as the client of a cluster, to which the package is sent."""
+    master = master or conf.get("spark.master", delta.LOCAL_MASTER)
+    if master.startswith("local"):
+        builder = local_builder(app_name)
+    else:
+        files = [str(package_zip(Path(tempfile.mkdtemp()))), conf.pop("spark.submit.pyFiles", "")]
+        builder = _with_delta(app_name, {"spark.submit.pyFiles": ",".join(filter(None, files))})
+    own = conf.get("spark.jars.packages")
+    if own and "delta-spark" not in own:
+        conf["spark.jars.packages"] = f"{delta.coordinate(delta.pyspark_version())},{own}"
+    return builder.master(master)
 
 
 def _connect(app_name: str, remote: str) -> SparkSession:

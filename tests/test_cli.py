@@ -54,7 +54,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., Any]], dict
             return function()
 
         conf = SimpleNamespace(get=lambda key, default: default, set=lambda k, v: None, unset=lambda k: None)
-        monkeypatch.setattr(session, "get_session", lambda name: SimpleNamespace(conf=conf))
+        monkeypatch.setattr(session, "get_session", lambda *_: SimpleNamespace(conf=conf))
         monkeypatch.setitem(sys.modules, "synthohive_spark.pipeline", SimpleNamespace(run_pipeline=run))
         return seen
 

@@ -4,6 +4,7 @@ import re
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -39,18 +40,27 @@ def _pins(locked: list[Requirement], python: str) -> dict[str, Version]:
     return {_name(r.name): Version(str(r.specifier).removeprefix("==")) for r in chosen}
 
 
-def test_spark_and_delta_have_the_agreed_ranges(project: dict[str, list[str]]) -> None:
-    assert "pyspark>=4.0.0,<5.0.0" in project["dependencies"]
-    assert "delta-spark>=4.0.0,<5.0.0,!=4.4.1" in project["dependencies"]
+def test_spark_and_delta_have_the_agreed_ranges_in_an_extra(project: dict[str, Any]) -> None:
+    extras = project["optional-dependencies"]
+    assert extras["local"] == ["pyspark>=4.0.0,<5.0.0", "delta-spark>=4.0.0,<5.0.0,!=4.4.1"]
+    assert not any("spark" in r for r in project["dependencies"])  # a platform's own Spark is left alone
+    assert "synthohive-spark[local,connect,java,demo]" in extras["dev"]
 
 
 @pytest.mark.parametrize("python", ["3.10", "3.11", "3.12", "3.13"])
 def test_the_lock_pins_every_dependency_within_its_range(
-    project: dict[str, dict[str, list[str]]], locked: list[Requirement], python: str
+    project: dict[str, Any], locked: list[Requirement], python: str
 ) -> None:
     pins = _pins(locked, python)
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["connect"], *extras["java"], *extras["demo"], *extras["dev"]]
+    wanted = [
+        *project["dependencies"],
+        *extras["local"],
+        *extras["connect"],
+        *extras["java"],
+        *extras["demo"],
+        *extras["dev"],
+    ]
     for requirement in map(Requirement, wanted):
         if requirement.name != "synthohive-spark":
             assert requirement.specifier.contains(pins[_name(requirement.name)]), requirement

@@ -27,7 +27,7 @@ LAYERS = (
     ("registry", "stage_writer", "orchestrator"),
     ("evaluation",),
     ("pipeline", "synthesizer"),
-    ("ingest", "draft"),
+    ("ingest", "draft", "example"),
     ("cli",),
 )
 FILE, FUNCTION, CLASS, ARGUMENTS, MANY = 400, 60, 250, 5, 25

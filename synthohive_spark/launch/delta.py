@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import metadata
+from importlib.resources import files
 from pathlib import Path
 
 from synthohive_spark.errors import ConfigError
@@ -26,7 +27,11 @@ REQUIRED = {
     **RUNTIME,
 }
 LOCAL_MASTER = "local[*,4]"  # a failed task is tried again, as on a cluster
-_CONF = Path(__file__).parents[2] / "conf"
+# What is said where Spark is missing: by the jobs, and by ``import`` of a name that needs it.
+NO_SPARK = (
+    "pyspark is not installed in this Python; install synthohive-spark[local] (`make venv` in a checkout), or run on a "
+    "platform that brings Spark, such as a Databricks cluster"
+)
 
 
 def coordinate(spark_version: str) -> str:
@@ -53,21 +58,27 @@ def pyspark_version() -> str:
     try:
         return metadata.version("pyspark")
     except metadata.PackageNotFoundError as e:
-        raise ConfigError("pyspark is not installed in this Python; run `make venv` in the checkout first") from e
+        raise ConfigError(NO_SPARK) from e
 
 
 def ivy_settings() -> dict[str, str]:
-    """Where Ivy looks for the jars: in a checkout, conf/ivysettings.xml; else Spark's default."""
-    file = _CONF / "ivysettings.xml"
-    return {"spark.jars.ivySettings": str(file)} if file.is_file() else {}
+    """Where Ivy looks for the jars: the package's ivysettings.xml; Spark's default where the package is a .zip."""
+    file = _file("ivysettings.xml")
+    return {} if file is None else {"spark.jars.ivySettings": str(file)}
 
 
 def local_settings() -> dict[str, str]:
-    """Settings for runs on one machine: those of conf/spark-local.conf, one `key value` a line, and of the log."""
-    file = _CONF / "spark-local.conf"
-    if not file.is_file():
-        return {}
-    lines = (line.strip() for line in file.read_text(encoding="utf-8").splitlines())
+    """Settings for runs on one machine: those of spark-local.conf, one `key value` a line, and of the log."""
+    text = files("synthohive_spark.launch").joinpath("spark-local.conf").read_text(encoding="utf-8")
+    lines = (line.strip() for line in text.splitlines())
     pairs = (line.split(None, 1) for line in lines if line and not line.startswith("#"))
-    logging = f"-Dlog4j2.configurationFile={(_CONF / 'log4j2.properties').as_uri()}"
-    return {"spark.driver.extraJavaOptions": logging, **{key: value.strip() for key, value in pairs}}
+    found = {key: value.strip() for key, value in pairs}
+    log = _file("log4j2.properties")
+    logging = {} if log is None else {"spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={log.as_uri()}"}
+    return {**logging, **found}
+
+
+def _file(name: str) -> Path | None:
+    """A file beside this one, for a JVM to read; None where the package is a .zip."""
+    file = files("synthohive_spark.launch").joinpath(name)
+    return file if isinstance(file, Path) and file.is_file() else None
