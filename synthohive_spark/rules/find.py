@@ -21,7 +21,7 @@ from synthohive_spark.schema import frames
 from synthohive_spark.schema.ancestors import Ancestors
 from synthohive_spark.schema.columns import Role
 from synthohive_spark.schema.context import DEGREE, ContextColumn, ContextPlan
-from synthohive_spark.schema.rule import Ancestor, Rule
+from synthohive_spark.schema.rule import Ancestor, Rule, RulesPlan
 from synthohive_spark.schema.table_plan import TablePlan
 from synthohive_spark.sql import names_in, quote
 from synthohive_spark.tables import TEXT, Table
@@ -148,7 +148,11 @@ class _Search:
         values = {t: law for t, law in choice.values.items() if t not in inherited}
         derived = {self._name(t): self._derived(t, values.get(t), nulls) for t in choice.order if t not in inherited}
         decided = Decided(self._named_by(whole), self._named_by(valued), frozenset(nulls))
-        made = [rule for k in kinds() if k.name != NullImplication.name for rule in self._of(k.name, laws, decided)]
+        made = list[Rule]()
+        for kind in (k.name for k in kinds() if k.name != NullImplication.name):
+            late = frozenset(RulesPlan(each=tuple(made)).completed)
+            ruled = replace(decided, ruled=frozenset(r.column for r in made), late=late)
+            made += self._of(kind, laws, ruled)
         made += [n.model_copy(update={"alone": self._id(c) not in choice.values}) for c, n in nulls.items()]
         made += derived.values()
         for target, law in inherited.items():

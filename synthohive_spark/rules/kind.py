@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from synthohive_spark.rules.evidence import Reach, Sample
@@ -33,6 +33,7 @@ class Law:
         distinct: distinct values of the target in the sample.
         step: of a time, microseconds of the coarsest grid (days, hours ...) that it lies on; 0 for dates.
             Of a ratio, the decimals that the number is rounded to; -1 for all.
+        facts: what else its kind found of it, as values of JSON; no value of the data but coarse ones.
     """
 
     kind: str
@@ -43,6 +44,7 @@ class Law:
     zone: str = ""
     distinct: int = 0
     step: int = 0
+    facts: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def expression(self, names: Mapping[str, str], types: Mapping[str, str]) -> str:
         """Spark SQL that the target equals on every row.
@@ -94,11 +96,15 @@ class Decided:
         whole: on every row.
         valued: on some rows or on every row.
         nulls: on which a law says only where they are null.
+        ruled: that have a rule of a kind before this one.
+        late: that have their values only when all is drawn.
     """
 
     whole: frozenset[str]
     valued: frozenset[str]
     nulls: frozenset[str] = frozenset()
+    ruled: frozenset[str] = frozenset()
+    late: frozenset[str] = frozenset()
 
 
 class Kind(ABC):

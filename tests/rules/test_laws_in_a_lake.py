@@ -20,8 +20,8 @@ from synthohive_spark.location import TableRef
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.profiling.plan_tables import plan_tables
 from synthohive_spark.rules import verify
+from synthohive_spark.rules.kinds.bounds import Bound, Ordered
 from synthohive_spark.rules.kinds.part import KNOWN_ZONES
-from synthohive_spark.rules.kinds.temporal_order import NeverBefore
 from synthohive_spark.rules.verify import known_zones
 from synthohive_spark.schema.table_plan import TablePlan
 from tests.lakes import fitted, write_lake
@@ -192,14 +192,14 @@ def test_the_parents_columns_are_copied(lake: dict[str, Any]) -> None:
 
 
 def test_what_is_never_before_another_time_is_learnt_as_how_long_after(lake: dict[str, Any]) -> None:
-    assert [r for r in plan(lake, "visit").rules.each if r.kind == "temporal_order"] == [
-        NeverBefore(column="noted", ancestors=("at:logged",), step=1_000_000),
-        NeverBefore(column="sent", own=("booked",)),
-    ]
+    found = {r.column: r for r in plan(lake, "visit").rules.each if isinstance(r, Ordered)}
+    assert found["noted"].lower == (Bound(name="at:logged", above=True, strict=True),)
+    assert (found["noted"].way, found["noted"].step) == ("after", 1_000_000)
+    assert (found["sent"].lower, found["sent"].way) == ((Bound(name="booked"),), "after")
     real, made = lake["real"], lake["frames"]
     for tables in (real, made):
         visit = tables["visit"].join(tables["hour"].select("at", "logged"), "at")
-        assert broken(visit, "noted >= logged") == 0
+        assert broken(visit, "noted > logged") == 0
     days = {r["days"] for r in made["visit"].selectExpr("datediff(sent, booked) days").distinct().collect()}
     assert days == {0, 7, 14, None}
     unsent = made["visit"].where("sent is null").count() / made["visit"].count()

@@ -1,0 +1,224 @@
+"""A column is at or above others of the row and of its ancestors, or at or below them: times and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from synthohive_spark.rules.evidence import Column, Sample, Vector
+from synthohive_spark.rules.kind import Decided, Kind, Law, Searched
+from synthohive_spark.rules.kinds.bounds import DAY, Bound, Ordered, Unit
+from synthohive_spark.rules.orders import TIMES, Bounding, best_way, boundings, ended, on_line, open_end, rounded
+from synthohive_spark.schema.rule import Rule
+
+GRIDS = (DAY, 3_600_000_000, 60_000_000, 1_000_000, 1_000, 1)  # microseconds
+LARGEST = {"tinyint": 2**7 - 1, "smallint": 2**15 - 1, "int": 2**31 - 1, "bigint": 2**53}  # of ``Ordered.most``
+UNITS: Mapping[str, Unit] = {"date": "day", "timestamp": "micro", "timestamp_ntz": "micro"}
+NUMBERED = {
+    "date": "unix_date({0})",
+    "timestamp": "unix_micros({0})",
+    "timestamp_ntz": f"unix_date(cast({{0}} as date)) * {DAY}L + (hour({{0}}) * 60 + minute({{0}})) * 60000000L"
+    " + cast(extract(second from {0}) * 1000000 as bigint)",
+}  # days and microseconds, whatever the session's time zone
+
+
+class Order(Kind):
+    """Pairs of columns that are in order on every row, though by chance they would not be.
+
+    Only a pair whose order the sample's own values do not force counts: two columns of different years are in order
+    whoever puts their rows together. A null bounds nothing, nor does a value that means "no end".
+    """
+
+    name = "order"
+    order = 24
+
+    def search(self, sample: Sample) -> list[Law]:
+        """A law per pair and sense in which it is in order, the loosest one first; those of times before numbers."""
+        found = boundings(sample)
+        single = {(b.target.id, b.base.id, b.side): _score(b) for b in found}
+
+        def led(b: Bounding) -> bool:
+            mine, theirs = single[b.target.id, b.base.id, b.side], single.get((b.base.id, b.target.id, -b.side))
+            return theirs is None or (mine, -b.side) < (theirs, b.side)
+
+        laws = []
+        for target in dict.fromkeys(b.target.id for b in found):
+            own = [b for b in found if b.target.id == target]
+            known = _facts(own[0].target, [b for b in own if led(b)])
+            for b in own:
+                facts = {**known, "side": b.side, "missing": b.missing, "score": single[b.target.id, b.base.id, b.side]}
+                laws += [_law(b, {**facts, "strict": strict, "late": late}) for strict, late in b.forms]
+        return laws
+
+    def expression(self, law: Law, names: Mapping[str, str], types: Mapping[str, str]) -> str:
+        """The column itself, where it is not beyond its bound."""
+        own, base = names[law.target], names[law.inputs[0]]
+        kinds, facts = (types[law.target], types[law.inputs[0]]), law.facts
+        sign = (">" if facts["side"] > 0 else "<") + ("" if facts["strict"] else "=")
+        free = [
+            f"{NUMBERED[kind].format(name)} div 64 = {int(end) // 64}"
+            if kind != "date"
+            else f"unix_date({name}) = {int(end)}"
+            for name, kind, end in ((own, kinds[0], facts["open"]), (base, kinds[1], facts["endless"]))
+            if end is not None
+        ]
+        if kinds[0] != kinds[1] and kinds[0] in NUMBERED:
+            own, base = NUMBERED[kinds[0]].format(own), NUMBERED[kinds[1]].format(base)
+            if kinds[0] != "date":
+                base = f"({base}) * {DAY}L + {DAY - 1 if facts['late'] else 0}"
+            elif facts["late"]:
+                base = f"-((-({base}) - pmod(-({base}), {DAY}L)) div {DAY}L)"
+            else:
+                base = f"((({base}) - pmod({base}, {DAY}L)) div {DAY}L)"
+        lawful = " or ".join([f"{own} {sign} {base}", *free])
+        return f"if(coalesce({lawful}, true), {names[law.target]}, null)"
+
+    def rules(self, laws: Iterable[Law], table: Searched, decided: Decided) -> list[Rule]:
+        """One per column that the model draws, bases first."""
+        found = list(laws)
+        names = table.names
+        targets = {t for t in table.drawn if names[t] not in decided.valued | decided.ruled}
+        ready = {t for t in table.drawn if names[t] not in decided.valued | decided.late} | {*table.given}
+        return [_rule(t, own, table) for t, own in bounding(found, ready, targets).items()]
+
+
+def _score(b: Bounding) -> float:
+    """How much a column would still follow its bound: of two columns in order, the one that does so less is bounded.
+
+    Of two times it is the later one.
+    """
+    if b.target.family in TIMES:
+        return float(b.side < 0)
+    line = on_line(b.base, b.target, False)
+    return (best_way(b.target, line, None) if b.side > 0 else best_way(b.target, None, line)).bound
+
+
+def _law(b: Bounding, facts: Mapping[str, Any]) -> Law:
+    step = _grid(b.target)
+    return Law(
+        Order.name,
+        b.target.id,
+        (b.base.id,),
+        "{0}",
+        "part",
+        "",
+        b.target.distinct,
+        step,
+        {**facts, "endless": open_end(b.base)},
+    )
+
+
+def _grid(column: Column) -> int:
+    """Microseconds of the grid that times lie on; 1 for days and for numbers that are rounded, else 0."""
+    if column.family in ("time", "plain time"):
+        values = ended(column)
+        return next(size for size in GRIDS if not (values[~np.isnan(values)] % size).any())
+    return int(not column.number or column.scale is not None)
+
+
+def _facts(target: Column, led: Sequence[Bounding]) -> dict[str, Any]:
+    """What is known of a column whatever becomes of its bounds."""
+    low = _joined([b for b in led if b.side > 0], np.fmax)
+    high = _joined([b for b in led if b.side < 0], np.fmin)
+    ways = dict[str, str]()
+    if low is not None:
+        ways["lower"] = best_way(target, low, None).way
+    if high is not None:
+        ways["upper"] = best_way(target, None, high).way
+    if low is not None and high is not None:
+        ways["both"] = best_way(target, low, high).way
+    middle = [None if side is None else float(np.nanmedian(side)) for side in (low, high)]
+    usual = [rounded(next((m for m in pair if m is not None), 0.0), target) for pair in (middle, middle[::-1])]
+    bounds = [side for side in (low, high) if side is not None]
+    unbounded = np.all([np.isnan(side) for side in bounds], axis=0) if bounds else np.zeros(len(target.values), bool)
+    null = np.isnan(target.values)
+    return {
+        "scale": target.scale or 0,
+        "open": open_end(target),
+        "ways": ways,
+        "usual": usual,
+        "together": bool(null.any() and unbounded.any() and not (unbounded & ~null).any()),
+    }
+
+
+def _joined(bounds: Sequence[Bounding], join: Any) -> Vector | None:
+    """The last lower bound of each row, or the first upper one; NaN where none is known."""
+    lines = [on_line(b.base, b.target, False) for b in bounds]
+    return join.reduce(lines) if lines else None
+
+
+def bounding(laws: Iterable[Law], ready: Collection[str], targets: Collection[str]) -> dict[str, list[Law]]:
+    """The laws that bound each column, by id: what it is bounded by has its values before it, and stands before it.
+
+    Of two columns that bound each other one is bounded; what follows from other bounds is left out.
+
+    Args:
+        laws: verified ones.
+        ready: ids of columns that have their values when the model's columns get theirs.
+        targets: ids of columns that the model draws and nothing else decides.
+    """
+    tight = dict[tuple[str, str, int], Law]()
+    for law in laws:  # the loosest one comes first
+        tight[law.target, law.inputs[0], law.facts["side"]] = law
+    possible = [
+        law
+        for (target, base, side), law in tight.items()
+        if target in targets
+        and base in ready
+        and tight.keys().isdisjoint({(target, base, -side), (base, target, side)})  # else they are equal
+    ]
+    after: dict[str, dict[str, Law]] = {}
+    for law in sorted(possible, key=lambda w: (w.facts["score"], -w.facts["side"], w.target, w.inputs)):
+        target, base = law.target, law.inputs[0]
+        if target not in _behind(base, after):
+            after.setdefault(target, {})[base] = law
+    kept = {t: [law for law in own.values() if not _follows(law, after)] for t, own in after.items()}
+    return {t: kept[t] for t in sorted(kept, key=lambda t: (len(_behind(t, after)), t))}
+
+
+def _behind(column: str, after: Mapping[str, Mapping[str, Law]]) -> set[str]:
+    """A column and all that it is bounded by."""
+    return {column}.union(*(_behind(base, after) for base in after.get(column, ())))
+
+
+def _follows(law: Law, after: Mapping[str, Mapping[str, Law]]) -> bool:
+    """Whether two others say it: a column between, which is there wherever the bounded one is, and as strict."""
+    side, base = law.facts["side"], law.inputs[0]
+    for between, first in after[law.target].items():
+        second = after.get(between, {}).get(base)
+        if second is not None and not first.facts["missing"]:
+            strict = any(w.facts["strict"] for w in (first, second))
+            sides = {w.facts["side"] for w in (first, second)} == {side}
+            if sides and (strict or not law.facts["strict"]):
+                return True
+    return False
+
+
+def _rule(target: str, laws: Sequence[Law], table: Searched) -> Ordered:
+    """The rule of a column."""
+    sides = [tuple(_bound(w, table) for w in laws if w.facts["side"] == side) for side in (1, -1)]
+    facts, kind = laws[0].facts, table.types[target]
+    present = "both" if all(sides) else "lower" if sides[0] else "upper"
+    return Ordered(
+        column=table.names[target],
+        lower=sides[0],
+        upper=sides[1],
+        way=facts["ways"].get(present, "own"),
+        unit=UNITS.get(kind, "number"),
+        step=laws[0].step,
+        scale=facts["scale"],
+        usual=facts["usual"],
+        open=facts["open"],
+        together=facts["together"],
+        most=LARGEST.get(kind, 0),
+    )
+
+
+def _bound(law: Law, table: Searched) -> Bound:
+    """A law's bound."""
+    base, facts = law.inputs[0], law.facts
+    above = table.context(base)
+    name = table.names[base] if above is None else above.name
+    return Bound(name=name, above=above is not None, strict=facts["strict"], late=facts["late"], open=facts["endless"])
