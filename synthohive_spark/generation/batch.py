@@ -95,12 +95,22 @@ class BatchGenerator:
     def values(self) -> DrawValues:
         """The step that draws."""
         plan = self.plan
-        total, model, shown = self.patterns.total, self.artifact.model, self.shown
-        return DrawValues(plan.table, plan.columns, plan.rules, plan.keys.driving, shown, total, self.model_cls, model)
+        behind = frozenset(plan.rules.behind(plan.context))
+        return DrawValues(
+            table=plan.table,
+            columns=plan.columns,
+            rules=plan.rules,
+            driving=plan.keys.driving,
+            shown=self.shown,
+            behind=behind,
+            total=self.patterns.total,
+            model_cls=self.model_cls,
+            model=self.artifact.model,
+        )
 
     @functools.cached_property
     def shown(self) -> dict[str, str]:
-        """Names and Spark types of the columns that the model sees, in its order."""
+        """Names and Spark types of the columns that the model sees, in its order, then of those that rules see."""
         keys, types, known = self.plan.keys, self.plan.columns.types(), cached_matching(self.artifact.matching)
         labelled = [fk for fk in keys.dealt if fk.position in known.matchers]
         if keys.driving is not None and known.shown:
@@ -109,6 +119,7 @@ class BatchGenerator:
             **self.plan.context.types(),
             **{c: types[c] for c in self.plan.columns.named("sequence", "grid")},
             **{label_name(fk.columns): "string" for fk in labelled},
+            **self.plan.rules.behind(self.plan.context),
         }
 
     def _traces(self, state: BatchState) -> dict[str, Values]:

@@ -189,11 +189,12 @@ class _Profiler:
         """The context without attributes of few ancestors out of many, which would only teach who these are.
 
         Synthetic ancestors are others, whose attributes the model has never seen. What a rule or a person names stays;
-        what only Spark needs, hidden from the model.
+        what only Spark needs, or a rule to decode what is drawn, hidden from the model.
         """
         keys, context = plan.keys, plan.context
-        needed = {name for r in rules if r.sql is None for name in r.seen}
-        computed = {name for r in rules if r.sql is not None for name in r.seen}
+        apart = [r for r in rules if r.sql is not None or type(r).decode is not Rule.decode]
+        computed = {name for r in apart for name in r.seen}
+        needed = {name for r in rules if r not in apart for name in r.seen}
         if keys.driving is not None and self.spec.parent_context_cols is not None:
             needed = needed | {c.name for c in context.shown if c.path[0] == keys.driving.position}
         left = [

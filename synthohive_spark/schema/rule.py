@@ -141,6 +141,11 @@ class RulesPlan(Strict):
         needed = {name for rule in self.each if rule.sql is not None for name in rule.seen}
         return [c for c in context.each if c.name in needed]
 
+    def behind(self, context: ContextPlan) -> dict[str, str]:
+        """{column of an ancestor that rules need to decode what a model draws, which does not see it: its type}."""
+        needed = {name for rule in self.each if type(rule).decode is not Rule.decode for name in rule.seen}
+        return {c.name: c.type for c in context.each if c.hidden and c.name in needed}
+
     def columns(self, kinds: Iterable[str]) -> set[str]:
         """Columns with a rule of these kinds."""
         return {rule.column for rule in self.each if rule.kind in {*kinds}}

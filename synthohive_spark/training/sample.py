@@ -39,7 +39,8 @@ def training_frame(table: str, plans: Mapping[str, TablePlan], read: Reader, sam
     joined = ancestors.beside(frame, columns)
     seen = {c.name: F.col(frames.context(i)) for i, c in enumerate(plan.context.each)}
     observed = {frames.rule(i): rule.observed(F.col(frames.rule(i)), seen) for i, rule in enumerate(ruled)}
-    hidden = [frames.context(i) for i, c in enumerate(plan.context.each) if c.hidden]
+    behind = plan.rules.behind(plan.context)
+    hidden = [frames.context(i) for i, c in enumerate(plan.context.each) if c.hidden and c.name not in behind]
     return (joined.withColumns(observed) if observed else joined).drop(*hidden)
 
 

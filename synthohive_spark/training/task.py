@@ -55,6 +55,7 @@ class Trainer:
         data, context = self.frames(sample)
         seed = seed_of(self.settings.seed, self.plan.table, "train") % 2**31
         data = self.plan.rules.encode(data, context, lambda nth: seed_of(seed, nth))
+        context = context.drop(columns=[*self.plan.rules.behind(self.plan.context)])
         data = _with_nan(data, self._nan(sample), seed)
         named = {fk.position: frames.parent(fk.position) for fk in self.plan.keys.foreign}
         parents = {i: _identity(sample, name) for i, name in named.items() if name in sample.column_names}
@@ -89,12 +90,16 @@ class Trainer:
         return {c: nan for c, nan in floats.items() if nan.any()}
 
     def frames(self, sample: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Data and context in the dtypes of ``as_model``, rows in the order of their key's hash."""
+        """Data and context in the dtypes of ``as_model``, rows in the order of their key's hash.
+
+        The context holds what rules need of ancestors too.
+        """
         plan, types = self.plan, self.plan.columns.types()
         data = {c: _column(sample, frames.model(i), types[c]) for i, c in enumerate(plan.columns.named("model"))}
         data |= {c: _column(sample, frames.rule(i), "boolean") for i, c in enumerate(plan.rules.drawn)}
         seen = {c.name: frames.context(i) for i, c in enumerate(plan.context.each)}
-        context = {c.name: _column(sample, seen[c.name], c.type) for c in plan.context.shown}
+        known = {**plan.context.types(), **plan.rules.behind(plan.context)}
+        context = {c: _column(sample, seen[c], kind) for c, kind in known.items()}
         own = plan.columns.named("sequence", "grid")
         context |= {c: _column(sample, frames.own(i), types[c]) for i, c in enumerate(own)}
         rows = range(sample.num_rows)

@@ -35,7 +35,8 @@ class DrawValues:
         columns: its columns.
         rules: what holds between them.
         driving: its driving key.
-        shown: {column that the model sees: its type}, in the order in which it sees them.
+        shown: {column that the model or a rule sees: its type}, in the order in which the model sees them.
+        behind: those that only rules see.
         total: rows of the table.
         model_cls: the model's class.
         model: the saved model; None where nothing was learnt.
@@ -46,6 +47,7 @@ class DrawValues:
     rules: RulesPlan
     driving: ForeignKeyPlan | None
     shown: Mapping[str, str]
+    behind: frozenset[str]
     total: int
     model_cls: type[ConditionalGenerativeModel]
     model: bytes | None
@@ -58,7 +60,7 @@ class DrawValues:
         return state
 
     def seen(self, state: BatchState) -> pd.DataFrame | None:
-        """What the model sees of the rows, shape (count, c); None where it sees nothing."""
+        """What the model and the rules see of the rows, shape (count, c); None where they see nothing."""
         shown = {name: state.context[name] for name in self.shown}
         return pd.DataFrame(shown, index=range(state.rows.count)) if shown else None
 
@@ -68,7 +70,7 @@ class DrawValues:
         """Values within the columns' bounds.
 
         Args:
-            context: what the model sees of each row, shape (rows, c).
+            context: what the model and the rules see of each row, shape (rows, c).
             rows: how many.
             seed: of the model.
             rng: of everything else.
@@ -89,10 +91,12 @@ class DrawValues:
             return {}
         model = cached_model(self.model_cls, self.model)
         fair = fair and rows <= FAIR_ROWS
+        shown = context.drop(columns=[*self.behind]) if context is not None else None
+        shown = shown if shown is not None and len(shown.columns) else None
         parts, sample, chunk = [], model.sample_table if fair else model.sample, FAIR_ROWS if fair else CHUNK
         for begin in range(0, rows, chunk):
             size = min(chunk, rows - begin)
-            seen = context.iloc[begin : begin + size].reset_index(drop=True) if context is not None else None
+            seen = shown.iloc[begin : begin + size].reset_index(drop=True) if shown is not None else None
             parts.append(sample(size, context=seen, seed=seed_of(seed, begin) % 2**31))
             missing = [c for c in wanted if c not in parts[-1].columns]
             if missing or len(parts[-1]) != size:

@@ -81,6 +81,7 @@ class Order(Kind):
         names = table.names
         targets = {t for t in table.drawn if names[t] not in decided.valued | decided.ruled}
         ready = {t for t in table.drawn if names[t] not in decided.valued | decided.late} | {*table.given}
+        ready |= {i for law in found for i in law.inputs if (c := table.context(i)) is not None and c.meaning}
         return [_rule(t, own, table) for t, own in bounding(found, ready, targets).items()]
 
 
