@@ -2,13 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
+from typing import Literal
 
 from synthohive_spark.tables import ForeignKey, Table
 
 Edge = tuple[str, int]
 """A foreign key: its table and its position there."""
+Reach = Literal["always", "set", "there"]
+LEVELS = 3  # hops of a path of keys: an order's line, its order, the customer, the customer's region
+MOST_HOPS = 48  # keys that the paths of one table follow together: each is a join
+
+
+@dataclass(frozen=True)
+class KeyPath:
+    """A way from a row to an ancestor that names the same parent as one of the row's own keys may.
+
+    Attributes:
+        hops: positions of the keys to follow, from the table upwards.
+        columns: of the table at the end, in the order of the key's columns.
+        onward: the key of that table which has these columns; None if they are the parent's own.
+        reach: where a key equals them: ``always``; where it is ``set``, for it may be null all the same; or where the
+            key that leads is ``there``, for rows without that may name any parent.
+    """
+
+    hops: tuple[int, ...]
+    columns: tuple[str, ...]
+    onward: int | None = None
+    reach: Reach = "always"
+
+    @property
+    def whole(self) -> tuple[int, ...]:
+        """The keys that lead to the parent itself."""
+        return self.hops if self.onward is None else (*self.hops, self.onward)
+
+    def behind(self, first: KeyPath) -> KeyPath:
+        """This path where its first key follows from another path itself."""
+        return replace(self, hops=(*first.whole, *self.hops[1:]))
 
 
 def stages(tables: Mapping[str, Table]) -> list[list[str]]:
@@ -146,6 +178,53 @@ def driving_key(
         *keys,
     ]
     return candidates[0] if candidates else None
+
+
+def key_at(hops: tuple[int, ...], name: str, tables: Mapping[str, Table]) -> ForeignKey:
+    """The last key of a path that begins at a table."""
+    for hop in hops[:-1]:
+        name = tables[name].foreign_keys[hop].references
+    return tables[name].foreign_keys[hops[-1]]
+
+
+def key_paths(name: str, tables: Mapping[str, Table], late: Collection[Edge]) -> Iterator[tuple[int, KeyPath]]:
+    """Ways to the parent behind each key of a table that begin with another of its keys; short ones first.
+
+    Args:
+        name: the table.
+        tables: all tables.
+        late: as ``late_keys`` gives them: neither these nor keys of a table to itself are followed.
+
+    Yields:
+        The position of the key, and the path.
+    """
+
+    def followed(table: str) -> list[int]:
+        keys = enumerate(tables[table].foreign_keys)
+        return [i for i, fk in keys if fk.references != table and (table, i) not in late]
+
+    ends: list[tuple[int, ...]] = [(i,) for i in followed(name)]
+    seen = 0
+    for _ in range(LEVELS):
+        for hops in ends:
+            for i in followed(name):
+                if i != hops[0]:
+                    yield from ((i, path) for path in _ends(hops, tables[name].foreign_keys[i], name, tables))
+        seen += len(ends)
+        ends = [(*hops, i) for hops in ends for i in followed(key_at(hops, name, tables).references)]
+        ends = ends[: max(0, MOST_HOPS - seen)]
+
+
+def _ends(hops: tuple[int, ...], fk: ForeignKey, name: str, tables: Mapping[str, Table]) -> Iterator[KeyPath]:
+    """What names the parent behind a key at the end of these hops: its own columns, or keys to it."""
+    last = key_at(hops, name, tables)
+    named = len(hops) > 1 and set(last.referenced_columns) == set(fk.referenced_columns)
+    if last.references == fk.references and not named:  # else the key that leads there has the same columns
+        yield KeyPath(hops, fk.referenced_columns)
+    for onward, up in enumerate(tables[last.references].foreign_keys):
+        if up.references == fk.references and set(up.referenced_columns) == set(fk.referenced_columns):
+            same = dict(zip(up.referenced_columns, up.columns, strict=True))
+            yield KeyPath(hops, tuple(same[r] for r in fk.referenced_columns), onward)
 
 
 def _sorter(tables: Mapping[str, Table], without: Collection[Edge]) -> TopologicalSorter[str]:

@@ -70,7 +70,8 @@ class ParentAssignment:
         wanted, parents = plan.patterns.set_before(index, plan.total), plan.count(fk)
         law, leaves = plan.conditional.get(fk.position, (None, ()))
         known = fk.distribution if law is None else law.to_dict()
-        return AssignedKey(known, parents, wanted, plan.stage.salt(fk), not fk.grouped, leaves, fk.once)
+        expanded = not fk.grouped and fk.role != "following"
+        return AssignedKey(known, parents, wanted, plan.stage.salt(fk), expanded, leaves, fk.once)
 
     def _assigned(self, keys: tuple[AssignedKey, ...], batches: DataFrame, drawn: DataFrame) -> dict[int, DataFrame]:
         """Parents of keys with groups or buckets, turn by turn: {position: rows per batch, or per row of the table}."""
@@ -78,6 +79,8 @@ class ParentAssignment:
         for i, fk in enumerate(self.plan.stage.keys.dealt):
             if keys[i].expanded:
                 made[fk.position] = drawn.where(F.col("kind") == i + 1)
+                continue
+            if fk.role == "following":
                 continue
             taken = self._cells(i, fk, batches, made) if fk.bucket is None else self._members(i, fk, made)
             if fk.free:

@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructField, StructType
 
 from synthohive_spark.errors import SourceDataError
+from synthohive_spark.graph import KeyPath
 from synthohive_spark.lake.design import Design, design_of
 from synthohive_spark.lake.held import Held
 from synthohive_spark.lake.io import DeltaIO
@@ -36,6 +37,7 @@ class SourceLake:
         versions: the pinned Delta version of each table.
         rows: rows of each table after orphans were treated; filled in by ``check_source``.
         declared: what people said of the tables, where ``metadata`` leaves out keys that no row has.
+        implied: {table: {position of a key that follows from the others: how}}, as far as it was looked for.
         _whole: tables as they lie in the lake: Delta builds a snapshot for each read.
         _raw: these without the columns that are left out.
         _counts: rows of these.
@@ -48,6 +50,7 @@ class SourceLake:
     versions: Mapping[str, int]
     rows: Mapping[str, int]
     declared: Metadata | None = None
+    implied: Mapping[str, Mapping[int, KeyPath]] = field(default_factory=dict)
     _whole: dict[str, DataFrame] = field(default_factory=dict, repr=False)
     _raw: dict[str, DataFrame] = field(default_factory=dict, repr=False)
     _designs: dict[str, Design] = field(default_factory=dict, repr=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from synthohive_spark.counts.distribution import LinkageModel
+from synthohive_spark.graph import LEVELS
 from synthohive_spark.schema.ancestors import SEEN
 from synthohive_spark.schema.columns import ColumnPlan
 from synthohive_spark.schema.context import DEGREE, ContextColumn, degree_name
@@ -12,7 +13,6 @@ from synthohive_spark.schema.keys import ForeignKeyPlan, KeysPlan
 from synthohive_spark.schema.table_plan import TablePlan
 from synthohive_spark.tables import TEXT, Table
 
-LEVELS = 3  # keys on the way to an ancestor whose columns a rule may use
 FURTHER = 64  # columns of ancestors beyond the parents that the search looks at
 FEW_SUBJECTS, FEW_SHARE = 256, 0.5  # ancestors below both teach who they are, not what their attributes mean
 KEYS = ("foreign", "surrogate")  # roles of an ancestor's columns that a child may repeat, not learn from
@@ -62,10 +62,9 @@ def context_columns(
                 name=f"{name}:{c.name}", path=(fk.position,), column=c.name, type=c.type, hidden=True, meaning=False
             )
             for c in parent.columns.each
-            if (c.role in KEYS or (c.name in parent.protected and c.type.startswith(TEXT)))
-            and c.name not in fk.referenced_columns
+            if _to_repeat(c, parent, fk.referenced_columns)
         ]
-        if wanted is None:
+        if wanted is None and fk.path is None:
             degree = ContextColumn(name=degree_name(fk.columns), path=(fk.position,), column=DEGREE, type="bigint")
             columns.append(degree)
         if driving and wanted is None:
@@ -75,21 +74,23 @@ def context_columns(
                 for c in above
                 if c.path[0] == getattr(parent.keys.driving, "position", None) and c.column != DEGREE and not c.hidden
             ]
+    for fk in keys.following:
+        columns += _along(fk, keys, plans, columns)
     return tuple(columns)
 
 
 def further_columns(
     keys: KeysPlan, known: Sequence[ContextColumn], plans: Mapping[str, TablePlan]
 ) -> tuple[ContextColumn, ...]:
-    """Values of further ancestors behind any path of keys, near ones first: only rules see them.
+    """Values of further ancestors behind any path of keys, then what rows may repeat of them: only rules see them.
 
     Args:
         keys: of the table.
         known: what its rows see already.
         plans: of the tables before it.
     """
-    held, found = {(c.path, c.column) for c in known}, list[ContextColumn]()
-    begun = {c.path[0] for c in known}
+    held, values, repeated = {(c.path, c.column) for c in known}, list[ContextColumn](), list[ContextColumn]()
+    begun = {c.path[0] for c in known if keys.leading(keys.at(c.path[0])) is None}
     level: list[tuple[tuple[int, ...], str, TablePlan]] = [
         ((fk.position,), "+".join(fk.columns), plans[fk.references]) for fk in keys.foreign if fk.position in begun
     ]
@@ -101,12 +102,55 @@ def further_columns(
             if fk.role in SEEN
         ]
         for path, name, parent in level:
-            found += [
-                ContextColumn(name=f"{name}:{c.name}", path=path, column=c.name, type=c.type, hidden=True)
-                for c in _values(parent)
-                if (path, c.name) not in held
-            ]
-    return tuple(found[:FURTHER])
+            of = {c.name for c in _values(parent)}
+            for c in (c for c in parent.columns.each if (path, c.name) not in held):
+                column = ContextColumn(name=f"{name}:{c.name}", path=path, column=c.name, type=c.type, hidden=True)
+                if c.name in of:
+                    values.append(column)
+                elif _to_repeat(c, parent):
+                    repeated.append(column.model_copy(update={"meaning": False}))
+    return tuple([*values, *repeated][:FURTHER])
+
+
+def _along(
+    fk: ForeignKeyPlan, keys: KeysPlan, plans: Mapping[str, TablePlan], known: Sequence[ContextColumn]
+) -> list[ContextColumn]:
+    """What rows see along the path of a key that follows from an ancestor: its columns, and its parent's."""
+    assert fk.path is not None
+    table = _at_end(fk.path.hops, keys, plans)
+    types, name = plans[table].columns.types(), "+".join(fk.columns)
+    found = [
+        ContextColumn(name=f, path=fk.path.hops, column=c, type=types[c], hidden=True, meaning=False)
+        for f, c in zip(fk.follows, fk.path.columns, strict=True)
+    ]
+    if keys.leading(fk) is not None:  # what rows see behind the key, where it follows from an ancestor
+        behind = [c for c in known if c.path[0] == fk.position]
+        return found + [
+            c.model_copy(update={"name": f"={c.name}", "path": (*fk.path.whole, *c.path[1:]), "hidden": True})
+            for c in behind
+        ]
+    parent, seen = plans[fk.references], {(c.path, c.column) for c in known}
+    shown = [c.name for c in shown_columns(Table(), parent, False)]
+    for c in parent.columns.each:
+        if (fk.path.whole, c.name) not in seen and (c.name in shown or _to_repeat(c, parent, fk.referenced_columns)):
+            column = ContextColumn(name=f"{name}:{c.name}", path=fk.path.whole, column=c.name, type=c.type)
+            hidden = c.name not in shown
+            more = {"hidden": hidden, "meaning": not hidden, "verbatim": parent.reference and not hidden}
+            found.append(column.model_copy(update=more))
+    return found
+
+
+def _at_end(hops: Sequence[int], keys: KeysPlan, plans: Mapping[str, TablePlan]) -> str:
+    """The table at the end of a path of keys."""
+    for hop in hops[:-1]:
+        keys = plans[keys.at(hop).references].keys
+    return keys.at(hops[-1]).references
+
+
+def _to_repeat(column: ColumnPlan, parent: TablePlan, but: Sequence[str] = ()) -> bool:
+    """Whether a column of a parent can be repeated by rows, though no model may learn it; rows have some already."""
+    text = column.name in parent.protected and column.type.startswith(TEXT)
+    return (column.role in KEYS or text) and column.name not in but
 
 
 def _before(fk: ForeignKeyPlan, keys: KeysPlan) -> list[tuple[str, ...]]:

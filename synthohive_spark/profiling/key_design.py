@@ -7,7 +7,7 @@ last part is assigned: rows that agree in the rest of it (its *bucket*) get diff
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from synthohive_spark import graph
@@ -73,7 +73,11 @@ def unsupported(name: str, tables: Mapping[str, Table], rows: Mapping[str, int])
 
 
 def design(
-    name: str, tables: Mapping[str, Table], rows: Mapping[str, int], types: Mapping[str, str] | None = None
+    name: str,
+    tables: Mapping[str, Table],
+    rows: Mapping[str, int],
+    types: Mapping[str, str] | None = None,
+    implied: Collection[int] = (),
 ) -> KeyDesign:
     """How the keys of a table are made, or why they cannot be.
 
@@ -82,11 +86,15 @@ def design(
         tables: all tables.
         rows: rows of each table in the source.
         types: Spark types of the table's columns; those of the metadata if not given.
+        implied: positions of keys that follow from ancestors behind other keys. A unique key that holds one holds the
+            key that it follows from, so that it tells no rows apart.
     """
     spec, found = tables[name], KeyDesign()
+    gone = given_by(implied, name, tables)
+    spec = spec.model_copy(update={"primary_key": tuple(c for c in spec.primary_key if c not in gone)})
     known = {**spec.columns, **(types or {})}
-    _assign(found, name, tables, rows)
-    for key in unique_keys(name, tables):
+    _assign(found, name, tables, rows, implied)
+    for key in unique_keys(name, {**tables, name: spec}, gone):
         if any(c in found.numbered for c in key):
             continue
         foreign = {c for fk in spec.foreign_keys for c in fk.columns}
@@ -112,28 +120,45 @@ def design(
     return found
 
 
-def unique_keys(name: str, tables: Mapping[str, Table]) -> list[tuple[str, ...]]:
+def given_by(implied: Collection[int], name: str, tables: Mapping[str, Table]) -> set[str]:
+    """Columns of a table that no keys hold but those that follow from ancestors, and narrower ones within these."""
+    keys = tables[name].foreign_keys
+    wider = [keys[i] for i in implied]
+    inside = {i for i, fk in enumerate(keys) if any(implies(w, fk, tables[w.references]) for w in wider)}
+    others = {c for i, fk in enumerate(keys) if i not in inside and i not in implied for c in fk.columns}
+    return {c for fk in wider for c in fk.columns} - others
+
+
+def unique_keys(name: str, tables: Mapping[str, Table], gone: Collection[str] = ()) -> list[tuple[str, ...]]:
     """Column lists that no two rows of a table share: primary key, declared unique keys, and what others refer to.
 
     Those that follow from a shorter one are left out. The primary key comes first, then shorter ones.
+
+    Args:
+        name: the table.
+        tables: all tables.
+        gone: columns that follow from others of every key that holds them.
     """
     spec = tables[name]
     asked = [spec.primary_key, *spec.unique]
     asked += [fk.referenced_columns for t in tables.values() for fk in t.foreign_keys if fk.references == name]
+    asked = [tuple(c for c in key if c not in gone) for key in asked]
     whole = [key for key in dict.fromkeys(asked) if key]
     least = [key for key in whole if not any(set(other) < set(key) for other in whole)]
     once = [key for i, key in enumerate(least) if set(key) not in [set(k) for k in least[:i]]]
     return sorted(once, key=lambda key: (key != spec.primary_key, len(key)))
 
 
-def _assign(found: KeyDesign, name: str, tables: Mapping[str, Table], rows: Mapping[str, int]) -> None:
+def _assign(
+    found: KeyDesign, name: str, tables: Mapping[str, Table], rows: Mapping[str, int], implied: Collection[int]
+) -> None:
     """Roles, anchors and ties of the foreign keys."""
     spec, late = tables[name], graph.late_keys(tables)
     keys = dict(enumerate(spec.foreign_keys))
     driving = graph.driving_key(name, tables, rows, late)
     placed: list[int] = [i for i, fk in keys.items() if fk is driving]
-    found.roles.update(dict.fromkeys(placed, "driving"))
-    left = [i for i, fk in keys.items() if fk is not driving and fk.references != name and (name, i) not in late]
+    found.roles.update({**dict.fromkeys(placed, "driving"), **dict.fromkeys(implied, "implied")})
+    left = [i for i, fk in keys.items() if i not in found.roles and fk.references != name and (name, i) not in late]
     while left:
         i = _next(left, placed, keys)
         if i is None:
@@ -146,7 +171,7 @@ def _assign(found: KeyDesign, name: str, tables: Mapping[str, Table], rows: Mapp
             break
         left.remove(i)
         fk, anchor = keys[i], _anchor(keys[i], placed, keys)
-        if any(implies(keys[j], fk, tables[keys[j].references]) for j in placed):
+        if any(implies(keys[j], fk, tables[keys[j].references]) for j in (*placed, *implied)):
             found.roles[i] = "implied"
             continue
         found.roles[i] = "drawn" if anchor is None else "bound"

@@ -11,11 +11,13 @@ from pyspark.sql import functions as F
 from synthohive_spark import graph
 from synthohive_spark.counts.distribution import Leaves, LinkageModel, Method
 from synthohive_spark.counts.fan_out import FanOut
+from synthohive_spark.graph import KeyPath
 from synthohive_spark.lake.source import SourceLake
 from synthohive_spark.logs import get_logger
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.parallel import side_by_side
 from synthohive_spark.profiling.conditional_counts import CountsLearner, conditional_law
+from synthohive_spark.profiling.implied_keys import never_dealt
 from synthohive_spark.profiling.key_design import KeyDesign, design, foreseen
 from synthohive_spark.profiling.key_formats import grid_column, key_format, sequence, widest
 from synthohive_spark.profiling.key_statistics import (
@@ -33,7 +35,6 @@ from synthohive_spark.schema.ancestors import group_text
 from synthohive_spark.schema.columns import Role
 from synthohive_spark.schema.keys import (
     ForeignKeyPlan,
-    Hierarchy,
     KeysPlan,
     NullPattern,
     PositionKeys,
@@ -85,14 +86,17 @@ class KeyPlanner:
         """All that is known of the keys, and the roles of their columns."""
         found = key_design(self.source, self.name)
         self._agreements(found)
-        hierarchies = {
-            i: made for i, r in found.roles.items() if r == "self" for made in [self._hierarchy(found, i)] if made
-        }
+        self._followed(found)
+        selves = [i for i, r in found.roles.items() if r == "self" and i not in found.beside]
+        shapes = {i: hierarchy(self.frame, self.spec.foreign_keys[i], i) for i in selves}
+        hierarchies = {i: made for i, made in shapes.items() if made is not None}
         beside = tuple(within_batch(self.frame, self.spec.foreign_keys, i) for i in found.beside)
         for i, role in found.roles.items():
             if role == "self" and i not in hierarchies and i not in found.beside:
                 found.roles[i], found.turns[i] = "late", 0  # rows that refer to each other in a ring
         counts = children_counts(self.frame, [fk.columns for fk in self.spec.foreign_keys])
+        for i, led in _led(self.paths, self.spec).items():
+            counts[i] = children_counts(self.frame.where(~key_set(led)), [self.spec.foreign_keys[i].columns])[0]
         keys = [self._key(found, i, fk, counts[i]) for i, fk in enumerate(self.spec.foreign_keys)]
         keys, patterns, free = self._with_nulls(keys)
         positions, roles = position_keys(self.source, self.name, self.min_subjects), dict[str, Role]()
@@ -120,6 +124,20 @@ class KeyPlanner:
         )
         return plan, roles
 
+    @property
+    def paths(self) -> Mapping[int, KeyPath]:
+        """The keys that follow from ancestors, and how."""
+        return self.source.implied.get(self.name, {})
+
+    def _followed(self, found: KeyDesign) -> None:
+        """Keys that follow from ancestors on some rows only: they are dealt after all others."""
+        last = max(found.turns.values(), default=0) + 1
+        for i, path in self.paths.items():
+            if path.reach == "set":
+                found.roles[i] = "following"
+            if path.reach != "always":
+                found.turns[i] = last
+
     def _types(self, table: str) -> dict[str, str]:
         return {f.name: f.dataType.simpleString() for f in self.source.schema(table).fields}
 
@@ -128,7 +146,7 @@ class KeyPlanner:
         if found.driving is None:
             return
         driving = self.spec.foreign_keys[found.driving]
-        for i in [i for i, r in found.roles.items() if r == "drawn"]:
+        for i in [i for i, r in found.roles.items() if r == "drawn" and i not in self.paths]:
             fk, bucket = self.spec.foreign_keys[i], found.buckets.get(i)
             if bucket is not None and set(bucket) != set(driving.columns):
                 continue
@@ -147,10 +165,10 @@ class KeyPlanner:
             part = [F.col(quote(_up(fk)[c])) for c in found.part_of[i]]
             parents = self.source.frame(fk.references).select(*part).distinct().count()
         law, children = children_law(counts, parents, self.method)
-        if self.method == "conditional" and role in ("driving", "drawn") and i not in found.part_of:
+        if self.method == "conditional" and role in ("driving", "drawn") and not {i} & {*found.part_of, *self.paths}:
             law.leaves = self._leaves(i, fk, parents)
         bucket = found.buckets.get(i)
-        if bucket is None and role in ("drawn", "late") and self._once(law, children, parents):
+        if bucket is None and role in ("drawn", "late") and i not in self.paths and self._once(law, children, parents):
             bucket = ()
         anchor, within = found.anchors.get(i), found.within.get(i, ())
         up = {} if found.driving is None else _up(self.spec.foreign_keys[found.driving])
@@ -171,6 +189,7 @@ class KeyPlanner:
             before=found.before.get(i, ()),
             fan_out=self._fan_out(found, i, bucket) if anchor is not None or bucket else FanOut(),
             target=self._target(fk) if role == "late" else None,
+            path=self.paths.get(i),
         )
 
     def _once(self, law: LinkageModel, children: int, parents: int) -> bool:
@@ -245,7 +264,8 @@ class KeyPlanner:
         driving = next((fk for fk in keys if fk.role == "driving"), None)
         nullable = {f.name for f in self.source.schema(self.name).fields if f.nullable}
         own = driving.columns if driving is not None else ()
-        owned, free, loose = null_patterns(self.frame, own, [fk.columns for fk in dealt_order(keys)], nullable)
+        told = {self.spec.foreign_keys[i].columns: led for i, led in _led(self.paths, self.spec).items()}
+        owned, free, loose = null_patterns(self.frame, own, [fk.columns for fk in dealt_order(keys)], nullable, told)
         if loose and driving is not None:
             extra = driving.model_copy(
                 update={
@@ -256,7 +276,7 @@ class KeyPlanner:
             )
             law = LinkageModel().fit({1: max(1, self.source.rows[driving.references])}).to_dict()
             keys = [*keys, extra.model_copy(update={"distribution": law})]
-            owned, free, _ = null_patterns(self.frame, own, [fk.columns for fk in dealt_order(keys)], nullable)
+            owned, free, _ = null_patterns(self.frame, own, [fk.columns for fk in dealt_order(keys)], nullable, told)
         order = [fk.position for fk in dealt_order(keys)]
 
         def filled(fk: ForeignKeyPlan) -> ForeignKeyPlan:
@@ -271,11 +291,6 @@ class KeyPlanner:
 
         return [filled(fk) for fk in keys], owned, free
 
-    def _hierarchy(self, found: KeyDesign, i: int) -> Hierarchy | None:
-        if i in found.beside:
-            return None
-        return hierarchy(self.frame, self.spec.foreign_keys[i], i)
-
     def _sequence(self, found: KeyDesign) -> SequencePlan | None:
         """The column that is counted within families, or within what some families share."""
         if not found.spread or found.driving is None:
@@ -287,10 +302,16 @@ class KeyPlanner:
         return made.model_copy(update={"within": within})
 
 
+def _led(paths: Mapping[int, KeyPath], spec: Table) -> dict[int, tuple[str, ...]]:
+    """{position of a drawn key: columns of the key on whose rows it follows from an ancestor}."""
+    keys = spec.foreign_keys
+    return {i: keys[path.hops[0]].columns for i, path in paths.items() if path.reach == "there"}
+
+
 def key_design(source: SourceLake, table: str) -> KeyDesign:
     """The design of a table's keys, with the types of the source."""
     types = {f.name: f.dataType.simpleString() for f in source.schema(table).fields}
-    return design(table, source.metadata.tables, source.rows, types)
+    return design(table, source.metadata.tables, source.rows, types, never_dealt(source.implied.get(table, {})))
 
 
 def position_keys(source: SourceLake, table: str, min_subjects: int) -> PositionKeys:

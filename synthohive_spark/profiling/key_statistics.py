@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from functools import reduce
+from types import MappingProxyType
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -73,7 +74,11 @@ def _thinned(law: dict[int, int]) -> dict[int, int]:
 
 
 def null_patterns(
-    frame: DataFrame, driving: tuple[str, ...], dealt: list[tuple[str, ...]], nullable: Collection[str]
+    frame: DataFrame,
+    driving: tuple[str, ...],
+    dealt: list[tuple[str, ...]],
+    nullable: Collection[str],
+    told: Mapping[tuple[str, ...], tuple[str, ...]] = MappingProxyType({}),
 ) -> tuple[tuple[NullPattern, ...], tuple[NullPattern, ...], tuple[str, ...]]:
     """Which dealt keys rows have together: on rows with a driving parent, and on rows without one.
 
@@ -85,12 +90,13 @@ def null_patterns(
         driving: columns of the driving key.
         dealt: columns of each dealt key, in the order in which they are dealt.
         nullable: columns of the table that may be null.
+        told: {columns of a key: those of another one, on whose rows nobody is dealt for it}.
 
     Returns:
         Patterns with and without a driving parent, and the driving columns that some rows without one have set and no
         dealt key gives.
     """
-    foreign = list(dict.fromkeys([*driving, *(c for columns in dealt for c in columns)]))
+    foreign = list(dict.fromkeys([*driving, *(c for columns in (*dealt, *told.values()) for c in columns)]))
     flagged = [c for c in foreign if c in nullable]
     if not flagged:
         return ((NullPattern(set_keys=(True,) * len(dealt), share=1.0),) if dealt else ()), (), ()
@@ -105,6 +111,7 @@ def null_patterns(
         given, there = set(driving) if owned else set[str](), list[bool]()
         for columns in dealt:
             there.append(bool(set(columns) - null - given) or not null & set(columns))
+            there[-1] &= columns not in told or bool(null & set(told[columns]))
             given |= set(columns) if there[-1] else set()
         loose |= set() if owned else set(driving) - null - given
         key = (owned, tuple(there), tuple(sorted(null & given)))

@@ -19,6 +19,7 @@ from synthohive_spark.profiling.context_columns import (
     further_columns,
     shown_columns,
 )
+from synthohive_spark.profiling.implied_keys import with_implied_keys
 from synthohive_spark.profiling.key_formats import key_format
 from synthohive_spark.profiling.key_planner import KeyPlanner, key_design, with_used_keys
 from synthohive_spark.profiling.shapes import Shapes, shape_plans
@@ -48,7 +49,7 @@ def plan_tables(source: SourceLake, min_subjects: int, method: Method = "empiric
     Raises:
         SchemaValidationError: with every key shape that cannot be generated.
     """
-    source = with_used_keys(source)
+    source = with_implied_keys(with_used_keys(source))
     tables = source.metadata.tables
     problems = [p for name in tables for p in key_design(source, name).problems]
     if problems:
@@ -195,6 +196,7 @@ class _Profiler:
         apart = [r for r in rules if r.sql is not None or type(r).decode is not Rule.decode]
         computed = {name for r in apart for name in r.seen}
         needed = {name for r in rules if r not in apart for name in r.seen}
+        needed = needed.union(*(fk.follows for fk in keys.following))
         if keys.driving is not None and self.spec.parent_context_cols is not None:
             needed = needed | {c.name for c in context.shown if c.path[0] == keys.driving.position}
         left = [
@@ -204,10 +206,11 @@ class _Profiler:
         ]
         if left:
             log.info("context_left_out", table=self.name, columns=left, why=STRANGERS)
+        kept = {c.name for c in context.each if c.name in needed | computed or not (c.hidden or c.name in left)}
         return tuple(
             c.model_copy(update={"hidden": c.hidden or c.name in left})
             for c in context.each
-            if c.name in needed | computed or not (c.hidden or c.name in left)
+            if c.name in kept or (c.name[0] == "=" and c.name[1:] in kept)  # what the column is on other rows
         )
 
     def _attributes(self) -> dict[int, dict[str, str]]:

@@ -8,12 +8,13 @@ from typing import Any, Literal
 import numpy as np
 
 from synthohive_spark.counts.fan_out import FanOut
+from synthohive_spark.graph import KeyPath
 from synthohive_spark.randomness import Ints
 from synthohive_spark.schema.key_format import KeyFormat
 from synthohive_spark.strict import Strict
 
-KeyRole = Literal["driving", "drawn", "bound", "late", "loose", "implied", "self"]
-DEALT = ("drawn", "bound", "late", "loose")  # roles of keys whose parents are assigned to rows that a family has
+KeyRole = Literal["driving", "drawn", "bound", "late", "loose", "following", "implied", "self"]
+DEALT = ("drawn", "bound", "late", "loose", "following")  # roles of keys that are dealt to the rows that a family has
 
 
 class SequencePlan(Strict):
@@ -73,7 +74,8 @@ class ForeignKeyPlan(Strict):
         role: ``driving`` makes families; ``drawn`` takes a parent's row under that parent's degree; ``bound`` does so
             among the parents that agree with the row in the ``tie``; ``late`` closes a cycle of tables, so its parents
             are known by position only; ``loose`` gives the set columns of a driving key that is null in others;
-            ``implied`` follows from a wider key that holds its columns; ``self`` refers to the table itself.
+            ``implied`` follows from a wider key that holds its columns, or from an ancestor (``path``); ``following``
+            does so where it is set, and is null on other rows all the same; ``self`` refers to the table itself.
         null_share: share of source rows where it is null.
         distribution: children per parent, as ``LinkageModel.to_dict``.
         required: every row with a driving parent has it.
@@ -88,6 +90,8 @@ class ForeignKeyPlan(Strict):
         before: positions of keys that tell the rows of the bucket apart after this one, so that it may repeat.
         fan_out: children of the candidates of a group, in classes.
         target: for ``late``: how the parents' keys look.
+        path: the ancestor's columns that it equals, if there are such; for ``drawn`` on rows that have the key which
+            leads there.
     """
 
     position: int
@@ -108,6 +112,12 @@ class ForeignKeyPlan(Strict):
     before: tuple[int, ...] = ()
     fan_out: FanOut = FanOut()
     target: PositionKeys | None = None
+    path: KeyPath | None = None
+
+    @property
+    def follows(self) -> tuple[str, ...]:
+        """The names under which rows see the columns of an ancestor that it equals."""
+        return () if self.path is None else tuple(f"={c}" for c in self.columns)
 
     @property
     def grouped(self) -> bool:
@@ -211,6 +221,16 @@ class KeysPlan(Strict):
     def dealt(self) -> list[ForeignKeyPlan]:
         """Keys whose parents are assigned to the rows of a batch: those that others need first, then wider ones."""
         return dealt_order(self.foreign)
+
+    @property
+    def following(self) -> list[ForeignKeyPlan]:
+        """The keys that follow from ancestors, on some rows or on all."""
+        return [fk for fk in self.foreign if fk.path is not None]
+
+    def leading(self, fk: ForeignKeyPlan) -> ForeignKeyPlan | None:
+        """The key on whose rows a drawn key follows from an ancestor; None for others."""
+        drawn = fk.role == "drawn" and fk.path is not None
+        return self.at(fk.path.hops[0]) if drawn and fk.path is not None else None
 
     @property
     def grid(self) -> tuple[SequencePlan, ...]:

@@ -32,7 +32,8 @@ def training_frame(table: str, plans: Mapping[str, TablePlan], read: Reader, sam
     columns += [F.col(quote(c)).alias(frames.own(i)) for i, c in enumerate(plan.columns.named("sequence", "grid"))]
     columns += [F.col(quote(rule.column)).alias(frames.rule(i)) for i, rule in enumerate(ruled)]
     for fk in (k for k in plan.keys.foreign if k in plan.keys.dealt or k.role == "driving"):
-        known = key_set(fk.columns)
+        known, leading = key_set(fk.columns), plan.keys.leading(fk)
+        known = known if leading is None else known & ~key_set(leading.columns)
         who = F.when(known, F.xxhash64(*(F.col(quote(c)) for c in fk.columns)))
         columns.append(who.alias(frames.parent(fk.position)))
     ancestors = Ancestors(table, plan.context, {t: p.keys for t, p in plans.items()}, read)

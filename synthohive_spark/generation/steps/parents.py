@@ -21,7 +21,7 @@ from synthohive_spark.matching.matching import Matcher, Matching, label_name
 from synthohive_spark.randomness import Ints
 from synthohive_spark.schema import frames
 from synthohive_spark.schema.context import DEGREE, ContextPlan, degree_name
-from synthohive_spark.schema.conversion import Values, as_model, filled, pick, take
+from synthohive_spark.schema.conversion import Mask, Values, as_model, filled, pick, take
 from synthohive_spark.schema.keys import ForeignKeyPlan, KeysPlan
 
 
@@ -94,12 +94,35 @@ class AssignParents:
             if i == self.keys.first_null and known.nulls is not None and not rows.alone:
                 alike = known.nulls.groups({**state.context, **state.labels}, np.arange(rows.count))
                 made.pattern = made.pattern[known.nulls.deal(alike, made.pattern, rows.rng)]
-            wanted = np.flatnonzero(self.patterns.are_set(i, made.pattern, rows.alone))
-            self._take(self._parents(i, fk, state, known), wanted, state, made)
+            there = self.patterns.are_set(i, made.pattern, rows.alone)
+            if fk.role == "following":
+                self._follow(fk, state, there)
+            else:
+                self._take(self._parents(i, fk, state, known), np.flatnonzero(there), state, made)
+        for fk in self.keys.following:
+            if fk.role != "following":
+                self._follow(fk, state)
         for c, null in self.patterns.nulls(made.pattern, rows.alone).items():
             state.columns[c] = state.columns[c].astype(object).mask(null, None)
         state.context = {c.name: state.context[c.name] for c in self.seen.each}
         return state
+
+    def _follow(self, fk: ForeignKeyPlan, state: BatchState, there: Mask | None = None) -> None:
+        """A key that follows from an ancestor, on the rows that have it; on others it was dealt.
+
+        With a drawn key follows what rows see of its parent.
+        """
+        for c, seen in zip(fk.columns, fk.follows, strict=True):
+            told = state.context[seen]
+            told = told if there is None else pick(told, np.where(there, np.arange(len(told)), NOBODY))
+            if c not in state.columns:
+                state.columns[c] = told
+            elif fk.role == "drawn":  # the leading key gives the columns that others share with it
+                state.columns[c] = filled(state.columns[c], told)
+            if c not in self.nullable:
+                state.keep &= state.columns[c].notna().to_numpy()
+        for own in (c.name for c in self.seen.each if fk.role == "drawn" and c.path[0] == fk.position):
+            state.context[own] = state.context[own].where(state.context[own].notna(), state.context[f"={own}"])
 
     def _take_driving(self, driving: ForeignKeyPlan, state: BatchState, made: Assignment, known: Matching) -> None:
         """The driving parents: each row has that of its family."""
