@@ -21,8 +21,8 @@ def without_globs(path: str) -> str:
     return re.sub(r"([\\*?\[\]{}])", r"\\\1", path)
 
 
-def names_in(sql: str, columns: Collection[str]) -> set[str]:
-    """Columns that an expression may refer to: those whose name appears in it as a word or in backticks."""
-    words = {w.lower() for w in re.findall(r"\w+", sql)}
+def names_in(sql: str, columns: Collection[str], quoted_only: bool = False) -> set[str]:
+    """Columns that an expression may refer to: those whose name appears in it in backticks, or as a word."""
+    words = set() if quoted_only else {w.lower() for w in re.findall(r"\w+", sql)}
     quoted = {q.replace("``", "`").lower() for q in re.findall(r"`((?:[^`]|``)+)`", sql)}
     return {c for c in columns if c.lower() in words | quoted}

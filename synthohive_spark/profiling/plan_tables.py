@@ -111,7 +111,8 @@ class _Profiler:
     ) -> TablePlan:
         """The plan with what decides the columns that no key decides: rules, shapes, else the model."""
         keys = {**{t: p.keys for t, p in self.plans.items()}, self.name: plan.keys}
-        found = find(plan, self.spec, frame, Ancestors(self.name, plan.context, keys, self.source.frame))
+        ancestors = Ancestors(self.name, plan.context, keys, self.source.frame)
+        found = find(plan, self.spec, frame, ancestors, self.min_subjects)
         roles.update({r.column: "derived" for r in found if r.gives == "derived"})
         copied = [r for r in found if r.gives == "copied"]
         made_up = {c.name for c in plan.context.each if c.column in self._parent(plan, c).protected}
@@ -130,6 +131,8 @@ class _Profiler:
         roles.update({**dict.fromkeys(positions.unique, "unique"), **{p.column: "grid" for p in positions.grid}})
         rules = [r for r in rules if r.needs is None or roles[r.column] == r.needs]
         self._log(rules)
+        whole = {r.column for r in rules if r.nulls}  # the others of their nulls are none
+        shapes_left = {c: s.model_copy(update={"null_share": 0.0}) if c in whole else s for c, s in shapes_left.items()}
         columns = plan.columns.model_copy(
             update={"each": _columns(types, roles), "shapes": shapes_left, "apart": numbers.apart}
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from synthohive_spark.rules.kind import KINDS, Law
 from synthohive_spark.rules.value_kind import ValueKind
@@ -16,10 +16,12 @@ class Choice:
     Attributes:
         values: the law that gives each column, by id.
         order: columns with such a law or a declaration, each after those that it follows from.
+        after: {id of such a column: ids of those that it follows from}.
     """
 
     values: dict[str, Law]
     order: list[str]
+    after: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def choose(laws: Iterable[Law], given: Collection[str], taken: Mapping[str, Collection[str]]) -> Choice:
@@ -53,7 +55,22 @@ def choose(laws: Iterable[Law], given: Collection[str], taken: Mapping[str, Coll
         after[law.target] = set(law.inputs)
         if known.issuperset(law.inputs):
             known.add(law.target)
-    return Choice(chosen, in_order(after))
+    return Choice(chosen, in_order(after), {target: frozenset(inputs) for target, inputs in after.items()})
+
+
+def acyclic(laws: Iterable[Law], after: Mapping[str, Collection[str]]) -> list[Law]:
+    """One law per column, the first that lets no column follow from itself.
+
+    Args:
+        laws: those that are preferred first.
+        after: {column that follows from others already: these}.
+    """
+    known, kept = {target: set(inputs) for target, inputs in after.items()}, dict[str, Law]()
+    for law in laws:
+        if law.target not in kept and law.target not in reached(law.inputs, known):
+            kept[law.target] = law
+            known.setdefault(law.target, set()).update(law.inputs)
+    return list(kept.values())
 
 
 def reached(columns: Iterable[str], after: Mapping[str, Collection[str]]) -> set[str]:
@@ -86,5 +103,6 @@ def in_order(after: Mapping[str, Collection[str]]) -> list[str]:
     return done
 
 
-def _preference(law: Law) -> tuple[bool, int, int, int, str]:
-    return law.reach != "whole", -law.distinct, KINDS[law.kind].order, -int(law.target[1:]), law.sql
+def _preference(law: Law) -> tuple[bool, int, int, int, int, str]:
+    kind, size = KINDS[law.kind], len(law.data)
+    return law.reach != "whole", -law.distinct, kind.order, -int(law.target[1:]), size, law.sql

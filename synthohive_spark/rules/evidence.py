@@ -6,7 +6,7 @@ import functools
 import itertools
 import math
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -29,6 +29,7 @@ PROBE = 128  # rows that refute most candidates
 COLUMNS = 128  # columns among which the search looks; copies and nulls are looked for among all
 ABOVE = 32  # columns of ancestors among which the search looks; copies are looked for among all
 PAIRED = 48  # own numbers of which every pair is tried: with those of ancestors 3,160 pairs
+WORDS = 64  # values of a text that are told apart
 WHOLE, COARSE = 2**53, 64  # floats hold each whole number below, and each multiple of so much in the years to 9999
 SCALES = 6  # more decimals than this are no rounding but measured values
 
@@ -58,6 +59,7 @@ class Column:
         values: numbers; days or microseconds since 1970; hashes of text. NaN where null. Shape (rows,).
         target: may be derived.
         input: may be computed with; other columns may only be copied.
+        words: of a text with few values, what the sample holds of each, by its hash.
     """
 
     id: str
@@ -65,6 +67,7 @@ class Column:
     values: Vector
     target: bool
     input: bool
+    words: Mapping[float, str] = field(default_factory=dict)
 
     @property
     def base(self) -> str:
@@ -85,6 +88,10 @@ class Column:
     def number(self) -> bool:
         """Whether one can compute with it."""
         return self.family in ("integer", "decimal", "double")
+
+    def named(self, value: float) -> str:
+        """One of its values as a text: a number as it is, a text as the sample holds it."""
+        return self.words[value] if self.type.startswith(TEXT) else repr(value)
 
     @functools.cached_property
     def known(self) -> Vector:
@@ -121,7 +128,7 @@ class Column:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sample:
     """Rows of a table, column by column.
 
@@ -130,12 +137,16 @@ class Sample:
         rows: how many.
         views: what a kind made of texts (``Kind.views``); their ids are ``column:view``.
         zones: time zones that Spark knows; () for all that Python does.
+        paths: the keys that lead to an ancestor's column, by its id; columns of one path are of one row.
+        least: rows that must hold a value before a law may name it.
     """
 
     columns: tuple[Column, ...]
     rows: int
     views: tuple[Column, ...] = ()
     zones: tuple[str, ...] = ()
+    paths: Mapping[str, str] = field(default_factory=dict)
+    least: int = 1
 
     @classmethod
     def of(cls, table: pa.Table, types: Mapping[str, str], targets: Collection[str], inputs: Collection[str]) -> Sample:
@@ -149,7 +160,8 @@ class Sample:
         """
         seen = (n for n in table.column_names if not n.startswith("c") or not _holds_nan(table.column(n)))
         made = [
-            Column(n, types[n.partition(":")[0]], _vector(table.column(n)), n in targets, n in inputs) for n in seen
+            Column(n, types[n.partition(":")[0]], _vector(held), n in targets, n in inputs, _words(held))
+            for n, held in ((n, table.column(n)) for n in seen)
         ]
         views = [c for c in made if ":" in c.id]
         return cls(tuple(c for c in made if ":" not in c.id), table.num_rows, tuple(views))
@@ -247,8 +259,9 @@ def _micros(column: pa.ChunkedArray) -> Vector:
     return values
 
 
-def _hashes(column: pa.ChunkedArray) -> Vector:
-    coded = column.combine_chunks().dictionary_encode()
+def _hashes(column: pa.Array | pa.ChunkedArray) -> Vector:
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    coded = whole.dictionary_encode()
     if not len(coded.dictionary):
         return np.full(len(column), np.nan)
     hashed = pd.util.hash_array(np.asarray(coded.dictionary.to_pylist(), dtype=object), categorize=False)
@@ -257,6 +270,14 @@ def _hashes(column: pa.ChunkedArray) -> Vector:
     values: Vector = (hashed >> np.uint64(11)).astype(np.float64)[np.where(null, 0, codes).astype(np.int64)]
     values[null] = np.nan
     return values
+
+
+def _words(column: pa.ChunkedArray) -> dict[float, str]:
+    """{hash of a text: the text}, of a column that has few."""
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return {}
+    texts = column.unique().drop_null()
+    return dict(zip(_hashes(texts).tolist(), texts.to_pylist(), strict=True)) if len(texts) <= WORDS else {}
 
 
 def read(batches: Iterable[pa.RecordBatch]) -> pa.Table | None:

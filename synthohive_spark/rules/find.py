@@ -10,23 +10,26 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from synthohive_spark.logs import get_logger
-from synthohive_spark.rules.choose import choose
+from synthohive_spark.rules.choose import choose, in_order, reached
 from synthohive_spark.rules.evidence import ROWS, family_of
 from synthohive_spark.rules.kind import KINDS, Decided, Law
 from synthohive_spark.rules.kinds.copy import Inherited
+from synthohive_spark.rules.kinds.null_decision import NullDecision
 from synthohive_spark.rules.kinds.null_implication import NullImplication, NullWhere
 from synthohive_spark.rules.search import Searcher, kinds, views
+from synthohive_spark.rules.sharpen import sharpened, texts_of
 from synthohive_spark.rules.verify import known_zones, sampled, searched, verified
 from synthohive_spark.schema import frames
 from synthohive_spark.schema.ancestors import Ancestors
 from synthohive_spark.schema.columns import Role
 from synthohive_spark.schema.context import DEGREE, ContextColumn, ContextPlan
-from synthohive_spark.schema.rule import Ancestor, Rule, RulesPlan
+from synthohive_spark.schema.rule import Ancestor, Rule, RulesPlan, worded
 from synthohive_spark.schema.table_plan import TablePlan
 from synthohive_spark.sql import names_in, quote
 from synthohive_spark.tables import TEXT, Table
 
 log = get_logger(__name__)
+NULLS = (NullDecision.name, NullImplication.name)  # of which one rule per column is kept
 
 
 class Derived(Rule):
@@ -61,14 +64,11 @@ class Derived(Rule):
         return self.expression
 
     def text(self, ancestor: Ancestor) -> str:
-        """The expression, as it reads in a join with the ancestors."""
-        text = self.expression
-        for name in self.above:
-            text = text.replace(quote(frames.hidden(name)), ancestor(name))
-        return text
+        """The expression."""
+        return worded(self.expression, self.above, ancestor)
 
 
-def find(plan: TablePlan, spec: Table, frame: DataFrame, ancestors: Ancestors) -> list[Rule]:
+def find(plan: TablePlan, spec: Table, frame: DataFrame, ancestors: Ancestors, least: int) -> list[Rule]:
     """Rules between the columns of a row, and with the rows of its parents; those that people declared among them.
 
     Args:
@@ -76,8 +76,9 @@ def find(plan: TablePlan, spec: Table, frame: DataFrame, ancestors: Ancestors) -
         spec: its metadata.
         frame: its rows.
         ancestors: joins rows of its ancestors.
+        least: rows that must hold a value before a law may name it.
     """
-    search = _Search(plan, spec)
+    search = _Search(plan, spec, least)
     laws = search.laws(frame, ancestors) if plan.rows >= ROWS and search.drawn and not plan.reference else []
     return search.rules(laws)
 
@@ -85,8 +86,8 @@ def find(plan: TablePlan, spec: Table, frame: DataFrame, ancestors: Ancestors) -
 class _Search:
     """Names and ids of one table's columns, and which of them may follow from others."""
 
-    def __init__(self, plan: TablePlan, spec: Table) -> None:
-        self.plan, self.declared = plan, spec.declared
+    def __init__(self, plan: TablePlan, spec: Table, least: int) -> None:
+        self.plan, self.declared, self.least = plan, spec.declared, least
         self.columns = tuple(c for c in plan.context.each if c.column != DEGREE)
         own = [
             c for c in plan.columns.each if family_of(c.type) and (c.name not in spec.pii or c.type.startswith(TEXT))
@@ -102,9 +103,13 @@ class _Search:
         numbered = {c.name for c in own if c.role in ("surrogate", "foreign")}
         self.personal = {self.ids[c.name] for c in own if c.name in spec.pii}
         self.inputs = {self.ids[c.name] for c in own if c.name in times or c.name not in numbered} - self.personal
-        wanted = {family_of(self.types[t]) for t in self.drawn} & {"other"}
-        computed = {"integer", "decimal", "double", "date", "time", "plain time"}
-        self.seen = {f"c{i}": c.type for i, c in enumerate(self.columns) if family_of(c.type) in wanted | computed}
+        texts = any(family_of(self.types[t]) == "other" for t in self.drawn)  # may be those of ancestors
+        self.seen = {
+            f"c{i}": c.type
+            for i, c in enumerate(self.columns)
+            if family_of(c.type) and (texts or c.meaning or family_of(c.type) != "other")
+        }
+        self.types |= self.seen
         self.inputs |= {i for i in self.seen if self.columns[int(i[1:])].meaning}
         shown = {i for i in self.seen if not self.columns[int(i[1:])].hidden}
         self.given = shown | {self.ids[c] for c in plan.columns.named("sequence", "grid") if c in self.ids}
@@ -113,27 +118,63 @@ class _Search:
         """The ancestor's column behind an id."""
         return self.columns[int(column[1:])] if column in self.seen else None
 
+    @property
+    def references(self) -> dict[str, str]:
+        """How SQL names columns, those of ancestors too, by id."""
+        seen = {i: quote(frames.hidden(self.columns[int(i[1:])].name)) for i in self.seen}
+        return {**{i: quote(n) for i, n in self.names.items()}, **seen}
+
+    def above(self, columns: Iterable[str]) -> tuple[str, ...]:
+        """Names in the context of those of some columns that are ancestors'."""
+        return tuple(dict.fromkeys(c.name for i in columns if (c := self.context(i)) is not None))
+
     def laws(self, frame: DataFrame, ancestors: Ancestors) -> list[Law]:
         """Verified laws, and those of kinds that the model learns."""
         key = self.plan.keys.primary_key or tuple(frame.columns)
-        types = {**self.types, **self.seen}
+        types = self.types
         instants = any(types[i] == "timestamp" for i in self.inputs)
         zones = known_zones(frame.sparkSession) if instants else ()
-        searcher = Searcher(types, frozenset(self.drawn), frozenset(self.inputs), zones)
+        paths = {i: f"{self.columns[int(i[1:])].path}" for i in self.seen}
+        searcher = Searcher(types, frozenset(self.drawn), frozenset(self.inputs), zones, paths, self.least)
         some = sampled(frame, key, self.plan.rows)
         sample = self._rows(some, ancestors, self.seen, hashed=True)
         found = searched(sample, searcher)
         learnt = [law for law in found if not KINDS[law.kind].verified]
         possible = [law for law in found if law not in learnt and self._lawful(law)]
         named = {i for law in possible for i in law.inputs}
-        kept = verified(self._rows(frame, ancestors, [i for i in self.seen if i in named]), possible, types)
+        rows = self._rows(frame, ancestors, [i for i in self.seen if i in named])
+        decisions = sharpened(rows, [law for law in possible if law.data], types)
+        possible = [law for law in possible if not law.data] + self._common(decisions, ancestors)
+        kept = verified(rows, possible, types)
         log.debug("laws_verified", table=self.plan.table, candidates=len(possible), verified=len(kept))
         return kept + learnt
 
     def _lawful(self, law: Law) -> bool:
         """Whether a law leaves personal data alone: it may say that such a column repeats an ancestor's."""
         repeats = law.kind == "copy" and law.inputs[0] in self.seen
-        return repeats or self.personal.isdisjoint((law.target, *law.inputs))
+        return repeats or KINDS[law.kind].impersonal or self.personal.isdisjoint((law.target, *law.inputs))
+
+    def _common(self, laws: list[Law], ancestors: Ancestors) -> list[Law]:
+        """Decisions without those that name a text of which too few ancestors hold one: children hold it more often."""
+        named: dict[str, set[str]] = {}
+        for column, text in {pair for law in laws for pair in texts_of(law) if pair[0] in self.seen}:
+            named.setdefault(column, set()).add(text)
+        rare = set[tuple[str, str]]()
+        for column, texts in named.items():
+            seen = self.columns[int(column[1:])]
+            if not seen.verbatim:
+                held = ancestors.read(self._table(seen, ancestors)).groupBy(F.col(quote(seen.column)).alias("text"))
+                counts = held.count().where(F.col("text").isin([*texts])).collect()  # as many as the decisions name
+                few = texts - {row["text"] for row in counts if row["count"] >= self.least}
+                rare |= {(column, text) for text in few}
+        return [law for law in laws if rare.isdisjoint(texts_of(law))]
+
+    def _table(self, column: ContextColumn, ancestors: Ancestors) -> str:
+        """The table that a context column comes from."""
+        table = self.plan.table
+        for position in column.path:
+            table = ancestors.keys[table].at(position).references
+        return table
 
     def rules(self, laws: list[Law]) -> list[Rule]:
         """Chosen and declared laws as the plan keeps them."""
@@ -144,12 +185,13 @@ class _Search:
         whole = {t for t, law in choice.values.items() if law.reach == "whole"} | set(taken)
         valued = {*choice.values, *taken}
         decided = Decided(self._named_by(whole), self._named_by(valued))
-        nulls = {r.column: r for r in self._of(NullImplication.name, laws, decided) if isinstance(r, NullWhere)}
+        nulls = self._nulls(laws, replace(decided, after=choice.after))
         values = {t: law for t, law in choice.values.items() if t not in inherited}
         derived = {self._name(t): self._derived(t, values.get(t), nulls) for t in choice.order if t not in inherited}
-        decided = Decided(self._named_by(whole), self._named_by(valued), frozenset(nulls))
+        known = _joined(choice.after, self._needs(nulls.values()))
+        decided = Decided(self._named_by(whole), self._named_by(valued), frozenset(nulls), after=known)
         made = list[Rule]()
-        for kind in (k.name for k in kinds() if k.name != NullImplication.name):
+        for kind in (k.name for k in kinds() if k.name not in NULLS):
             late = frozenset(RulesPlan(each=tuple(made)).completed)
             ruled = replace(decided, ruled=frozenset(r.column for r in made), late=late)
             made += self._of(kind, laws, ruled)
@@ -159,6 +201,32 @@ class _Search:
             base = self.context(law.inputs[0])
             assert base is not None
             made.append(Inherited(column=self.names[target], source=base.name))
+        place = {column: i for i, column in enumerate(in_order(self._needs(made)))}
+        return sorted(made, key=lambda rule: place.get(self._id(rule.column), -1) if rule.sql is not None else -1)
+
+    def _nulls(self, laws: list[Law], decided: Decided) -> dict[str, NullWhere]:
+        """{column: where it is null}: what decisions say exactly, else what other nulls imply, else other decisions."""
+        said = [r for r in self._of(NullDecision.name, laws, decided) if isinstance(r, NullWhere)]
+        found = {r.column: r for r in said if r.exactly}
+        others = [r for r in self._of(NullImplication.name, laws, decided) if isinstance(r, NullWhere)]
+        for rule in [*others, *(r for r in said if not r.exactly)]:
+            known = self._needs([*found.values(), rule])
+            if rule.column not in found and self._id(rule.column) not in reached(known[self._id(rule.column)], known):
+                found[rule.column] = rule
+        return found
+
+    def _needs(self, rules: Collection[Rule]) -> dict[str, frozenset[str]]:
+        """{id of a column that Spark computes: ids of the columns that must be there before}.
+
+        Other columns' nulls are there at once, but for those that a decision makes.
+        """
+        late = {r.column for r in rules if isinstance(r, NullWhere) and r.exactly}
+        made = dict[str, frozenset[str]]()
+        for rule in rules:
+            if rule.follows:
+                named = names_in(rule.follows, [*self.ids], rule.column not in self.declared) - {rule.column}
+                implied = isinstance(rule, NullWhere) and rule.causes
+                made[self._id(rule.column)] = frozenset(map(self._id, named & late if implied else named))
         return made
 
     def _of(self, kind: str, laws: list[Law], decided: Decided) -> list[Rule]:
@@ -169,13 +237,13 @@ class _Search:
         name = self._name(target)
         if law is None:
             return Derived(column=name, expression=self.declared[name], whole=True, declared=True)
-        names = {i: quote(n) for i, n in self.names.items()}
+        names = dict(self.references)
+        above = self.above(law.inputs)
         if name in nulls:
             names[target] = nulls[name].expression
-        above = {i: c.name for i in law.inputs if (c := self.context(i)) is not None}
-        names |= {i: quote(frames.hidden(n)) for i, n in above.items()}
+            above += nulls[name].above
         sql, whole = law.expression(names, self.types), law.reach == "whole"
-        return Derived(column=name, expression=sql, whole=whole, above=tuple(dict.fromkeys(above.values())))
+        return Derived(column=name, expression=sql, whole=whole, above=tuple(dict.fromkeys(above)))
 
     def _named_by(self, ids: Collection[str]) -> frozenset[str]:
         return frozenset(map(self._name, ids))
@@ -198,7 +266,7 @@ class _Search:
             wanted: ids of the columns of these.
             hashed: texts as their hashes, with the views of them that kinds ask for: a search asks only what is equal.
         """
-        types = {**self.types, **self.seen}
+        types = self.types
 
         def shown(column: Column, i: str) -> Column:
             return (_hash(column) if hashed and types[i].startswith(TEXT) else column).alias(i)
@@ -214,6 +282,11 @@ class _Search:
         joined = replace(ancestors, context=context).beside(frame, own)
         kept = [c for c in joined.columns if c.partition(":")[0] in self.names]
         return joined.select(*(F.col(quote(c)) for c in kept), *(shown(F.col(c), i) for i, c in places.items()))
+
+
+def _joined(one: Mapping[str, frozenset[str]], other: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+    """What follows from what by either."""
+    return {c: one.get(c, frozenset()) | other.get(c, frozenset()) for c in [*one, *other]}
 
 
 def _hash(text: Column) -> Column:

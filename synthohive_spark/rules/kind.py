@@ -15,6 +15,7 @@ from synthohive_spark.schema.context import ContextColumn
 from synthohive_spark.schema.rule import Rule
 
 KINDS: dict[str, Kind] = {}
+WAY = "way"  # among the facts of a law: its decision
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,11 @@ class Law:
     step: int = 0
     facts: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
+    @property
+    def data(self) -> str:
+        """A decision as JSON (``rules/branches.py``); ``sharpen`` completes it before it is verified."""
+        return str(self.facts.get(WAY, ""))
+
     def expression(self, names: Mapping[str, str], types: Mapping[str, str]) -> str:
         """Spark SQL that the target equals on every row.
 
@@ -73,6 +79,10 @@ class Searched(Protocol):
         """Names of the table's own columns, by id."""
 
     @property
+    def references(self) -> Mapping[str, str]:
+        """How SQL names columns, those of ancestors too, by id."""
+
+    @property
     def types(self) -> Mapping[str, str]:
         """Spark types of these, by id."""
 
@@ -87,6 +97,9 @@ class Searched(Protocol):
     def context(self, column: str) -> ContextColumn | None:
         """The ancestor's column behind an id; None for one of the table's own."""
 
+    def above(self, columns: Iterable[str]) -> tuple[str, ...]:
+        """Names in the context of those of some columns that are ancestors'."""
+
 
 @dataclass(frozen=True)
 class Decided:
@@ -98,6 +111,7 @@ class Decided:
         nulls: on which a law says only where they are null.
         ruled: that have a rule of a kind before this one.
         late: that have their values only when all is drawn.
+        after: {id of a column that follows from others: ids of these}.
     """
 
     whole: frozenset[str]
@@ -105,6 +119,7 @@ class Decided:
     nulls: frozenset[str] = frozenset()
     ruled: frozenset[str] = frozenset()
     late: frozenset[str] = frozenset()
+    after: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 class Kind(ABC):
@@ -114,12 +129,14 @@ class Kind(ABC):
         name: how laws and plans call it.
         order: kinds are asked, and preferred where several fit, by this number: simple ones first.
         verified: Spark checks its laws on every row; else the model learns how often they hold.
+        impersonal: its laws say nothing of values, so that columns that people declared personal may have some.
         views: {name: Spark SQL of a text ``{0}``}: further columns that the sample holds of each text of the row.
     """
 
     name: ClassVar[str] = ""
     order: ClassVar[int]
     verified: ClassVar[bool] = True
+    impersonal: ClassVar[bool] = False
     views: ClassVar[Mapping[str, str]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

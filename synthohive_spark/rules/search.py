@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -37,13 +37,15 @@ class Searcher:
         types: Spark type of each column, by id.
         targets: ids of columns that may be derived.
         inputs: ids of columns that may be computed with.
-        zones: as ``Sample.zones``.
+        zones, paths, least: as those of ``Sample``.
     """
 
     types: Mapping[str, str]
     targets: frozenset[str]
     inputs: frozenset[str]
     zones: tuple[str, ...] = ()
+    paths: Mapping[str, str] = field(default_factory=dict)
+    least: int = 1
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The whole sample in, one row per candidate out."""
@@ -51,7 +53,8 @@ class Searcher:
         table = read(batches)
         found: list[Law] = []
         if table is not None:
-            found = search(replace(Sample.of(table, self.types, self.targets, self.inputs), zones=self.zones))
+            sample = Sample.of(table, self.types, self.targets, self.inputs)
+            found = search(replace(sample, zones=self.zones, paths=self.paths, least=self.least))
         texts = [json.dumps(law.to_dict()) for law in found]
         yield pa.RecordBatch.from_pydict({"law": texts}, schema=pa.schema([("law", pa.string())]))
 

@@ -16,6 +16,8 @@ from pyspark.sql import Column
 from synthohive_spark.schema.columns import Role
 from synthohive_spark.schema.context import ContextColumn, ContextPlan
 from synthohive_spark.schema.conversion import Values
+from synthohive_spark.schema.frames import hidden
+from synthohive_spark.sql import quote
 from synthohive_spark.strict import Strict
 
 Ancestor = Callable[[str], str]
@@ -63,6 +65,16 @@ class Rule(Strict, ABC):
         return None
 
     @property
+    def follows(self) -> str:
+        """SQL that names the columns which its own SQL needs in their final values."""
+        return self.sql or ""
+
+    @property
+    def nulls(self) -> bool:
+        """Whether all nulls of its column come from it."""
+        return False
+
+    @property
     def drawn(self) -> str | None:
         """The name of a boolean that the model draws for the rule; None where it draws nothing more."""
         return None
@@ -100,6 +112,19 @@ class Rule(Strict, ABC):
             nullable: whether the column may be null.
         """
         return None
+
+
+def worded(sql: str, above: Iterable[str], ancestor: Ancestor) -> str:
+    """SQL as it reads in a join with the ancestors.
+
+    Args:
+        sql: it names columns of ancestors as ``frames.hidden``.
+        above: their names in the context.
+        ancestor: words them.
+    """
+    for name in above:
+        sql = sql.replace(quote(hidden(name)), ancestor(name))
+    return sql
 
 
 def _of_its_kind(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:

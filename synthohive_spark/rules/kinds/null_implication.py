@@ -8,9 +8,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from synthohive_spark.randomness import Floats, Ints
 from synthohive_spark.rules.evidence import EVIDENCE, Sample
 from synthohive_spark.rules.kind import Decided, Kind, Law, Searched
-from synthohive_spark.schema.rule import Ancestor, Rule
+from synthohive_spark.schema.rule import Ancestor, Rule, worded
 from synthohive_spark.sql import quote
 
 
@@ -19,6 +20,7 @@ class NullImplication(Kind):
 
     name = "null_implication"
     order = 20
+    impersonal = True
 
     def search(self, sample: Sample) -> list[Law]:
         """Pairs in which chance would have set the target at least once where the other is null."""
@@ -30,8 +32,7 @@ class NullImplication(Kind):
             target = columns[i]
             if not target.target:
                 continue
-            share = 1 - counts[i] / sample.rows
-            implied = (counts * share >= EVIDENCE) & ~(null & ~null[i]).any(axis=1)
+            implied = (_surprise(sample.rows, counts, counts[i]) >= EVIDENCE) & ~(null & ~null[i]).any(axis=1)
             implied[i] = False
             found += [
                 Law(self.name, target.id, (columns[j].id,), "{0} is null", "part", "", target.distinct)
@@ -52,6 +53,15 @@ class NullImplication(Kind):
             sql = self.expression(law, names, table.types)
             made.append(NullWhere(column=table.names[target], causes=causes, expression=sql))
         return made
+
+
+def _surprise(rows: int, causes: Ints, effects: int) -> Floats:
+    """Nats by which it surprises that all of some rows are among others, were these as many rows by chance."""
+    free = np.arange(1, rows + 1, dtype=np.float64)
+    sums = np.concatenate([[0.0], np.log(free).cumsum()])  # of factorials
+    least = np.minimum(causes, effects)  # others hold no such rows anyway
+    made: Floats = sums[rows] - sums[rows - least] - sums[effects] + sums[effects - least]
+    return made
 
 
 def combined(laws: Iterable[Law], whole: Collection[str]) -> dict[str, Law]:
@@ -83,18 +93,32 @@ def combined(laws: Iterable[Law], whole: Collection[str]) -> dict[str, Law]:
 
 
 class NullWhere(Rule):
-    """A column is null where any of some others is.
+    """A column is null where any of some others is, or where a decision says so.
 
     Attributes:
         causes: the others.
         expression: Spark SQL of the column.
         alone: no rule gives the column other values; else that rule's SQL holds this one's.
+        exactly: it is null nowhere else.
+        above: names of columns of ancestors in the context that the expression names.
     """
 
     kind: Literal["null_implication"] = "null_implication"
     causes: tuple[str, ...]
     expression: str
     alone: bool = True
+    exactly: bool = False
+    above: tuple[str, ...] = ()
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """Columns of ancestors."""
+        return self.above
+
+    @property
+    def nulls(self) -> bool:
+        """Whether all nulls of its column come from it."""
+        return self.exactly
 
     @property
     def sql(self) -> str | None:
@@ -103,7 +127,7 @@ class NullWhere(Rule):
 
     def text(self, ancestor: Ancestor) -> str:
         """The expression."""
-        return self.expression
+        return worded(self.expression, self.above, ancestor)
 
     def encode(self, data: pd.DataFrame, context: pd.DataFrame, original: pd.DataFrame, seed: int) -> pd.DataFrame:
         """Values where the rule says null: some of the column's own, so that the model learns the other nulls.
@@ -115,7 +139,8 @@ class NullWhere(Rule):
         null = original[self.column].isna().to_numpy()
         known = np.flatnonzero(~null)
         causes = [c for c in self.causes if c in data]
-        lawful = np.flatnonzero(null & original[causes].isna().any(axis=1).to_numpy())
+        caused = original[causes].isna().any(axis=1).to_numpy() | self.exactly
+        lawful = np.flatnonzero(null & caused)
         if not len(known) or not len(lawful):
             return data
         order = np.arange(len(data))

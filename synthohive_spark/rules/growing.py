@@ -1,0 +1,320 @@
+"""Trees are grown on a sample: each question is the one that tells most about a column, and far more than chance."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from synthohive_spark.rules.branches import Branch, Leaf, Question, Value, Way, at_leaves, joined, merged, size
+from synthohive_spark.rules.evidence import EVIDENCE, FEW, WORDS, Column, Flags, Sample, Vector
+from synthohive_spark.tables import TEXT
+
+Codes = npt.NDArray[np.int64]
+ROWS_SEEN = 1_000  # of a node, by which the column of its question is chosen; the question is made of all its rows
+BEST = 3  # columns that are looked at more closely, and trees that are grown for one target
+NEAR = 0.9  # of what the best first question tells, for another tree
+DEEP, LONG = 3, 6  # different columns, and questions, on the way to a leaf
+CLASSES = 8  # values, null among them, of a column that follows from questions
+SET = "set"  # the class of what is not null
+SMALL = 16  # distinct whole numbers that may be codes
+COMPARED = 16  # columns of a family that are compared with each other
+SLIGHT = 1e-6  # nats
+LATER = 15.0  # nats by which chance must be worse behind the first question, beside the number of questions
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What can be asked of rows: a number per row that a bound divides, or a group of values.
+
+    Attributes:
+        form: which kind of question: ``value``, ``null``, ``order``, ``same`` or ``group``.
+        columns: what it is about.
+        values: the number of each row; of groups the place of its value, -1 where null.
+        least: rows that must hold a value of a group before it may be named.
+        weight: rows that speak for themselves, as a share: children of one ancestor say of it what one of them says.
+    """
+
+    form: str
+    columns: tuple[Column, ...]
+    values: Vector
+    least: int = 1
+    weight: float = 1.0
+
+    @functools.cached_property
+    def common(self) -> Flags:
+        """Which of the values of a group may be named, by their place."""
+        counts: Flags = np.bincount(self.values[self.values >= 0].astype(np.int64)) >= self.least
+        return counts
+
+    def question(self, low: float, high: float) -> Question:
+        """The question that a bound between two numbers is."""
+        first = self.columns[0].id
+        if self.form == "null":
+            return Question("null", first)
+        if self.form == "value":
+            return Question("at most", first, low=low, high=high)
+        other = self.columns[1].id
+        if self.form == "same":
+            return Question("same", first, other)
+        return Question("before" if low < 0 else "not after", first, other)
+
+
+@dataclass(frozen=True)
+class Split:
+    """A question, its answers on the rows of a node, and what it tells in nats beyond the number of such questions."""
+
+    question: Question
+    yes: Flags
+    tells: float
+
+
+class Grower:
+    """Grows trees for the columns of one sample."""
+
+    def __init__(self, sample: Sample) -> None:
+        self.sample = sample
+        weights = _weights(sample)
+        self.asks = [replace(a, weight=max(weights.get(c.id, 1.0) for c in a.columns)) for a in _asks(sample)]
+        self.bounds = [a for a in self.asks if a.form != "group"]
+        self.groups = [a for a in self.asks if a.form == "group"]
+        self.matrix = np.array([a.values for a in self.bounds]).reshape(len(self.bounds), sample.rows)
+
+    @functools.cached_property
+    def _first(self) -> Codes:
+        """The rows by which the first column is chosen."""
+        return _spread(np.arange(self.sample.rows))
+
+    @functools.cached_property
+    def _first_order(self) -> Codes:
+        order: Codes = np.argsort(self.matrix[:, self._first], axis=1, kind="stable")
+        return order
+
+    def trees(self, target: Column, codes: Codes, names: Sequence[Value]) -> list[Way]:
+        """Trees for a column, the best first, each beginning with another column.
+
+        Args:
+            target: the column.
+            codes: the class of each row, shape (rows,).
+            names: what each class is called.
+        """
+        rows = np.arange(self.sample.rows)
+        first = self._splits(rows, codes, len(names), target)
+        first = [s for s in first if s.tells >= max(EVIDENCE, NEAR * first[0].tells)]
+        node = _Node(target, codes, names)
+        return sorted((self._branch(rows, node, split, ()) for split in first[:BEST]), key=size)
+
+    def _grown(self, rows: Codes, node: _Node, path: tuple[Question, ...]) -> Way:
+        """The tree of the rows behind some questions."""
+        counts = np.bincount(node.codes[rows], minlength=len(node.names))
+        if (counts > 0).sum() > 1 and len(path) < LONG:
+            used = {q.columns for q in path}
+            splits = self._splits(rows, node.codes, len(node.names), node.target)
+            fits = (s for s in splits if len(used | {s.question.columns}) <= DEEP)
+            best = next(fits, None)
+            if best is not None and best.tells >= LATER:
+                return self._branch(rows, node, best, path)
+        found = sorted((int(n), -k) for k, n in enumerate(counts) if n)[::-1]
+        return Leaf(tuple((node.names[-k], n) for n, k in found))
+
+    def _branch(self, rows: Codes, node: _Node, split: Split, path: tuple[Question, ...]) -> Branch:
+        further = (*path, split.question)
+        yes, no = rows[split.yes], rows[~split.yes]
+        return Branch(split.question, self._grown(yes, node, further), self._grown(no, node, further))
+
+    def _splits(self, rows: Codes, codes: Codes, classes: int, target: Column) -> list[Split]:
+        """The best questions about some columns, the best first."""
+        free = np.array([all(c.id != target.id for c in a.columns) for a in self.bounds], bool)
+        seen = _spread(rows)
+        order = self._first_order if len(rows) == self.sample.rows else None
+        gains = _gains(self.matrix[:, seen], codes[seen], classes, order) if free.any() else np.zeros(len(free))
+        gains = np.where(free, gains * np.array([a.weight for a in self.bounds]), -1.0)
+        cost = math.log(max(1, len(self.asks)) * len(rows))
+        found = [
+            s
+            for i in np.argsort(-gains, kind="stable")[:BEST]
+            if gains[i] > 0 and (s := _bound(self.bounds[i], rows, codes[rows], classes, cost)) is not None
+        ]
+        for ask in self.groups:
+            if ask.columns[0].id != target.id:
+                split = _group(ask, rows, codes[rows], classes, cost)
+                found += [split] if split is not None else []
+        return sorted(found, key=lambda s: -s.tells)
+
+
+@dataclass(frozen=True)
+class _Node:
+    target: Column
+    codes: Codes
+    names: Sequence[Value]
+
+
+def _asks(sample: Sample) -> Iterator[Ask]:
+    """All that can be asked of the rows of a sample."""
+    inputs = sample.inputs
+    for c in inputs:
+        named = c.distinct <= WORDS if c.type.startswith(TEXT) else c.type == "boolean" or _coded(c)
+        if named:
+            yield Ask("group", (c,), _places(c), sample.least)
+        if c.family != "other" and c.distinct > 1:
+            yield Ask("value", (c,), c.values)
+    for c in {c.id: c for c in (*sample.own, *inputs)}.values():
+        null = np.isnan(c.values)
+        if FEW <= null.sum() <= sample.rows - FEW:
+            yield Ask("null", (c,), np.where(null, 0.0, 1.0))
+    for family in dict.fromkeys(c.family for c in inputs):
+        alike = [c for c in inputs if c.family == family and c.type != "boolean" and c.distinct > FEW][:COMPARED]
+        for a, b in itertools.combinations(alike, 2):
+            apart = np.sign(a.values - b.values)
+            yield Ask("same", (a, b), np.abs(apart)) if family == "other" else Ask("order", (a, b), apart)
+
+
+def _coded(column: Column) -> bool:
+    """Whether its numbers may be codes."""
+    return column.whole and column.distinct <= SMALL
+
+
+def _places(column: Column) -> Vector:
+    """The place of each row's value among the column's, -1 where null."""
+    null = np.isnan(column.values)
+    places = np.searchsorted(np.unique(column.known), column.values).astype(np.float64)
+    return np.where(null, -1.0, places)
+
+
+def _spread(rows: Codes) -> Codes:
+    """As many of some rows as a question's column is chosen by."""
+    some: Codes = rows[np.linspace(0, len(rows) - 1, min(len(rows), ROWS_SEEN)).astype(np.int64)]
+    return some
+
+
+def _disorder(counts: Vector) -> Vector:
+    """Rows times the entropy of their classes, in nats, over the last axis."""
+    total = counts.sum(axis=-1)
+    return np.asarray(_xlogx(total) - _xlogx(counts).sum(axis=-1), np.float64)
+
+
+def _xlogx(x: Vector) -> Vector:
+    return np.asarray(x * np.log(np.maximum(x, 1.0)), np.float64)
+
+
+def _gains(matrix: Vector, codes: Codes, classes: int, order: Codes | None) -> Vector:
+    """What the best bound of each question tells of the classes, in nats, shape (questions,)."""
+    order = np.argsort(matrix, axis=1, kind="stable") if order is None else order
+    values = np.take_along_axis(matrix, order, axis=1)
+    left = np.cumsum(np.eye(classes)[codes][order], axis=1)
+    known = np.maximum((~np.isnan(values)).sum(axis=1), 1)  # nulls come last: what they tell is another question
+    total = np.take_along_axis(left, (known - 1)[:, None, None], axis=1)
+    with np.errstate(invalid="ignore"):
+        parts = values[:, :-1] < values[:, 1:]  # false where one is null
+    told = _disorder(total) - _disorder(left[:, :-1]) - _disorder(total - left[:, :-1])
+    return np.asarray(np.where(parts, told, 0.0).max(axis=1, initial=0.0), np.float64)
+
+
+def _bound(ask: Ask, rows: Codes, codes: Codes, classes: int, cost: float) -> Split | None:
+    """The best bound on all rows of a node."""
+    values = ask.values[rows]
+    order = np.argsort(values, kind="stable")
+    ordered, known = values[order], int((~np.isnan(values)).sum())
+    left = np.cumsum(np.eye(classes)[codes[order[:known]]], axis=0)
+    places = np.flatnonzero(ordered[:-1] < ordered[1:])
+    places = places[(places + 1 >= FEW) & (known - places - 1 >= FEW)]
+    if not len(places):
+        return None
+    told = _disorder(left[-1]) - _disorder(left[places]) - _disorder(left[-1] - left[places])
+    best = places[int(np.argmax(told))]
+    low, high = float(ordered[best]), float(ordered[best + 1])
+    return Split(ask.question(low, high), values <= low, ask.weight * float(told.max()) - cost)
+
+
+def _choices(values: int) -> Vector:
+    """Nats that it takes to name the first so many of some values, in any order: a smaller group is a bit cheaper."""
+    many = range(1, values + 1)
+    ways = [math.lgamma(values + 1) - math.lgamma(m + 1) - math.lgamma(values - m + 1) + SLIGHT * m for m in many]
+    return np.array(ways)
+
+
+def _group(ask: Ask, rows: Codes, codes: Codes, classes: int, cost: float) -> Split | None:
+    """The best group of values on all rows of a node: those in which some class has its greatest shares."""
+    column, places = ask.columns[0], ask.values[rows].astype(np.int64)
+    known = np.unique(column.known)
+    table = np.zeros((len(known) + 1, classes))
+    np.add.at(table, (places, codes), 1.0)  # nulls last: what they tell is another question
+    counts, best = table[:-1], None
+    total = counts.sum(axis=0)
+    there = np.flatnonzero((counts.sum(axis=1) > 0) & ask.common)
+    for k in range(classes):
+        shares = counts[there, k] / counts[there].sum(axis=1)
+        order = there[np.argsort(-shares, kind="stable")]
+        left = np.cumsum(counts[order], axis=0)
+        held = left.sum(axis=1)
+        told = _disorder(total) - _disorder(left) - _disorder(total - left)
+        told = np.where((held >= FEW) & (total.sum() - held >= FEW), ask.weight * told - _choices(len(there)), -np.inf)
+        m = int(np.argmax(told)) if len(told) else 0
+        if len(told) and (best is None or told[m] > best[0]):
+            best = (float(told[m]), order[: m + 1])
+    if best is None or not math.isfinite(best[0]):
+        return None
+    chosen = np.sort(best[1])
+    question = Question("among", column.id, values=tuple(column.named(float(v)) for v in known[chosen]))
+    return Split(question, np.isin(places, chosen), best[0] - cost)
+
+
+def _weights(sample: Sample) -> dict[str, float]:
+    """{column of an ancestor: different ancestors per row, as far as their columns tell them apart}."""
+    made: dict[str, float] = {}
+    for path in dict.fromkeys(sample.paths.values()):
+        columns = [c for c in sample.columns if sample.paths.get(c.id) == path]
+        rows = np.column_stack([c.values for c in columns]) if columns else np.zeros((0, 1))
+        made |= dict.fromkeys((c.id for c in columns), len(np.unique(rows, axis=0)) / sample.rows)
+    return made
+
+
+@functools.lru_cache(maxsize=1)
+def grower(sample: Sample) -> Grower:
+    """The trees of a sample; kinds that ask one after the other share what they need."""
+    return Grower(sample)
+
+
+@functools.lru_cache(maxsize=1)
+def few_valued(sample: Sample) -> dict[str, list[Way]]:
+    """{column of few values: its trees}."""
+    found: dict[str, list[Way]] = {}
+    for target in sample.targets:
+        values, codes = np.unique(target.values, return_inverse=True)  # NaN, null, is one value, the last
+        counts = np.bincount(codes.reshape(-1))
+        if 2 <= len(values) <= CLASSES and counts.min() >= max(FEW, sample.least):
+            names = [None if np.isnan(v) else target.named(float(v)) for v in values]
+            found[target.id] = grower(sample).trees(target, codes.reshape(-1), names)
+    return found
+
+
+def nulls(sample: Sample) -> dict[str, list[Way]]:
+    """{column that is null on some rows: its trees, whose values are null and ``SET``}."""
+    found: dict[str, list[Way]] = {}
+    for target in sample.targets:
+        codes = (~np.isnan(target.values)).astype(np.int64)
+        if FEW <= codes.sum() <= sample.rows - FEW:
+            found[target.id] = grower(sample).trees(target, codes, [None, SET])
+    return found
+
+
+def proven(way: Way) -> Way:
+    """Leaves of which chance does not explain that they lack some values are closed, the others open."""
+    counts = dict(joined(way).values)
+    total = sum(counts.values())
+
+    def close(leaf: Leaf) -> Leaf:
+        share = sum(counts[v] for v, _ in leaf.values) / total
+        return replace(leaf, open=-leaf.rows * math.log(share) < LATER)
+
+    return merged(at_leaves(way, close), _alike)
+
+
+def _alike(a: Leaf, b: Leaf) -> bool:
+    """Whether two leaves say the same."""
+    return a.open == b.open and (a.open or {v for v, _ in a.values} == {v for v, _ in b.values})

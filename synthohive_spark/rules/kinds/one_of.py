@@ -1,0 +1,132 @@
+"""Which values a column may have follows from thresholds and categories: "Mr." is no woman.
+
+The model draws; where it draws what the row may not have, a value that the row may have takes its place, as often as in
+the source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar, Literal
+
+from synthohive_spark.rules.branches import Branch, Leaf, case, from_json, inputs_of, leaves, shallow, to_json
+from synthohive_spark.rules.choose import acyclic
+from synthohive_spark.rules.evidence import Sample
+from synthohive_spark.rules.growing import few_valued, proven
+from synthohive_spark.rules.kind import Decided, Kind, Law, Searched
+from synthohive_spark.rules.sharpen import spoken
+from synthohive_spark.schema.columns import Role
+from synthohive_spark.schema.rule import Ancestor, Rule, worded
+
+LEVELS = 2  # of questions: what more of them exclude is seldom a law
+BUCKETS = 100_000  # of hashes, by which a value is drawn
+
+
+class AllowedSets(Kind):
+    """Columns of few values, null among them."""
+
+    name = "one_of"
+    order = 31
+
+    def search(self, sample: Sample) -> list[Law]:
+        """Trees that leave fewer values at some leaves than chance would."""
+        found = []
+        for target, ways in few_valued(sample).items():
+            if any(all(leaf.only for leaf in leaves(way)) for way in ways):
+                continue
+            closed = (proven(shallow(way, LEVELS)) for way in ways)
+            found += [
+                Law(self.name, target, inputs_of(way), "", "part", data=to_json(way))
+                for way in closed
+                if isinstance(way, Branch)
+            ]
+        return found
+
+    def expression(self, law: Law, names: Mapping[str, str], types: Mapping[str, str]) -> str:
+        """The value that the row has, or one that it may have."""
+        return self._case(law, names, types, [names[law.target]])
+
+    def _case(self, law: Law, names: Mapping[str, str], types: Mapping[str, str], place: Sequence[str]) -> str:
+        """The same, drawn by the hash of some columns."""
+        own, at = names[law.target], f"pmod(xxhash64({', '.join(place)}), {BUCKETS})"
+
+        def told(leaf: Leaf) -> str:
+            if leaf.open:
+                return own
+            values = ["null" if v is None else spoken(types, law.target, v) for v, _ in leaf.values]
+            return f"if({_among(own, values)}, {own}, {_drawn(at, values, leaf)})"
+
+        return case(from_json(law.data), names, lambda column, v: spoken(types, column, v), told)
+
+    def rules(self, laws: Iterable[Law], table: Searched, decided: Decided) -> list[Rule]:
+        """One per column that nothing else decides."""
+        free = [law for law in laws if table.names[law.target] not in decided.valued]
+        drawn = sorted(table.references[i] for i, n in table.names.items() if n not in decided.whole)
+        return [
+            OneOf(
+                column=table.names[law.target],
+                expression=self._case(law, table.references, table.types, drawn),
+                above=table.above(law.inputs),
+                shown=self._shown(law, table),
+            )
+            for law in acyclic(free, decided.after)
+        ]
+
+    def _shown(self, law: Law, table: Searched) -> str:
+        def told(leaf: Leaf) -> str:
+            values = ["null" if v is None else spoken(table.types, law.target, v) for v, _ in leaf.values]
+            return "any" if leaf.open else f"one of ({', '.join(values)})"
+
+        way = from_json(law.data)
+        return case(way, table.references, lambda column, v: spoken(table.types, column, v), told).format()
+
+
+def _among(own: str, values: list[str]) -> str:
+    known = [v for v in values if v != "null"]
+    told = f"{own} in ({', '.join(known)})" if known else "false"
+    return f"{own} is null or {told}" if "null" in values else f"coalesce({told}, false)"
+
+
+def _drawn(at: str, values: list[str], leaf: Leaf) -> str:
+    """One of the values, each as often as on the leaf's rows of the sample."""
+    below, cases = 0, []
+    for value, (_, rows) in zip(values[:-1], leaf.values, strict=False):
+        below += rows
+        cases.append(f"when {at} < {round(BUCKETS * below / leaf.rows)} then {value}")
+    return f"case {' '.join(cases)} else {values[-1]} end" if cases else values[-1]
+
+
+class OneOf(Rule):
+    """A column has one of the values that its row may have.
+
+    Attributes:
+        expression: Spark SQL of the column.
+        above: names of columns of ancestors in the context that the expression names.
+        shown: what the row may have, as a person reads it.
+    """
+
+    needs: ClassVar[Role | None] = "model"
+
+    kind: Literal["one_of"] = "one_of"
+    expression: str
+    above: tuple[str, ...] = ()
+    shown: str
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """Columns of ancestors."""
+        return self.above
+
+    @property
+    def sql(self) -> str | None:
+        """What replaces values that the row may not have."""
+        return self.expression
+
+    @property
+    def follows(self) -> str:
+        """What decides."""
+        return self.shown
+
+    def text(self, ancestor: Ancestor) -> str:
+        """What the row may have."""
+        return worded(self.shown, self.above, ancestor)
