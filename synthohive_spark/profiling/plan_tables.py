@@ -118,7 +118,8 @@ class _Profiler:
         made_up = {c.name for c in plan.context.each if c.column in self._parent(plan, c).protected}
         safe = [r for r in copied if made_up.isdisjoint(r.seen)]
         roles.update({r.column: "copied" for r in safe})
-        shapes = self._shapes(frame, types, [c for c, r in roles.items() if r == "model"])
+        open_ones = {r.column for r in found if r.learnt}
+        shapes = self._shapes(frame, types, [c for c, r in roles.items() if r == "model" and c not in open_ones])
         # Protected texts repeat protected texts. Others are kept where they can be, though the parent's are made up.
         copied = [r for r in copied if r in safe or r.column in shapes.shapes or r.column in shapes.alone]
         alone, shapes_left = shapes.without({r.column for r in copied})

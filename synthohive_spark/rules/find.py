@@ -145,7 +145,8 @@ class _Search:
         rows = self._rows(frame, ancestors, [i for i in self.seen if i in named])
         decisions = sharpened(rows, [law for law in possible if law.data], types)
         possible = [law for law in possible if not law.data] + self._common(decisions, ancestors)
-        kept = verified(rows, possible, types)
+        held = verified(rows, possible, types)
+        kept = [law for one in held if (law := KINDS[one.kind].measured(one, rows, types, self.least)) is not None]
         log.debug("laws_verified", table=self.plan.table, candidates=len(possible), verified=len(kept))
         return kept + learnt
 
@@ -195,7 +196,9 @@ class _Search:
             late = frozenset(RulesPlan(each=tuple(made)).completed)
             ruled = replace(decided, ruled=frozenset(r.column for r in made), late=late)
             made += self._of(kind, laws, ruled)
-        made += [n.model_copy(update={"alone": self._id(c) not in choice.values}) for c, n in nulls.items()]
+        settled = {rule.column for rule in made if rule.sql is not None}  # its nulls among its values
+        alone = {c: self._id(c) not in choice.values for c in nulls if c not in settled}
+        made += [nulls[c].model_copy(update={"alone": is_alone}) for c, is_alone in alone.items()]
         made += derived.values()
         for target, law in inherited.items():
             base = self.context(law.inputs[0])

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from synthohive_spark.rules.branches import Branch, Leaf, Question, Value, Way, at_leaves, joined, merged, size
+from synthohive_spark.rules.branches import Branch, Leaf, Question, Value, Way, at_leaves, joined, leaves, merged, size
 from synthohive_spark.rules.evidence import EVIDENCE, FEW, WORDS, Column, Flags, Sample, Vector
 from synthohive_spark.tables import TEXT
 
@@ -260,7 +260,8 @@ def _group(ask: Ask, rows: Codes, codes: Codes, classes: int, cost: float) -> Sp
     if best is None or not math.isfinite(best[0]):
         return None
     chosen = np.sort(best[1])
-    question = Question("among", column.id, values=tuple(column.named(float(v)) for v in known[chosen]))
+    values = [column.named(float(v)) for v in known[chosen]]
+    question = Question("among", column.id, values=tuple(sorted(values) if column.words else values))
     return Split(question, np.isin(places, chosen), best[0] - cost)
 
 
@@ -304,13 +305,17 @@ def nulls(sample: Sample) -> dict[str, list[Way]]:
 
 
 def proven(way: Way) -> Way:
-    """Leaves of which chance does not explain that they lack some values are closed, the others open."""
-    counts = dict(joined(way).values)
+    """Leaves of which chance does not explain that they lack some values are closed, the others open.
+
+    Where a value is much rarer than elsewhere, others may be as rare and lack by chance: then each row says less.
+    """
+    counts, ends = dict(joined(way).values), leaves(way)
     total = sum(counts.values())
+    rarest = min(n / leaf.rows / (counts[v] / total) for leaf in ends for v, n in leaf.values)
 
     def close(leaf: Leaf) -> Leaf:
         share = sum(counts[v] for v, _ in leaf.values) / total
-        return replace(leaf, open=-leaf.rows * math.log(share) < LATER)
+        return replace(leaf, open=-leaf.rows * math.log(share) * min(1.0, rarest) < LATER)
 
     return merged(at_leaves(way, close), _alike)
 

@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Protocol
 
+from pyspark.sql import DataFrame
+
 from synthohive_spark.rules.evidence import Reach, Sample
 from synthohive_spark.schema.context import ContextColumn
 from synthohive_spark.schema.rule import Rule
@@ -151,6 +153,17 @@ class Kind(ABC):
     def expression(self, law: Law, names: Mapping[str, str], types: Mapping[str, str]) -> str:
         """Spark SQL that the target of a law equals on every row: by default what the law says."""
         return law.sql.format(*(names[i] for i in law.inputs))
+
+    def measured(self, law: Law, frame: DataFrame, types: Mapping[str, str], least: int) -> Law | None:
+        """A verified law with what it takes from all rows; None where they do not bear it.
+
+        Args:
+            law: the law.
+            frame: the whole table, columns named by id.
+            types: Spark type of each column, by id.
+            least: rows that must hold a value before a plan may name it.
+        """
+        return law
 
     def rules(self, laws: Iterable[Law], table: Searched, decided: Decided) -> list[Rule]:
         """What the plan keeps of the kind's laws that hold; laws of values are chosen among together instead."""

@@ -198,5 +198,6 @@ def _worded(way: Way, target: str, texts: Texts) -> Way:
         return replace(way, values=tuple((v and texts.get((target, v), v), n) for v, n in way.values))
     question = way.asked
     if question.asks == "among":
-        question = replace(question, values=tuple(texts.get((question.column, v), v) for v in question.values))
+        told = [texts.get((question.column, v), v) for v in question.values]
+        question = replace(question, values=tuple(sorted(told) if told[0] not in question.values else told))
     return Branch(question, _worded(way.yes, target, texts), _worded(way.no, target, texts))

@@ -70,6 +70,11 @@ class Rule(Strict, ABC):
         return self.sql or ""
 
     @property
+    def learnt(self) -> bool:
+        """Whether its column is learnt however rare its values are: what is rare of them the rule hides."""
+        return False
+
+    @property
     def nulls(self) -> bool:
         """Whether all nulls of its column come from it."""
         return False
