@@ -134,6 +134,8 @@ class _Profiler:
         self._log(rules)
         whole = {r.column for r in rules if r.nulls}  # the others of their nulls are none
         shapes_left = {c: s.model_copy(update={"null_share": 0.0}) if c in whole else s for c, s in shapes_left.items()}
+        left = {c: share for c, share in positions.null_shares.items() if c not in whole}
+        positions = positions.model_copy(update={"null_shares": left})
         columns = plan.columns.model_copy(
             update={"each": _columns(types, roles), "shapes": shapes_left, "apart": numbers.apart}
         )

@@ -137,7 +137,7 @@ class Sample:
         rows: how many.
         views: what a kind made of texts (``Kind.views``); their ids are ``column:view``.
         zones: time zones that Spark knows; () for all that Python does.
-        paths: the keys that lead to an ancestor's column, by its id; columns of one path are of one row.
+        paths: the way to an ancestor's column, by its id: of a parent's the ids of the key's columns, with commas.
         least: rows that must hold a value before a law may name it.
     """
 

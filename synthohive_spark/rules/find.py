@@ -134,7 +134,7 @@ class _Search:
         types = self.types
         instants = any(types[i] == "timestamp" for i in self.inputs)
         zones = known_zones(frame.sparkSession) if instants else ()
-        paths = {i: f"{self.columns[int(i[1:])].path}" for i in self.seen}
+        paths = {i: self._path(self.columns[int(i[1:])].path) for i in self.seen}
         searcher = Searcher(types, frozenset(self.drawn), frozenset(self.inputs), zones, paths, self.least)
         some = sampled(frame, key, self.plan.rows)
         sample = self._rows(some, ancestors, self.seen, hashed=True)
@@ -154,6 +154,12 @@ class _Search:
         """Whether a law leaves personal data alone: it may say that such a column repeats an ancestor's."""
         repeats = law.kind == "copy" and law.inputs[0] in self.seen
         return repeats or KINDS[law.kind].impersonal or self.personal.isdisjoint((law.target, *law.inputs))
+
+    def _path(self, path: tuple[int, ...]) -> str:
+        """The way to an ancestor, as ``Sample.paths``."""
+        if len(path) > 1:
+            return f"{path}"
+        return ",".join(self.ids[c] for c in self.plan.keys.at(path[0]).columns if c in self.ids)
 
     def _common(self, laws: list[Law], ancestors: Ancestors) -> list[Law]:
         """Decisions without those that name a text of which too few ancestors hold one: children hold it more often."""

@@ -266,12 +266,14 @@ def _group(ask: Ask, rows: Codes, codes: Codes, classes: int, cost: float) -> Sp
 
 
 def _weights(sample: Sample) -> dict[str, float]:
-    """{column of an ancestor: different ancestors per row, as far as their columns tell them apart}."""
+    """{column of an ancestor: different ancestors per row}; beyond the parents as far as their columns tell."""
     made: dict[str, float] = {}
+    known = {c.id: c for c in sample.columns}
     for path in dict.fromkeys(sample.paths.values()):
-        columns = [c for c in sample.columns if sample.paths.get(c.id) == path]
-        rows = np.column_stack([c.values for c in columns]) if columns else np.zeros((0, 1))
-        made |= dict.fromkeys((c.id for c in columns), len(np.unique(rows, axis=0)) / sample.rows)
+        behind = [i for i, its in sample.paths.items() if its == path and i in known]
+        keys = [known[i] for i in path.split(",") if i in known] or [known[i] for i in behind]
+        rows = np.column_stack([c.values for c in keys]) if keys else np.zeros((0, 1))
+        made |= dict.fromkeys(behind, len(np.unique(rows, axis=0)) / sample.rows)
     return made
 
 

@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator
 
 from synthohive_spark.rules.evidence import family_of
-from synthohive_spark.sql import text_literal
 
 EPOCH = dt.datetime(1970, 1, 1)
 DAY = 86_400_000_000  # microseconds
@@ -26,11 +25,6 @@ def literal(spark_type: str, value: float) -> str:
     if spark_type == "boolean":
         return "true" if value else "false"
     return str(int(value)) if value == math.floor(value) and abs(value) < 1e18 else repr(float(value))
-
-
-def in_format(text: str) -> str:
-    """A text literal that survives ``str.format``."""
-    return text_literal(text).replace("{", "{{").replace("}", "}}")
 
 
 def between(spark_type: str, low: float, high: float) -> tuple[str, str] | None:

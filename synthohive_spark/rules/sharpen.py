@@ -24,9 +24,9 @@ from synthohive_spark.rules.branches import (
     to_json,
 )
 from synthohive_spark.rules.growing import SET
-from synthohive_spark.rules.kind import Law
-from synthohive_spark.rules.literals import between, in_format, literal
-from synthohive_spark.sql import quote
+from synthohive_spark.rules.kind import WAY, Law
+from synthohive_spark.rules.literals import between, literal
+from synthohive_spark.sql import quote, text_literal
 from synthohive_spark.tables import TEXT
 
 Texts = Mapping[tuple[str, str], str]
@@ -97,7 +97,7 @@ class _Tree:
             return None
         known = iter(held)
         told = asked(self.way, iter([next(known) if q.asks == "at most" else q for q in questions(self.way)]))
-        return replace(self.law, data=to_json(_worded(told, self.law.target, texts)))
+        return replace(self.law, facts={**self.law.facts, WAY: to_json(_worded(told, self.law.target, texts))})
 
 
 def texts_of(law: Law) -> set[tuple[str, str]]:
@@ -108,7 +108,7 @@ def texts_of(law: Law) -> set[tuple[str, str]]:
 
 def spoken(types: Mapping[str, str], column: str, value: str) -> str:
     """A value of a sharpened tree as a literal of Spark SQL."""
-    return in_format(value) if types[column].startswith(TEXT) else literal(types[column], float(value))
+    return text_literal(value) if types[column].startswith(TEXT) else literal(types[column], float(value))
 
 
 def _held(column: str, hashes: Collection[str]) -> Column:

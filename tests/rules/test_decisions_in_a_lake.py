@@ -66,7 +66,7 @@ def test_decisions_hold_on_every_row(spark: SparkSession, tmp_path_factory: pyte
     assert set(plan.columns.named("derived")) == {"status", "tax"}
     assert {"flag", "card", "note"} <= set(plan.columns.named("model"))
     assert "^region" in next(r.text(lambda seen: f"^{seen[5:]}") for r in plan.rules.each if r.column == "tax")
-    assert plan.columns.shapes["holder"].null_share == 0
+    assert "holder" not in plan.keys.positions.null_shares
     for at in ("source", "target"):
         tables = {t: made.io.read_dataset(str(folder / at / t)) for t in TABLES}
         rows = tables["sale"].join(tables["shop"].withColumnRenamed("shop_id", "shop"), "shop")

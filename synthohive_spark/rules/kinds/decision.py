@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from synthohive_spark.rules.branches import Leaf, case, from_json, inputs_of, leaves, to_json
 from synthohive_spark.rules.evidence import Sample
 from synthohive_spark.rules.growing import few_valued
-from synthohive_spark.rules.kind import Law
+from synthohive_spark.rules.kind import WAY, Law
 from synthohive_spark.rules.sharpen import spoken
 from synthohive_spark.rules.value_kind import Candidate, ValueKind
 
@@ -30,7 +30,7 @@ class Decision(ValueKind):
         """Trees that leave one value at each leaf."""
         distinct = {c.id: c.distinct for c in sample.targets}
         return [
-            Law(self.name, target, inputs_of(way), "", distinct=distinct[target], data=to_json(way))
+            Law(self.name, target, inputs_of(way), "", distinct=distinct[target], facts={WAY: to_json(way)})
             for target, ways in few_valued(sample).items()
             for way in ways
             if all(leaf.only for leaf in leaves(way))

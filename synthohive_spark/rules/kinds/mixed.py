@@ -6,7 +6,6 @@ size: so a model need not know that a height is 170 and a weight 70. Which of bo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
@@ -32,7 +31,7 @@ from synthohive_spark.rules.branches import (
 )
 from synthohive_spark.rules.evidence import ROWS, Sample
 from synthohive_spark.rules.growing import grower
-from synthohive_spark.rules.kind import Decided, Kind, Law, Searched
+from synthohive_spark.rules.kind import WAY, Decided, Kind, Law, Searched
 from synthohive_spark.rules.scales import Scale, scales, unexplained
 from synthohive_spark.rules.sharpen import spoken
 from synthohive_spark.schema.columns import Role
@@ -47,6 +46,7 @@ SPLIT = "\x1f"  # between number and text of a row on its way to Spark
 LEVELS = 2  # of questions
 TEXTS, RARE = 1_000, 0.05  # texts beside the numbers, and the share of rows with rare ones, that a model can learn
 CATEGORIES = (2, 256)  # values of a column that may give numbers their size
+SIZES = "sizes"  # among the facts of a law: columns that may give numbers their size
 KEPT = 2  # columns that do so best
 HELPS = 0.5  # of the spread of sizes that such a column leaves at most
 
@@ -71,8 +71,10 @@ class MixedNumbers(Kind):
             for way in grower(sample).trees(target, codes, ["number", "text", "null"])[:1]:
                 told = _where_numbers(shallow(way, LEVELS))
                 if isinstance(told, Branch):
-                    sizes = " ".join(c.id for c in sample.targets if c is not target and _may_size(c.distinct, c.type))
-                    found.append(Law(self.name, target.id, inputs_of(told), sizes, "part", data=to_json(told)))
+                    sizes = [c.id for c in sample.targets if c is not target and _may_size(c.distinct, c.type)]
+                    found.append(
+                        Law(self.name, target.id, inputs_of(told), "", "part", facts={WAY: to_json(told), SIZES: sizes})
+                    )
         return found
 
     def expression(self, law: Law, names: Mapping[str, str], types: Mapping[str, str]) -> str:
@@ -93,32 +95,31 @@ class MixedNumbers(Kind):
         if row is None or not row["rows"] or row["texts"] > TEXTS or row["rare"] > RARE * row["rows"]:
             return None
         numbers = frame.where(number)
-        left = {c: unexplained(numbers, text, F.col(quote(c))) for c in law.sql.split()}
+        left = {c: unexplained(numbers, text, F.col(quote(c))) for c in law.facts[SIZES]}
         best = [c for c in sorted(left, key=lambda c: left[c]) if left[c] <= HELPS][:KEPT]
         whole = scales(numbers, text, None, least).get(None)
         if whole is None:
             return None
         kept = {c: {k: s.model_dump() for k, s in scales(numbers, text, F.col(quote(c)), least).items()} for c in best}
-        state = {"way": law.data, "scales": kept, "other": whole.model_dump()}
-        return replace(law, data=json.dumps(state))
+        return replace(law, facts={**law.facts, "scales": kept, "other": whole.model_dump()})
 
     def rules(self, laws: Iterable[Law], table: Searched, decided: Decided) -> list[Rule]:
         """One per text that nothing else decides; the category is one that the model draws."""
         made = list[Rule]()
         for law in laws:
-            column, state = table.names[law.target], json.loads(law.data)
+            column, state = table.names[law.target], law.facts
             if column in decided.valued | decided.nulls:
                 continue
             own = table.references[law.target]
             text = f"if(contains({own}, chr(31)), split_part({own}, chr(31), 2), null)"
             parts = f"substring_index({own}, chr(31), 1)", text
             known = [c for c in state["scales"] if table.names[c] not in decided.whole]
-            way = from_json(state["way"])
+            way = from_json(law.data)
             made.append(
                 NumberOrText(
                     column=column,
                     expression=_case(way, table.references, table.types, parts),
-                    shown=_case(way, table.references, table.types, ("a number", "a text")).format(),
+                    shown=_case(way, table.references, table.types, ("a number", "a text")),
                     above=table.above(law.inputs),
                     category=table.names[known[0]] if known else None,
                     scales={k: Scale.model_validate(s) for k, s in state["scales"][known[0]].items()} if known else {},

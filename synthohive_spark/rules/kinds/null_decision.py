@@ -22,7 +22,7 @@ from synthohive_spark.rules.branches import (
 from synthohive_spark.rules.choose import acyclic
 from synthohive_spark.rules.evidence import Sample
 from synthohive_spark.rules.growing import SET, nulls, proven
-from synthohive_spark.rules.kind import Decided, Kind, Law, Searched
+from synthohive_spark.rules.kind import WAY, Decided, Kind, Law, Searched
 from synthohive_spark.rules.kinds.null_implication import NullWhere
 from synthohive_spark.rules.sharpen import spoken
 from synthohive_spark.schema.rule import Rule
@@ -48,8 +48,8 @@ class NullDecision(Kind):
             whole = [way for way in ways if all(leaf.only for leaf in leaves(way))]
             part = [_where_null(proven(shallow(way, LEVELS))) for way in ways if not whole]
             said = [way for way in part if isinstance(way, Branch) and not _implied(way)]
-            found += [Law(self.name, target, inputs_of(w), "", "whole", data=to_json(w)) for w in whole]
-            found += [Law(self.name, target, inputs_of(w), "", "part", data=to_json(w)) for w in said]
+            found += [Law(self.name, target, inputs_of(w), "", "whole", facts={WAY: to_json(w)}) for w in whole]
+            found += [Law(self.name, target, inputs_of(w), "", "part", facts={WAY: to_json(w)}) for w in said]
         return found
 
     def expression(self, law: Law, names: Mapping[str, str], types: Mapping[str, str]) -> str:

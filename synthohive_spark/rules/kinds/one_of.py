@@ -13,7 +13,7 @@ from synthohive_spark.rules.branches import Branch, Leaf, case, from_json, input
 from synthohive_spark.rules.choose import acyclic
 from synthohive_spark.rules.evidence import Sample
 from synthohive_spark.rules.growing import few_valued, proven
-from synthohive_spark.rules.kind import Decided, Kind, Law, Searched
+from synthohive_spark.rules.kind import WAY, Decided, Kind, Law, Searched
 from synthohive_spark.rules.sharpen import spoken
 from synthohive_spark.schema.columns import Role
 from synthohive_spark.schema.rule import Ancestor, Rule, worded
@@ -36,7 +36,7 @@ class AllowedSets(Kind):
                 continue
             closed = (proven(shallow(way, LEVELS)) for way in ways)
             found += [
-                Law(self.name, target, inputs_of(way), "", "part", data=to_json(way))
+                Law(self.name, target, inputs_of(way), "", "part", facts={WAY: to_json(way)})
                 for way in closed
                 if isinstance(way, Branch)
             ]
@@ -78,7 +78,7 @@ class AllowedSets(Kind):
             return "any" if leaf.open else f"one of ({', '.join(values)})"
 
         way = from_json(law.data)
-        return case(way, table.references, lambda column, v: spoken(table.types, column, v), told).format()
+        return case(way, table.references, lambda column, v: spoken(table.types, column, v), told)
 
 
 def _among(own: str, values: list[str]) -> str:
