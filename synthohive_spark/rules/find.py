@@ -195,7 +195,7 @@ class _Search:
         nulls = self._nulls(laws, replace(decided, after=choice.after))
         values = {t: law for t, law in choice.values.items() if t not in inherited}
         derived = {self._name(t): self._derived(t, values.get(t), nulls) for t in choice.order if t not in inherited}
-        known = _joined(choice.after, self._needs(nulls.values()))
+        known = _joined(choice.after, self._needs(nulls.values(), of_nulls=True))
         decided = Decided(self._named_by(whole), self._named_by(valued), frozenset(nulls), after=known)
         made = list[Rule]()
         for kind in (k.name for k in kinds() if k.name not in NULLS):
@@ -224,18 +224,21 @@ class _Search:
                 found[rule.column] = rule
         return found
 
-    def _needs(self, rules: Collection[Rule]) -> dict[str, frozenset[str]]:
+    def _needs(self, rules: Collection[Rule], of_nulls: bool = False) -> dict[str, frozenset[str]]:
         """{id of a column that Spark computes: ids of the columns that must be there before}.
 
-        Other columns' nulls are there at once, but for those that a decision makes.
+        Args:
+            rules: what gives the columns.
+            of_nulls: where a column is null with others, these too, though their nulls are there from the beginning:
+                what follows from the column leaves them alone.
         """
-        late = {r.column for r in rules if isinstance(r, NullWhere) and r.exactly}
+        late = {r.column for r in rules if r.sql is not None and not isinstance(r, Derived)}
         made = dict[str, frozenset[str]]()
         for rule in rules:
             if rule.follows:
                 named = names_in(rule.follows, [*self.ids], rule.column not in self.declared) - {rule.column}
-                implied = isinstance(rule, NullWhere) and rule.causes
-                made[self._id(rule.column)] = frozenset(map(self._id, named & late if implied else named))
+                some = isinstance(rule, NullWhere) and rule.causes and not of_nulls
+                made[self._id(rule.column)] = frozenset(map(self._id, named & late if some else named))
         return made
 
     def _of(self, kind: str, laws: list[Law], decided: Decided) -> list[Rule]:

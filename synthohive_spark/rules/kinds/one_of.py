@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Literal
 
-from synthohive_spark.rules.branches import Branch, Leaf, case, from_json, inputs_of, leaves, shallow, to_json
+from synthohive_spark.rules.branches import Branch, Leaf, Way, case, from_json, inputs_of, leaves, shallow, to_json
 from synthohive_spark.rules.choose import acyclic
 from synthohive_spark.rules.evidence import Sample
 from synthohive_spark.rules.growing import few_valued, proven
@@ -38,7 +38,7 @@ class AllowedSets(Kind):
             found += [
                 Law(self.name, target, inputs_of(way), "", "part", facts={WAY: to_json(way)})
                 for way in closed
-                if isinstance(way, Branch)
+                if isinstance(way, Branch) and not _of_nulls(way)
             ]
         return found
 
@@ -79,6 +79,12 @@ class AllowedSets(Kind):
 
         way = from_json(law.data)
         return case(way, table.references, lambda column, v: spoken(table.types, column, v), told)
+
+
+def _of_nulls(way: Way) -> bool:
+    """Whether it says no more than where the column is null, which another kind does."""
+    known = {v for leaf in leaves(way) for v, _ in leaf.values} - {None}
+    return all(leaf.open or {v for v, _ in leaf.values} - {None} in (set(), known) for leaf in leaves(way))
 
 
 def _among(own: str, values: list[str]) -> str:
