@@ -30,6 +30,7 @@ from synthohive_spark.tables import ForeignKey, Table
 log = get_logger(__name__)
 REACHES: tuple[Reach, ...] = ("always", "set", "there")  # the widest first
 LED = 0.5  # share of the rows on which a key leads, at least, if it is to drive the table
+CROWDED = 0.25  # share of all parents that more have no rows than by chance, from which on their number of rows is kept
 FEW = 7.0  # nats by which chance is the worse explanation of what the parents that lead say: 1 in 1,000
 Hops = tuple[int, ...]
 Names = dict[tuple[Hops, str], str]
@@ -103,8 +104,38 @@ def _implied(source: SourceLake, name: str, late: Collection[graph.Edge]) -> dic
         few = path.reach == "there" and spec.foreign_keys[i] is driving and rows < LED * source.rows[name]
         if not few and is_no_accident(rows, counts[i], counts[path.hops[0]]):
             laws.setdefault(i, []).append(path)
+    first = next((i for i in laws if spec.foreign_keys[i] is driving), None)
+    if first is not None and any(_crowded(source, name, first, path, counts) for path in laws[first]):
+        del laws[first]  # the leading key agrees with it all the same: it is bound to it (``shared_ancestors``)
     found = followed(name, tables, laws, order(spec.foreign_keys, laws, counts, driving))
     return _designed(source, name, found)
+
+
+def _crowded(source: SourceLake, name: str, i: int, path: KeyPath, counts: Sequence[KeyCounts]) -> bool:
+    """Whether far more parents behind a driving key lack rows than if the parents that lead had rows by chance.
+
+    Then rows lie on few of the former, which a finer driving key would not give: few patients get all the supplies.
+    """
+    tables, fk, leads = (
+        source.metadata.tables,
+        *(source.metadata.tables[name].foreign_keys[j] for j in (i, path.hops[0])),
+    )
+    if len(path.hops) > 1 or path.onward is None or any(set(leads.columns) & {*k} for k in unique_keys(name, tables)):
+        return False  # the leading key could not be bound to it
+    middle, parents = leads.references, source.rows[fk.references]
+    held = children_counts(source.frame(middle), [tables[middle].foreign_keys[path.onward].columns])[0]
+    chance = with_rows(held, counts[path.hops[0]].parents / source.rows[middle])
+    return chance - counts[i].parents > CROWDED * parents
+
+
+def with_rows(held: Mapping[int, int], share: float) -> float:
+    """How many parents have rows, on average, if by chance so large a share of those that lead has.
+
+    Args:
+        held: {parents that lead: parents behind the other key that have so many of them}.
+        share: of the former.
+    """
+    return sum(parents * (1 - (1 - share) ** n) for n, parents in held.items())
 
 
 def _designed(source: SourceLake, name: str, found: dict[int, KeyPath]) -> dict[int, KeyPath]:

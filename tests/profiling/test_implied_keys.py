@@ -6,7 +6,7 @@ from typing import Any
 
 from synthohive_spark.graph import KeyPath, key_paths
 from synthohive_spark.metadata import Metadata
-from synthohive_spark.profiling.implied_keys import KeyCounts, followed, is_no_accident, order
+from synthohive_spark.profiling.implied_keys import KeyCounts, followed, is_no_accident, order, with_rows
 from synthohive_spark.profiling.key_design import design
 from synthohive_spark.tables import Table
 
@@ -126,3 +126,8 @@ def test_few_rows_or_few_parents_are_an_accident() -> None:
     assert not is_no_accident(500, KeyCounts(500, 1, 1.0), KeyCounts(500, 200, 0.01))  # one value says nothing
     assert not is_no_accident(5000, KeyCounts(5000, 2, 0.5), KeyCounts(5000, 3, 0.3))  # three clerks of two shops
     assert KeyCounts.of({1: 2, 2: 1}) == KeyCounts(4, 3, 6 / 16)
+
+
+def test_how_many_parents_have_rows_by_chance() -> None:
+    assert with_rows({1: 40, 2: 20}, 0.5) == 20 + 15
+    assert with_rows({40: 59}, 0.1) > 57  # patients with so many encounters, a tenth of which has supplies
