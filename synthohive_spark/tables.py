@@ -65,6 +65,7 @@ class Table(Strict):
     columns: dict[str, str] = {}
     constraints: tuple[Constraint, ...] = ()
     derived: dict[str, str | None] = {}  # None: the column is generated even if it follows from others
+    rules: dict[str, str | Literal[False]] = {}  # False: the rule of that name (kind.column, as logged) is not kept
     pii: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     reference: bool = False
@@ -82,6 +83,21 @@ class Table(Strict):
     @classmethod
     def _single_columns(cls, value: object) -> object:
         return [(key,) if isinstance(key, str) else key for key in value] if isinstance(value, list | tuple) else value
+
+    @field_validator("rules", mode="before")
+    @classmethod
+    def _off(cls, value: object) -> object:
+        return {k: False if v == "off" else v for k, v in value.items()} if isinstance(value, Mapping) else value
+
+    @property
+    def switched_off(self) -> set[str]:
+        """Names of rules that are not kept though the source keeps them."""
+        return {name for name, rule in self.rules.items() if rule is False}
+
+    @property
+    def declared_rules(self) -> list[Constraint]:
+        """Rules in Spark SQL that a person declared: no row makes one false."""
+        return [Constraint(expression=sql) for sql in self.rules.values() if sql is not False]
 
     @property
     def key_columns(self) -> set[str]:

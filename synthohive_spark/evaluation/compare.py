@@ -88,7 +88,7 @@ def _evaluate_table(
             for i, (fk, sides) in enumerate(zip(table.foreign_keys, families, strict=True))
         ),
         pairs=compared.pairs,
-        derived=rules.derived_columns(table, name, plans),
+        derived=rules.derived_columns(table, name, plans, rules.broken_rules(name, plans, synthetic)),
         constraints=rules.broken_constraints(copy, plans[name].columns.bounds if name in plans else table.constraints),
     )
     log.info(

@@ -124,11 +124,13 @@ class DerivedColumn:
         column: its name.
         source: Spark SQL over the table's columns, or `table`.`column` of an ancestor that it equals.
         declared: a person declared it; else it was found, and holds on every row of the real table.
+        broken: synthetic rows that break it; None where a row alone does not tell.
     """
 
     column: str
     source: str
     declared: bool
+    broken: int | None = None
 
 
 @dataclass(frozen=True)

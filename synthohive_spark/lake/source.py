@@ -240,7 +240,9 @@ def _with_designs(source: SourceLake) -> Metadata:
         others = [law for law in spec.constraints if law.expression not in design.checks.values()]
         generated = {c: sql for c, sql in design.generated.items() if c not in {*spec.key_columns, *spec.derived}}
         derived = {**spec.derived, **generated}
-        tables[name] = spec.model_copy(update={"constraints": (*others, *checks), "derived": derived})
+        tables[name] = spec.model_copy(
+            update={"constraints": (*others, *spec.declared_rules, *checks), "derived": derived}
+        )
         if design.left:
             log.info("not_carried", table=name, what=list(design.left))
     return Metadata(tables)

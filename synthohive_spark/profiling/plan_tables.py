@@ -112,7 +112,7 @@ class _Profiler:
         """The plan with what decides the columns that no key decides: rules, shapes, else the model."""
         keys = {**{t: p.keys for t, p in self.plans.items()}, self.name: plan.keys}
         ancestors = Ancestors(self.name, plan.context, keys, self.source.frame)
-        found = find(plan, self.spec, frame, ancestors, self.min_subjects)
+        found = self._wanted(find(plan, self.spec, frame, ancestors, self.min_subjects))
         roles.update({r.column: "derived" for r in found if r.gives == "derived"})
         copied = [r for r in found if r.gives == "copied"]
         made_up = {c.name for c in plan.context.each if c.column in self._parent(plan, c).protected}
@@ -148,12 +148,20 @@ class _Profiler:
             }
         )
 
+    def _wanted(self, found: Sequence[Rule]) -> list[Rule]:
+        """The rules without those that the metadata switch off."""
+        off = self.spec.switched_off
+        unknown = sorted(off.difference(r.name for r in found))
+        if unknown:
+            log.warning("rules_not_found", table=self.name, rules=unknown, found=sorted(r.name for r in found))
+        return [r for r in found if r.name not in off]
+
     def _log(self, rules: Sequence[Rule]) -> None:
         """A line for each rule that was found; what people declared they know."""
         for rule in rules:
             if rule.column not in self.spec.declared:
                 text = rule.text(lambda seen: f"the parent's {seen}")
-                log.info("rule_found", table=self.name, kind=rule.kind, column=rule.column, expression=text)
+                log.info("rule_found", table=self.name, rule=rule.name, column=rule.column, expression=text)
 
     def _shapes(self, frame: DataFrame, types: Mapping[str, str], learnt: Sequence[str]) -> Shapes:
         """Columns that no model may learn: personal data, rare texts, and binary values."""

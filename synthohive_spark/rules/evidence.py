@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from synthohive_spark.schema.rule import EXACT
 from synthohive_spark.tables import INTEGRAL, TEXT
 
 Family = Literal["integer", "decimal", "double", "date", "time", "plain time", "other"]
@@ -24,7 +25,6 @@ Reach = Literal["whole", "fill", "part"]
 ROWS = 30  # fewer say nothing
 FEW = 6  # rows, or distinct values, below which a law is not even tried
 EVIDENCE = 30.0  # nats by which chance must be the worse explanation; the search asks some exp(13) questions
-EXACT = 1e-9  # relative error that floating-point sums may have
 PROBE = 128  # rows that refute most candidates
 COLUMNS = 128  # columns among which the search looks; copies and nulls are looked for among all
 ABOVE = 32  # columns of ancestors among which the search looks; copies are looked for among all

@@ -9,8 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from synthohive_spark.rules.evidence import EVIDENCE, EXACT, Column, Flags, Sample, Vector, close, evidence, judge
+from synthohive_spark.rules.evidence import EVIDENCE, Column, Flags, Sample, Vector, close, evidence, judge
 from synthohive_spark.rules.kind import Kind, Law
+from synthohive_spark.schema.rule import EXACT
 
 NARROW = ("tinyint", "smallint", "int", "decimal")  # a result that does not fit becomes null instead of an error
 DIFFERENT = 10  # rows on which an input must matter: on fewer, the target may as well equal the other input

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from synthohive_spark.rules.evidence import EXACT
 from synthohive_spark.rules.kind import Law
 from synthohive_spark.rules.kinds.part import all_zones
 from synthohive_spark.rules.search import Searcher
+from synthohive_spark.schema.rule import agrees
 from synthohive_spark.sql import quote, text_literal
 
 SAMPLE = 20_000  # rows: a law that as many do not refute is worth a look at all
@@ -65,11 +65,5 @@ def verified(frame: DataFrame, laws: Sequence[Law], types: Mapping[str, str]) ->
 
 
 def _holds(law: Law, names: Mapping[str, str], types: Mapping[str, str]) -> Column:
-    """Whether a row's value is that of the law: equal, both null, or apart by a floating-point error."""
-    own = F.col(names[law.target])
-    made = F.expr(law.expression(names, types)).try_cast(types[law.target])
-    same = own.eqNullSafe(made)
-    if types[law.target] not in ("float", "double"):
-        return same
-    apart = F.abs(own - made) <= F.lit(EXACT) * F.greatest(F.lit(1.0), F.abs(own))
-    return same | F.coalesce(apart, F.lit(False))
+    """Whether a row's value is that of the law."""
+    return F.expr(agrees(names[law.target], law.expression(names, types), types[law.target]))

@@ -22,6 +22,7 @@ from synthohive_spark.strict import Strict
 
 Ancestor = Callable[[str], str]
 KINDS: dict[str, type[Rule]] = {}
+EXACT = 1e-9  # relative error that floating-point sums may have
 
 
 class Rule(Strict, ABC):
@@ -41,6 +42,11 @@ class Rule(Strict, ABC):
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         """Register the kind, so that a plan that holds one can be read."""
         KINDS[cls.model_fields["kind"].default] = cls
+
+    @property
+    def name(self) -> str:
+        """How the log calls the rule, and the metadata where they switch it off."""
+        return f"{self.kind}.{self.column}"
 
     @property
     def gives(self) -> Role | None:
@@ -63,6 +69,17 @@ class Rule(Strict, ABC):
         It names columns of the row, and what is ``seen`` of ancestors as ``frames.hidden``.
         """
         return None
+
+    def check(self, types: Mapping[str, str]) -> str | None:
+        """Spark SQL that is true on every row of a copy that keeps the rule; None where nothing can be asked of a row.
+
+        It names own columns as they are called, and what the rule sees of ancestors as ``frames.hidden``. By default it
+        asks whether a column that Spark gives is what ``sql`` says.
+
+        Args:
+            types: Spark types of the table's columns, by name.
+        """
+        return None if self.sql is None else agrees(quote(self.column), self.sql, types[self.column])
 
     @property
     def follows(self) -> str:
@@ -130,6 +147,15 @@ def worded(sql: str, above: Iterable[str], ancestor: Ancestor) -> str:
     for name in above:
         sql = sql.replace(quote(hidden(name)), ancestor(name))
     return sql
+
+
+def agrees(own: str, made: str, spark_type: str) -> str:
+    """Spark SQL: a column is what an expression says, where both are null too, but for a floating-point error."""
+    made = f"try_cast(({made}) AS {spark_type})"
+    same = f"{own} <=> {made}"
+    if spark_type not in ("float", "double"):
+        return same
+    return f"({same}) OR coalesce(abs({own} - {made}) <= {EXACT} * greatest(1, abs({own})), false)"
 
 
 def _of_its_kind(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:

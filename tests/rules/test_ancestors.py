@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
+from synthohive_spark.evaluation.rules import broken_rules
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.schema.table_plan import TablePlan
 from tests.lakes import fitted, key_faults, write_lake
@@ -64,7 +66,13 @@ def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[
     made.generate({}, str(folder / "target"))
     assert made.trained is not None
     frames = {t: made.io.read_dataset(str(folder / "target" / t)) for t in TABLES}
-    return {"plan": made.trained.plans["line"], "frames": frames, "metadata": metadata, "folder": Path(folder)}
+    return {
+        "plans": made.trained.plans,
+        "plan": made.trained.plans["line"],
+        "frames": frames,
+        "metadata": metadata,
+        "folder": Path(folder),
+    }
 
 
 def test_what_a_law_needs_stands_beside_the_row_and_is_hidden_from_the_model(lake: dict[str, Any]) -> None:
@@ -89,3 +97,12 @@ def test_the_laws_hold_in_the_copy_and_nothing_else_reaches_it(lake: dict[str, A
     assert whole.where("year <> year(day)").count() == 0
     assert line.where("value >= 4 * quantity * 90").count() == 0, "rows were judged, and drawn again, with their prices"
     assert key_faults(lake["metadata"], frames) == []
+
+
+def test_evaluation_asks_whether_the_copy_keeps_what_the_report_lists(lake: dict[str, Any]) -> None:
+    plans, frames = lake["plans"], dict(lake["frames"])
+    assert broken_rules("line", plans, frames) == {"value": 0, "due": 0, "year": 0}
+    one = frames["line"].agg(F.min("line")).collect()[0][0]
+    frames["line"] = frames["line"].withColumn("value", F.expr(f"if(line = {one}, null, value)"))
+    frames["orders"] = frames["orders"].withColumn("day", F.expr("date_add(day, 0 + 700)"))
+    assert broken_rules("line", plans, frames) == {"value": 1, "due": LINES, "year": LINES}

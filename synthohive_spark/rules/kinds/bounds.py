@@ -15,9 +15,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from synthohive_spark.randomness import uniform
-from synthohive_spark.rules.evidence import COARSE, EXACT, WHOLE
+from synthohive_spark.rules.evidence import COARSE, WHOLE
 from synthohive_spark.schema.conversion import Mask, Values
-from synthohive_spark.schema.rule import Ancestor, Rule
+from synthohive_spark.schema.rule import EXACT, Ancestor, Rule
 from synthohive_spark.sql import quote
 from synthohive_spark.strict import Strict
 
