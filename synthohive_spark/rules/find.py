@@ -13,6 +13,7 @@ from synthohive_spark.logs import get_logger
 from synthohive_spark.rules.choose import choose, in_order, reached
 from synthohive_spark.rules.evidence import ROWS, family_of
 from synthohive_spark.rules.kind import KINDS, Decided, Law
+from synthohive_spark.rules.kinds import load
 from synthohive_spark.rules.kinds.copy import Inherited
 from synthohive_spark.rules.kinds.null_decision import NullDecision
 from synthohive_spark.rules.kinds.null_implication import NullImplication, NullWhere
@@ -78,6 +79,7 @@ def find(plan: TablePlan, spec: Table, frame: DataFrame, ancestors: Ancestors, l
         ancestors: joins rows of its ancestors.
         least: rows that must hold a value before a law may name it.
     """
+    load()
     search = _Search(plan, spec, least)
     laws = search.laws(frame, ancestors) if plan.rows >= ROWS and search.drawn and not plan.reference else []
     return search.rules(laws)

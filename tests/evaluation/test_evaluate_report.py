@@ -115,13 +115,14 @@ def test_a_low_score_fails_and_no_gate_gives_no_verdict() -> None:
 def test_derived_columns_and_constraints_are_listed_with_where_they_come_from() -> None:
     derived = (
         DerivedColumn("total", "price * quantity", declared=True),
-        DerivedColumn("hour", "`clock` div 100", declared=False),
+        DerivedColumn("hour", "`clock` div 100", declared=False, broken=0),
+        DerivedColumn("due", "after `begun`", declared=False, broken=3),
     )
     checks = (ConstraintCheck("start <= end", 0), ConstraintCheck("rating: at least 2", 1204))
     child = dataclasses.replace(evaluation().tables[0], derived=derived, constraints=checks)
     found = Evaluation((child, *evaluation().tables[1:]), evaluation().stages)
     table = json.loads(json.dumps(found.to_dict()))["tables"][0]
-    assert table["derived"][1] == {"column": "hour", "source": "`clock` div 100", "declared": False}
+    assert table["derived"][1] == {"column": "hour", "source": "`clock` div 100", "declared": False, "broken": 0}
     assert table["constraints"] == [
         {"rule": "start <= end", "broken": 0},
         {"rule": "rating: at least 2", "broken": 1204},
@@ -129,7 +130,8 @@ def test_derived_columns_and_constraints_are_listed_with_where_they_come_from() 
     page = render(found, CONTEXT)
     rules = [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in re.findall(r"<tr>.*?</tr>", page, re.DOTALL)]
     for row in (
-        "total price * quantity declared", "hour `clock` div 100 found", "start &lt;= end holds on every row",
+        "total price * quantity declared", "hour `clock` div 100 found holds on every row",
+        "due after `begun` found broken on 3 rows", "start &lt;= end holds on every row",
         "rating: at least 2 broken on 1,204 rows",
     ):  # fmt: skip
         assert row in rules, row
