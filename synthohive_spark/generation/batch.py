@@ -18,7 +18,7 @@ from synthohive_spark.generation.null_patterns import Patterns
 from synthohive_spark.generation.steps.keys import MakePositionKeys
 from synthohive_spark.generation.steps.parents import AssignParents, cached_matching
 from synthohive_spark.generation.steps.references import ReferWithin
-from synthohive_spark.generation.steps.rules import CompleteRules
+from synthohive_spark.generation.steps.rules import BeginRules, CompleteRules
 from synthohive_spark.generation.steps.uniqueness import TieBreak, UniqueNumbers
 from synthohive_spark.generation.steps.values import DrawValues
 from synthohive_spark.matching.matching import label_name
@@ -82,7 +82,8 @@ class BatchGenerator:
         own = {c: types[c] for c in columns.named("sequence", "grid")}
         text = self.artifact.matching
         parents = AssignParents(plan.table, keys, plan.context, free, self.patterns, self.sizes, self.seed, text)
-        steps: list[Step] = [parents, MakePositionKeys(plan.table, keys, own, total, self.seed), self.values]
+        made = MakePositionKeys(plan.table, keys, own, total, self.seed)
+        steps: list[Step] = [parents, made, BeginRules(plan.rules), self.values]
         steps += [CompleteRules(plan.rules, nullable), UniqueNumbers(columns.apart, total)]
         if keys.tiebreak is not None:
             rest = tuple(c for c in keys.primary_key if c != keys.tiebreak)
@@ -117,7 +118,7 @@ class BatchGenerator:
             labelled.insert(0, keys.driving)
         return {
             **self.plan.context.types(),
-            **{c: types[c] for c in self.plan.columns.named("sequence", "grid")},
+            **{c: types[c] for c in self.plan.columns.shown},
             **{label_name(fk.columns): "string" for fk in labelled},
             **self.plan.rules.behind(self.plan.context),
         }

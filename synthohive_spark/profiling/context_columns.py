@@ -26,7 +26,7 @@ def shown_columns(spec: Table, parent: TablePlan, driving: bool) -> list[ColumnP
 
 def _values(parent: TablePlan) -> list[ColumnPlan]:
     """Its columns that are neither keys without meaning nor written as their shape."""
-    meaning = parent.columns.named("model", "sequence", "grid", "derived", "copied")
+    meaning = parent.columns.named("model", "sequence", "grid", "derived", "copied", "given")
     return [c for c in parent.columns.each if c.name in meaning and c.name not in parent.protected]
 
 

@@ -113,7 +113,7 @@ class _Profiler:
         keys = {**{t: p.keys for t, p in self.plans.items()}, self.name: plan.keys}
         ancestors = Ancestors(self.name, plan.context, keys, self.source.frame)
         found = self._wanted(find(plan, self.spec, frame, ancestors, self.min_subjects))
-        roles.update({r.column: "derived" for r in found if r.gives == "derived"})
+        roles.update({r.column: r.gives for r in found if r.gives in ("derived", "given")})
         copied = [r for r in found if r.gives == "copied"]
         made_up = {c.name for c in plan.context.each if c.column in self._parent(plan, c).protected}
         safe = [r for r in copied if made_up.isdisjoint(r.seen)]

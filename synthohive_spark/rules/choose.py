@@ -103,6 +103,7 @@ def in_order(after: Mapping[str, Collection[str]]) -> list[str]:
     return done
 
 
-def _preference(law: Law) -> tuple[bool, int, int, int, int, str]:
+def _preference(law: Law) -> tuple[bool, int, int, int, int, int, str]:
     kind, size = KINDS[law.kind], len(law.data)
-    return law.reach != "whole", -law.distinct, kind.order, -int(law.target[1:]), size, law.sql
+    late = kind.order if kind.tabled else 0  # whatever a formula says is simpler than a dictionary
+    return law.reach != "whole", late, -law.distinct, kind.order, -int(law.target[1:]), size, law.sql

@@ -139,6 +139,8 @@ class Sample:
         zones: time zones that Spark knows; () for all that Python does.
         paths: the way to an ancestor's column, by its id: of a parent's the ids of the key's columns, with commas.
         least: rows that must hold a value before a law may name it.
+        holders: {column of an ancestor: own columns that hold the ancestor's key; none where it is copied as it is}.
+        keys: ids of columns that refer to other rows, and are known before anything is drawn.
     """
 
     columns: tuple[Column, ...]
@@ -147,6 +149,8 @@ class Sample:
     zones: tuple[str, ...] = ()
     paths: Mapping[str, str] = field(default_factory=dict)
     least: int = 1
+    holders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    keys: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, table: pa.Table, types: Mapping[str, str], targets: Collection[str], inputs: Collection[str]) -> Sample:
@@ -181,6 +185,15 @@ class Sample:
         """Columns that one may compute with, as many as the search looks at: own ones, then those of ancestors."""
         usable = [c for c in self.columns if c.input and c.distinct > 1]
         return (*[c for c in usable if not c.above][:COLUMNS], *[c for c in usable if c.above][:ABOVE])
+
+    @functools.cached_property
+    def determinants(self) -> tuple[Column, ...]:
+        """Columns that others may be functions of, whatever the function; an ancestor's where its key is known."""
+        return tuple(c for c in self.inputs if not c.above or c.id in self.holders)
+
+    def holder(self, column: Column) -> list[Column]:
+        """The columns that hold the key of a column's ancestor; none where its rows are taken as they are."""
+        return [c for c in self.own if c.id in self.holders.get(column.id, ())]
 
     @functools.cached_property
     def numbers(self) -> tuple[Column, ...]:

@@ -19,9 +19,10 @@ from synthohive_spark.rules.kinds.null_decision import NullDecision
 from synthohive_spark.rules.kinds.null_implication import NullImplication, NullWhere
 from synthohive_spark.rules.search import Searcher, kinds, views
 from synthohive_spark.rules.sharpen import sharpened, texts_of
+from synthohive_spark.rules.tabled import Tabled
 from synthohive_spark.rules.verify import known_zones, sampled, searched, verified
 from synthohive_spark.schema import frames
-from synthohive_spark.schema.ancestors import Ancestors
+from synthohive_spark.schema.ancestors import SEEN, Ancestors
 from synthohive_spark.schema.columns import Role
 from synthohive_spark.schema.context import DEGREE, ContextColumn, ContextPlan
 from synthohive_spark.schema.rule import Ancestor, Rule, RulesPlan, worded
@@ -80,16 +81,17 @@ def find(plan: TablePlan, spec: Table, frame: DataFrame, ancestors: Ancestors, l
         least: rows that must hold a value before a law may name it.
     """
     load()
-    search = _Search(plan, spec, least)
-    laws = search.laws(frame, ancestors) if plan.rows >= ROWS and search.drawn and not plan.reference else []
+    search = _Search(plan, spec, frame, ancestors, least)
+    laws = search.laws() if plan.rows >= ROWS and search.drawn and not plan.reference else []
     return search.rules(laws)
 
 
 class _Search:
     """Names and ids of one table's columns, and which of them may follow from others."""
 
-    def __init__(self, plan: TablePlan, spec: Table, least: int) -> None:
+    def __init__(self, plan: TablePlan, spec: Table, frame: DataFrame, ancestors: Ancestors, least: int) -> None:
         self.plan, self.declared, self.least = plan, spec.declared, least
+        self.frame, self.ancestors = frame, ancestors
         self.columns = tuple(c for c in plan.context.each if c.column != DEGREE)
         own = [
             c for c in plan.columns.each if family_of(c.type) and (c.name not in spec.pii or c.type.startswith(TEXT))
@@ -114,6 +116,7 @@ class _Search:
         self.types |= self.seen
         self.inputs |= {i for i in self.seen if self.columns[int(i[1:])].meaning}
         shown = {i for i in self.seen if not self.columns[int(i[1:])].hidden}
+        self.holders = {i: keys for i in self.inputs if i in self.seen and (keys := self._holder(i)) is not None}
         self.given = shown | {self.ids[c] for c in plan.columns.named("sequence", "grid") if c in self.ids}
 
     def context(self, column: str) -> ContextColumn | None:
@@ -130,27 +133,45 @@ class _Search:
         """Names in the context of those of some columns that are ancestors'."""
         return tuple(dict.fromkeys(c.name for i in columns if (c := self.context(i)) is not None))
 
-    def laws(self, frame: DataFrame, ancestors: Ancestors) -> list[Law]:
+    def _holder(self, column: str) -> tuple[str, ...] | None:
+        """Own columns that hold the key of an ancestor's column; none where it is copied, None if nobody knows."""
+        seen = self.columns[int(column[1:])]
+        keys = () if seen.verbatim else self.plan.keys.at(seen.path[0]).columns
+        return tuple(self.ids[k] for k in keys) if all(k in self.ids for k in keys) else None
+
+    def _keys(self) -> frozenset[str]:
+        """Ids of columns of keys that rows have before anything is drawn."""
+        held = (c for fk in self.plan.keys.foreign if fk.role in SEEN for c in fk.columns)
+        return frozenset(self.ids[c] for c in held if c in self.ids)
+
+    def laws(self) -> list[Law]:
         """Verified laws, and those of kinds that the model learns."""
+        frame = self.frame
         key = self.plan.keys.primary_key or tuple(frame.columns)
         types = self.types
         instants = any(types[i] == "timestamp" for i in self.inputs)
         zones = known_zones(frame.sparkSession) if instants else ()
         paths = {i: self._path(self.columns[int(i[1:])].path) for i in self.seen}
-        searcher = Searcher(types, frozenset(self.drawn), frozenset(self.inputs), zones, paths, self.least)
+        inputs, keys = frozenset(self.inputs), self._keys()
+        searcher = Searcher(types, frozenset(self.drawn), inputs, zones, paths, self.least, self.holders, keys)
         some = sampled(frame, key, self.plan.rows)
-        sample = self._rows(some, ancestors, self.seen, hashed=True)
+        sample = self._rows(some, self.seen, hashed=True)
         found = searched(sample, searcher)
         learnt = [law for law in found if not KINDS[law.kind].verified]
-        possible = [law for law in found if law not in learnt and self._lawful(law)]
+        lawful = [law for law in found if law not in learnt and self._lawful(law)]
+        possible = [law for law in lawful if not KINDS[law.kind].tabled]
+        tabled = [law for law in lawful if KINDS[law.kind].tabled]
         named = {i for law in possible for i in law.inputs}
-        rows = self._rows(frame, ancestors, [i for i in self.seen if i in named])
+        rows = self._rows(frame, [i for i in self.seen if i in named])
         decisions = sharpened(rows, [law for law in possible if law.data], types)
-        possible = [law for law in possible if not law.data] + self._common(decisions, ancestors)
+        possible = [law for law in possible if not law.data] + self._common(decisions)
         held = verified(rows, possible, types)
         kept = [law for one in held if (law := KINDS[one.kind].measured(one, rows, types, self.least)) is not None]
         log.debug("laws_verified", table=self.plan.table, candidates=len(possible), verified=len(kept))
-        return kept + learnt
+        return [*kept, *self._tabled().hold(tabled, kept), *learnt]
+
+    def _tabled(self) -> Tabled:
+        return Tabled(self, lambda above: self._rows(self.frame, above), self.least, self.holders)
 
     def _lawful(self, law: Law) -> bool:
         """Whether a law leaves personal data alone: it may say that such a column repeats an ancestor's."""
@@ -163,7 +184,7 @@ class _Search:
             return f"{path}"
         return ",".join(self.ids[c] for c in self.plan.keys.at(path[0]).columns if c in self.ids)
 
-    def _common(self, laws: list[Law], ancestors: Ancestors) -> list[Law]:
+    def _common(self, laws: list[Law]) -> list[Law]:
         """Decisions without those that name a text of which too few ancestors hold one: children hold it more often."""
         named: dict[str, set[str]] = {}
         for column, text in {pair for law in laws for pair in texts_of(law) if pair[0] in self.seen}:
@@ -172,17 +193,17 @@ class _Search:
         for column, texts in named.items():
             seen = self.columns[int(column[1:])]
             if not seen.verbatim:
-                held = ancestors.read(self._table(seen, ancestors)).groupBy(F.col(quote(seen.column)).alias("text"))
+                held = self.ancestors.read(self._table(seen)).groupBy(F.col(quote(seen.column)).alias("text"))
                 counts = held.count().where(F.col("text").isin([*texts])).collect()  # as many as the decisions name
                 few = texts - {row["text"] for row in counts if row["count"] >= self.least}
                 rare |= {(column, text) for text in few}
         return [law for law in laws if rare.isdisjoint(texts_of(law))]
 
-    def _table(self, column: ContextColumn, ancestors: Ancestors) -> str:
+    def _table(self, column: ContextColumn) -> str:
         """The table that a context column comes from."""
         table = self.plan.table
         for position in column.path:
-            table = ancestors.keys[table].at(position).references
+            table = self.ancestors.keys[table].at(position).references
         return table
 
     def rules(self, laws: list[Law]) -> list[Rule]:
@@ -196,7 +217,11 @@ class _Search:
         decided = Decided(self._named_by(whole), self._named_by(valued))
         nulls = self._nulls(laws, replace(decided, after=choice.after))
         values = {t: law for t, law in choice.values.items() if t not in inherited}
-        derived = {self._name(t): self._derived(t, values.get(t), nulls) for t in choice.order if t not in inherited}
+        free = [c.name for c in self.plan.columns.each if self._id(c.name) not in valued]
+        tables = self._tabled().rules(values.values(), nulls, tuple(map(quote, self.plan.keys.primary_key or free)))
+        derived = {
+            t: tables.get(t) or self._derived(t, values.get(t), nulls) for t in choice.order if t not in inherited
+        }
         known = _joined(choice.after, self._needs(nulls.values(), of_nulls=True))
         decided = Decided(self._named_by(whole), self._named_by(valued), frozenset(nulls), after=known)
         made = list[Rule]()
@@ -271,13 +296,12 @@ class _Search:
     def _named(self, target: str) -> set[str]:
         return names_in(self.declared[target], [c.name for c in self.plan.columns.each]) - {target}
 
-    def _rows(self, frame: DataFrame, ancestors: Ancestors, wanted: Iterable[str], hashed: bool = False) -> DataFrame:
+    def _rows(self, frame: DataFrame, wanted: Iterable[str], hashed: bool = False) -> DataFrame:
         """Rows with columns named by id.
 
         Args:
             frame: of the table.
-            ancestors: joins what they see of their ancestors.
-            wanted: ids of the columns of these.
+            wanted: ids of the columns of its ancestors.
             hashed: texts as their hashes, with the views of them that kinds ask for: a search asks only what is equal.
         """
         types = self.types
@@ -293,7 +317,7 @@ class _Search:
         if not places:
             return frame.select(*own)
         context = ContextPlan(each=tuple(self.columns[int(i[1:])] for i in places))
-        joined = replace(ancestors, context=context).beside(frame, own)
+        joined = replace(self.ancestors, context=context).beside(frame, own)
         kept = [c for c in joined.columns if c.partition(":")[0] in self.names]
         return joined.select(*(F.col(quote(c)) for c in kept), *(shown(F.col(c), i) for i, c in places.items()))
 

@@ -35,7 +35,8 @@ class Law:
         zone: the time zone that a part of a time is taken in.
         distinct: distinct values of the target in the sample.
         step: of a time, microseconds of the coarsest grid (days, hours ...) that it lies on; 0 for dates.
-            Of a ratio, the decimals that the number is rounded to; -1 for all.
+            Of a ratio, the decimals that the number is rounded to; -1 for all. Of a dictionary, how many of the inputs
+            are numbers.
         facts: what else its kind found of it, as values of JSON; no value of the data but coarse ones.
     """
 
@@ -132,6 +133,7 @@ class Kind(ABC):
         order: kinds are asked, and preferred where several fit, by this number: simple ones first.
         verified: Spark checks its laws on every row; else the model learns how often they hold.
         impersonal: its laws say nothing of values, so that columns that people declared personal may have some.
+        tabled: its laws are checked and written down as dictionaries, group by group.
         views: {name: Spark SQL of a text ``{0}``}: further columns that the sample holds of each text of the row.
     """
 
@@ -139,6 +141,7 @@ class Kind(ABC):
     order: ClassVar[int]
     verified: ClassVar[bool] = True
     impersonal: ClassVar[bool] = False
+    tabled: ClassVar[bool] = False
     views: ClassVar[Mapping[str, str]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

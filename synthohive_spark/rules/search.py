@@ -37,7 +37,7 @@ class Searcher:
         types: Spark type of each column, by id.
         targets: ids of columns that may be derived.
         inputs: ids of columns that may be computed with.
-        zones, paths, least: as those of ``Sample``.
+        zones, paths, least, holders, keys: as those of ``Sample``.
     """
 
     types: Mapping[str, str]
@@ -46,6 +46,8 @@ class Searcher:
     zones: tuple[str, ...] = ()
     paths: Mapping[str, str] = field(default_factory=dict)
     least: int = 1
+    holders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    keys: frozenset[str] = frozenset()
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The whole sample in, one row per candidate out."""
@@ -54,7 +56,8 @@ class Searcher:
         found: list[Law] = []
         if table is not None:
             sample = Sample.of(table, self.types, self.targets, self.inputs)
-            found = search(replace(sample, zones=self.zones, paths=self.paths, least=self.least))
+            sample = replace(sample, zones=self.zones, paths=self.paths, least=self.least)
+            found = search(replace(sample, holders=self.holders, keys=self.keys))
         texts = [json.dumps(law.to_dict()) for law in found]
         yield pa.RecordBatch.from_pydict({"law": texts}, schema=pa.schema([("law", pa.string())]))
 
@@ -66,7 +69,7 @@ def search(sample: Sample) -> list[Law]:
     values, others = list[Law](), list[Law]()
     with np.errstate(all="ignore"):  # infinities of the source refute themselves
         for kind in kinds():
-            if isinstance(kind, ValueKind):
+            if isinstance(kind, ValueKind) and not kind.tabled:
                 values += kind.search(sample)
             else:
                 others += kind.search(sample)[:MOST]

@@ -9,7 +9,7 @@ from synthohive_spark.schema.unique_numbers import Apart
 from synthohive_spark.strict import Strict
 from synthohive_spark.tables import CHAR_VARCHAR, Constraint
 
-Role = Literal["model", "surrogate", "unique", "sequence", "grid", "foreign", "shape", "derived", "copied"]
+Role = Literal["model", "surrogate", "unique", "sequence", "grid", "foreign", "shape", "derived", "copied", "given"]
 NAN = "NaN"  # behind the name of a column of floats: whether it is NaN, which no model tells from null
 
 
@@ -21,7 +21,8 @@ class ColumnPlan(Strict):
             without repetition, made likewise; ``sequence`` the part of a
             natural key that is drawn without replacement within a family; ``grid`` a natural key made from the row's
             position; ``foreign`` comes from a parent; ``shape`` is text or personal data, written as random values of
-            the same shape; ``derived`` is computed by SQL; ``copied`` equals a column of an ancestor.
+            the same shape; ``derived`` is computed by SQL; ``copied`` equals a column of an ancestor;
+            ``given`` follows from keys, before the model draws, which sees it.
     """
 
     name: str
@@ -70,6 +71,11 @@ class ColumnsPlan(Strict):
     def named(self, *roles: Role) -> list[str]:
         """Columns of these roles, in the table's order."""
         return [c.name for c in self.each if c.role in roles]
+
+    @property
+    def shown(self) -> list[str]:
+        """Columns of the row that are made before the model draws, which sees them."""
+        return self.named("sequence", "grid", "given")
 
     def types(self) -> dict[str, str]:
         """{column: Spark type}."""

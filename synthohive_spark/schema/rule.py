@@ -125,6 +125,14 @@ class Rule(Strict, ABC):
         """The inverse of ``encode``, for rows that a model drew; each draw of a row is decoded."""
         return data
 
+    def before(self, columns: Mapping[str, Values]) -> Values | None:
+        """The column of rows of which the keys are made and nothing is drawn; None where that does not decide it.
+
+        Args:
+            columns: the rows' keys, by name.
+        """
+        return None
+
     def complete(self, columns: Mapping[str, Values], context: Mapping[str, Values], nullable: bool) -> Values | None:
         """The column of rows whose values are drawn; it is not drawn again afterwards. None leaves it as it is.
 

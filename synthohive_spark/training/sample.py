@@ -29,7 +29,7 @@ def training_frame(table: str, plans: Mapping[str, TablePlan], read: Reader, sam
     row_key = plan.keys.primary_key or tuple(frame.columns)
     columns = [F.xxhash64(F.lit(seed), *(F.col(quote(c)) for c in row_key)).alias(frames.ORDER)]
     columns += [F.col(quote(c)).alias(frames.model(i)) for i, c in enumerate(plan.columns.named("model"))]
-    columns += [F.col(quote(c)).alias(frames.own(i)) for i, c in enumerate(plan.columns.named("sequence", "grid"))]
+    columns += [F.col(quote(c)).alias(frames.own(i)) for i, c in enumerate(plan.columns.shown)]
     columns += [F.col(quote(rule.column)).alias(frames.rule(i)) for i, rule in enumerate(ruled)]
     for fk in (k for k in plan.keys.foreign if k in plan.keys.dealt or k.role == "driving"):
         known, leading = key_set(fk.columns), plan.keys.leading(fk)

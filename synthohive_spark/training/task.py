@@ -100,7 +100,7 @@ class Trainer:
         seen = {c.name: frames.context(i) for i, c in enumerate(plan.context.each)}
         known = {**plan.context.types(), **plan.rules.behind(plan.context)}
         context = {c: _column(sample, seen[c], kind) for c, kind in known.items()}
-        own = plan.columns.named("sequence", "grid")
+        own = plan.columns.shown
         context |= {c: _column(sample, frames.own(i), types[c]) for i, c in enumerate(own)}
         rows = range(sample.num_rows)
         return pd.DataFrame(data, index=rows), pd.DataFrame(context, index=rows)

@@ -1,4 +1,8 @@
-"""The step that gives columns their rules' values: what equals an ancestor's column, on every row or on most."""
+"""The steps that give columns their rules' values.
+
+What follows from keys is there before the model draws; after it, what equals an ancestor's column, on every row or
+on most.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,25 @@ from dataclasses import dataclass
 
 from synthohive_spark.generation.batch_state import BatchState
 from synthohive_spark.schema.rule import RulesPlan
+
+
+@dataclass(frozen=True)
+class BeginRules:
+    """Rules that give a column as soon as the row's keys are made; the model sees it.
+
+    Attributes:
+        rules: of the table.
+    """
+
+    rules: RulesPlan
+
+    def __call__(self, state: BatchState) -> BatchState:
+        """The columns, rule by rule."""
+        for rule in self.rules.each:
+            made = rule.before(state.columns)
+            if made is not None:
+                state.columns[rule.column] = state.context[rule.column] = made
+        return state
 
 
 @dataclass(frozen=True)
