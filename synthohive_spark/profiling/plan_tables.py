@@ -112,7 +112,8 @@ class _Profiler:
         """The plan with what decides the columns that no key decides: rules, shapes, else the model."""
         keys = {**{t: p.keys for t, p in self.plans.items()}, self.name: plan.keys}
         ancestors = Ancestors(self.name, plan.context, keys, self.source.frame)
-        found = self._wanted(find(plan, self.spec, frame, ancestors, self.min_subjects))
+        rules = self._wanted(find(plan, self.spec, frame, ancestors, self.min_subjects))
+        found = [r for r in rules if not (r.learnt and r.column in plan.columns.widths())]  # such a text carries two
         roles.update({r.column: r.gives for r in found if r.gives in ("derived", "given")})
         copied = [r for r in found if r.gives == "copied"]
         made_up = {c.name for c in plan.context.each if c.column in self._parent(plan, c).protected}

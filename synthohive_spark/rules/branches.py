@@ -28,6 +28,7 @@ class Question:
         other: id of the other column.
         low, high: the greatest value of the sample that is answered yes, and the least that is answered no.
         values: those of ``among``; the bound as SQL, once it is known.
+        part: what is asked of is this part of a time: ``weekday``, ``month`` or ``hour``.
     """
 
     asks: Asks
@@ -36,11 +37,16 @@ class Question:
     low: float = 0.0
     high: float = 0.0
     values: tuple[str, ...] = ()
+    part: str = ""
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Ids of the columns that it is about."""
         return (self.column, self.other) if self.other else (self.column,)
+
+    def reference(self, names: Mapping[str, str]) -> str:
+        """What is asked of, as Spark SQL."""
+        return f"{self.part}({names[self.column]})" if self.part else names[self.column]
 
     def sql(self, names: Mapping[str, str], literal: Literals) -> str:
         """As Spark SQL.
@@ -49,15 +55,16 @@ class Question:
             names: reference to each column, by id.
             literal: of a value.
         """
-        own = names[self.column]
+        own = self.reference(names)
         if self.asks == "null":
             return f"{own} is null"
         if self.asks == "among":
-            told = [literal(self.column, v) for v in self.values]
+            told = [f"{float(v):.0f}" if self.part else literal(self.column, v) for v in self.values]
             return f"{own} = {told[0]}" if len(told) == 1 else f"{own} in ({', '.join(told)})"
         if self.other:
             return f"{own} {SIGNS[self.asks]} {names[self.other]}"
-        bound = self.values[0] if self.values else literal(self.column, repr(self.low))
+        low = f"{self.low:.0f}" if self.part else literal(self.column, repr(self.low))
+        bound = self.values[0] if self.values else low
         return f"{own} {SIGNS[self.asks]} {bound}"
 
 
@@ -68,10 +75,12 @@ class Leaf:
     Attributes:
         values: the values that the target has there, with their rows in the sample, the most frequent first.
         open: it may have others too.
+        never: but not these.
     """
 
     values: tuple[tuple[Value, int], ...]
     open: bool = False
+    never: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -188,6 +197,6 @@ def _state(way: Way) -> dict[str, Any]:
 def _way(state: Mapping[str, Any]) -> Way:
     if "asked" not in state:
         values = tuple((v, int(n)) for v, n in state["values"])
-        return Leaf(values, state["open"])
+        return Leaf(values, state["open"], tuple(state["never"]))
     question = Question(**{**state["asked"], "values": tuple(state["asked"]["values"])})
     return Branch(question, _way(state["yes"]), _way(state["no"]))

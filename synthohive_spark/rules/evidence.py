@@ -29,7 +29,7 @@ PROBE = 128  # rows that refute most candidates
 COLUMNS = 128  # columns among which the search looks; copies and nulls are looked for among all
 ABOVE = 32  # columns of ancestors among which the search looks; copies are looked for among all
 PAIRED = 48  # own numbers of which every pair is tried: with those of ancestors 3,160 pairs
-WORDS = 64  # values of a text that are told apart
+WORDS = 256  # values of a text that are told apart
 WHOLE, COARSE = 2**53, 64  # floats hold each whole number below, and each multiple of so much in the years to 9999
 SCALES = 6  # more decimals than this are no rounding but measured values
 

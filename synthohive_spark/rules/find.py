@@ -185,19 +185,22 @@ class _Search:
         return ",".join(self.ids[c] for c in self.plan.keys.at(path[0]).columns if c in self.ids)
 
     def _common(self, laws: list[Law]) -> list[Law]:
-        """Decisions without those that name a text of which too few ancestors hold one: children hold it more often."""
-        named: dict[str, set[str]] = {}
-        for column, text in {pair for law in laws for pair in texts_of(law) if pair[0] in self.seen}:
-            named.setdefault(column, set()).add(text)
+        """Decisions without those that name a value that too few ancestors hold, however many children do."""
+        named = {(c, v) for law in laws for c, v in texts_of(law) if c in self.seen and not self._at(c).verbatim}
         rare = set[tuple[str, str]]()
-        for column, texts in named.items():
-            seen = self.columns[int(column[1:])]
-            if not seen.verbatim:
-                held = self.ancestors.read(self._table(seen)).groupBy(F.col(quote(seen.column)).alias("text"))
-                counts = held.count().where(F.col("text").isin([*texts])).collect()  # as many as the decisions name
-                few = texts - {row["text"] for row in counts if row["count"] >= self.least}
-                rare |= {(column, text) for text in few}
+        for column in {c for c, _ in named}:
+            seen, values = self._at(column), sorted(v for c, v in named if c == column)
+            frame, own = self.ancestors.read(self._table(seen)), F.col(quote(seen.column))
+            if not seen.type.startswith(TEXT):
+                own = own.cast("double").cast("string")
+            counts = frame.groupBy(own.alias("value")).count().where(F.col("value").isin(values)).collect()
+            held = {row["value"] for row in counts if row["count"] >= self.least}  # as many as the decisions name
+            rare |= {(column, value) for value in values if value not in held}
         return [law for law in laws if rare.isdisjoint(texts_of(law))]
+
+    def _at(self, column: str) -> ContextColumn:
+        """The ancestor's column behind an id of one."""
+        return self.columns[int(column[1:])]
 
     def _table(self, column: ContextColumn) -> str:
         """The table that a context column comes from."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +21,11 @@ BEST = 3  # columns that are looked at more closely, and trees that are grown fo
 NEAR = 0.9  # of what the best first question tells, for another tree
 DEEP, LONG = 3, 6  # different columns, and questions, on the way to a leaf
 CLASSES = 8  # values, null among them, of a column that follows from questions
-SET = "set"  # the class of what is not null
+SET, NUMBER, WORD, NONE = "set", "number", "text", "null"  # classes that are no values: of hashes none is a word
+LARGEST = 32  # values that a group may have
+FAR, MICROS = 1_000_000, 86_400_000_000  # days from 1970 beyond which no parts are taken; microseconds of a day
 SMALL = 16  # distinct whole numbers that may be codes
-COMPARED = 16  # columns of a family that are compared with each other
+COMPARED = 16  # numbers, times and texts that are compared with each other
 SLIGHT = 1e-6  # nats
 LATER = 15.0  # nats by which chance must be worse behind the first question, beside the number of questions
 
@@ -36,6 +38,8 @@ class Ask:
         form: which kind of question: ``value``, ``null``, ``order``, ``same`` or ``group``.
         columns: what it is about.
         values: the number of each row; of groups the place of its value, -1 where null.
+        known: of groups, the values.
+        part: of a time.
         least: rows that must hold a value of a group before it may be named.
         weight: rows that speak for themselves, as a share: children of one ancestor say of it what one of them says.
     """
@@ -43,6 +47,8 @@ class Ask:
     form: str
     columns: tuple[Column, ...]
     values: Vector
+    known: Vector = field(default_factory=lambda: np.zeros(0))
+    part: str = ""
     least: int = 1
     weight: float = 1.0
 
@@ -52,13 +58,19 @@ class Ask:
         counts: Flags = np.bincount(self.values[self.values >= 0].astype(np.int64)) >= self.least
         return counts
 
+    def among(self, chosen: Codes) -> Question:
+        """The question whether a value is one of some of a group."""
+        column, values = self.columns[0], self.known[chosen].tolist()
+        named = [repr(v) if self.part else column.named(v) for v in values]
+        return Question("among", column.id, values=tuple(sorted(named) if column.words else named), part=self.part)
+
     def question(self, low: float, high: float) -> Question:
         """The question that a bound between two numbers is."""
         first = self.columns[0].id
         if self.form == "null":
             return Question("null", first)
         if self.form == "value":
-            return Question("at most", first, low=low, high=high)
+            return Question("at most", first, low=low, high=high, part=self.part)
         other = self.columns[1].id
         if self.form == "same":
             return Question("same", first, other)
@@ -160,18 +172,28 @@ def _asks(sample: Sample) -> Iterator[Ask]:
     for c in inputs:
         named = c.distinct <= WORDS if c.type.startswith(TEXT) else c.type == "boolean" or _coded(c)
         if named:
-            yield Ask("group", (c,), _places(c), sample.least)
+            yield _grouped(c, c.values, sample.least)
+        for part, values in _parts(c):
+            yield _grouped(c, values, sample.least, part)
+            yield Ask("value", (c,), values, part=part)
         if c.family != "other" and c.distinct > 1:
             yield Ask("value", (c,), c.values)
     for c in {c.id: c for c in (*sample.own, *inputs)}.values():
         null = np.isnan(c.values)
         if FEW <= null.sum() <= sample.rows - FEW:
             yield Ask("null", (c,), np.where(null, 0.0, 1.0))
-    for family in dict.fromkeys(c.family for c in inputs):
-        alike = [c for c in inputs if c.family == family and c.type != "boolean" and c.distinct > FEW][:COMPARED]
-        for a, b in itertools.combinations(alike, 2):
-            apart = np.sign(a.values - b.values)
-            yield Ask("same", (a, b), np.abs(apart)) if family == "other" else Ask("order", (a, b), apart)
+    sets: dict[str, list[Column]] = {}
+    for c in (c for c in inputs if c.type != "boolean" and c.distinct > FEW):
+        sets.setdefault("number" if c.number else "text" if c.family == "other" else "moment", []).append(c)
+    for name, alike in sets.items():
+        for a, b in itertools.combinations(alike[:COMPARED], 2):
+            apart = np.sign(_moments(a) - _moments(b))
+            yield Ask("same", (a, b), np.abs(apart)) if name == "text" else Ask("order", (a, b), apart)
+
+
+def _moments(column: Column) -> Vector:
+    """Values that may be compared with those of another type: a day is its first microsecond."""
+    return column.values * MICROS if column.family == "date" else column.values
 
 
 def _coded(column: Column) -> bool:
@@ -179,11 +201,27 @@ def _coded(column: Column) -> bool:
     return column.whole and column.distinct <= SMALL
 
 
-def _places(column: Column) -> Vector:
-    """The place of each row's value among the column's, -1 where null."""
-    null = np.isnan(column.values)
-    places = np.searchsorted(np.unique(column.known), column.values).astype(np.float64)
-    return np.where(null, -1.0, places)
+def _grouped(column: Column, values: Vector, least: int, part: str = "") -> Ask:
+    """The values of a column, or of a part of it, as a group."""
+    null = np.isnan(values)
+    known = np.unique(values[~null])
+    places = np.where(null, -1.0, np.searchsorted(known, values).astype(np.float64))
+    return Ask("group", (column,), places, known=known, part=part, least=least)
+
+
+def _parts(column: Column) -> Iterator[tuple[str, Vector]]:
+    """Parts of a date or time that people decide by: weekends, seasons, opening hours; in UTC, as Spark's session."""
+    if column.family not in ("date", "time", "plain time") or column.distinct <= SMALL:
+        return
+    unit = "D" if column.family == "date" else "us"
+    null = np.isnan(column.values) | (np.abs(column.values) > (FAR if unit == "D" else FAR * MICROS))
+    at = np.where(null, 0, column.values).astype(np.int64).astype(f"datetime64[{unit}]")
+    days = at.astype("datetime64[D]").astype(np.int64)
+    made = {"weekday": (days + 3) % 7, "month": at.astype("datetime64[M]").astype(np.int64) % 12 + 1}
+    if unit == "us":
+        made["hour"] = at.astype("datetime64[h]").astype(np.int64) % 24
+    for part, numbers in made.items():
+        yield part, np.where(null, np.nan, numbers.astype(np.float64))
 
 
 def _spread(rows: Codes) -> Codes:
@@ -240,8 +278,7 @@ def _choices(values: int) -> Vector:
 
 def _group(ask: Ask, rows: Codes, codes: Codes, classes: int, cost: float) -> Split | None:
     """The best group of values on all rows of a node: those in which some class has its greatest shares."""
-    column, places = ask.columns[0], ask.values[rows].astype(np.int64)
-    known = np.unique(column.known)
+    places, known = ask.values[rows].astype(np.int64), ask.known
     table = np.zeros((len(known) + 1, classes))
     np.add.at(table, (places, codes), 1.0)  # nulls last: what they tell is another question
     counts, best = table[:-1], None
@@ -253,16 +290,18 @@ def _group(ask: Ask, rows: Codes, codes: Codes, classes: int, cost: float) -> Sp
         left = np.cumsum(counts[order], axis=0)
         held = left.sum(axis=1)
         told = _disorder(total) - _disorder(left) - _disorder(total - left)
-        told = np.where((held >= FEW) & (total.sum() - held >= FEW), ask.weight * told - _choices(len(there)), -np.inf)
+        told = np.where(
+            (held >= FEW) & (np.arange(len(held)) < LARGEST) & (total.sum() - held >= FEW),
+            ask.weight * told - _choices(len(there)),
+            -np.inf,
+        )
         m = int(np.argmax(told)) if len(told) else 0
         if len(told) and (best is None or told[m] > best[0]):
             best = (float(told[m]), order[: m + 1])
     if best is None or not math.isfinite(best[0]):
         return None
     chosen = np.sort(best[1])
-    values = [column.named(float(v)) for v in known[chosen]]
-    question = Question("among", column.id, values=tuple(sorted(values) if column.words else values))
-    return Split(question, np.isin(places, chosen), best[0] - cost)
+    return Split(ask.among(chosen), np.isin(places, chosen), best[0] - cost)
 
 
 def _weights(sample: Sample) -> dict[str, float]:
@@ -296,10 +335,10 @@ def few_valued(sample: Sample) -> dict[str, list[Way]]:
     return found
 
 
-def nulls(sample: Sample) -> dict[str, list[Way]]:
+def nulls(sample: Sample, columns: Iterable[Column]) -> dict[str, list[Way]]:
     """{column that is null on some rows: its trees, whose values are null and ``SET``}."""
     found: dict[str, list[Way]] = {}
-    for target in sample.targets:
+    for target in columns:
         codes = (~np.isnan(target.values)).astype(np.int64)
         if FEW <= codes.sum() <= sample.rows - FEW:
             found[target.id] = grower(sample).trees(target, codes, [None, SET])

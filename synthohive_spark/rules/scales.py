@@ -66,7 +66,7 @@ def scales(frame: DataFrame, text: Column, category: Column | None, least: int) 
         category: of each row; None for all rows together.
         least: rows that a point of a scale stands for.
     """
-    number = text.cast("double")
+    number = text.try_cast("double")
     digits = F.length(F.regexp_extract(text, r"[.](\d+)$", 1))
     shares = [(i + 0.5) / POINTS for i in range(POINTS)]
     what = [
@@ -91,7 +91,7 @@ def scales(frame: DataFrame, text: Column, category: Column | None, least: int) 
 
 def unexplained(frame: DataFrame, text: Column, category: Column) -> float:
     """How much of the spread of the numbers' sizes a category leaves, from 0 to 1."""
-    size = F.log1p(F.abs(text.cast("double")))
+    size = F.log1p(F.abs(text.try_cast("double")))
     groups = frame.groupBy(category).agg(
         F.count(size).alias("n"), F.var_pop(size).alias("within"), F.avg(size).alias("mean")
     )

@@ -103,7 +103,7 @@ class _Tree:
 def texts_of(law: Law) -> set[tuple[str, str]]:
     """Values that the questions of a decision name, with the ids of their columns."""
     asks = questions(from_json(law.data)) if law.data else []
-    return {(q.column, value) for q in asks if q.asks == "among" for value in q.values}
+    return {(q.column, value) for q in asks if q.asks == "among" and not q.part for value in q.values}
 
 
 def spoken(types: Mapping[str, str], column: str, value: str) -> str:
@@ -136,15 +136,20 @@ def _gaps(target: str, way: Way, path: tuple[tuple[Question, bool], ...], every:
 def _ends(gap: Gap, types: Mapping[str, str]) -> tuple[Column, Column]:
     """The greatest value that is answered yes, and the least that is answered no, where the sample left it open."""
     names = {i: quote(i) for i in types}
-    own = F.col(names[gap.question.column])
-    low, high = (F.expr(literal(types[gap.question.column], end)) for end in (gap.question.low, gap.question.high))
+    own, kind = F.expr(gap.question.reference(names)), _kind(gap.question, types)
+    low, high = (F.expr(literal(kind, end)) for end in (gap.question.low, gap.question.high))
     there = (own >= low) & (own <= high)
     for question, answer in gap.path:
         made = F.coalesce(_roughly(question, names, types), F.lit(False))
         there &= made if answer else ~made
-    value = _number(own, types[gap.question.column])
+    value = _number(own, kind)
     sides = [F.when(there & _one_of(gap.target, values, types), value) for values in (gap.yes, gap.no)]
     return F.max(sides[0]), F.min(sides[1])
+
+
+def _kind(question: Question, types: Mapping[str, str]) -> str:
+    """The Spark type of what is asked of."""
+    return "int" if question.part else types[question.column]
 
 
 def _roughly(question: Question, names: Mapping[str, str], types: Mapping[str, str]) -> Column:
@@ -153,7 +158,7 @@ def _roughly(question: Question, names: Mapping[str, str], types: Mapping[str, s
         return F.xxhash64(F.col(names[question.column])).cast("string").isin(list(question.values))
     known = question
     if question.asks == "at most":
-        known = replace(question, values=(literal(types[question.column], question.low),))
+        known = replace(question, values=(literal(_kind(question, types), question.low),))
     return F.expr(known.sql(names, lambda column, value: literal(types[column], float(value))))
 
 
@@ -165,7 +170,8 @@ def _one_of(column: str, values: Collection[Value], types: Mapping[str, str]) ->
     if kind.startswith(TEXT):
         made = F.xxhash64(own).cast("string").isin(told)
     else:
-        made = own.isin([F.expr(literal(kind, float(v))) for v in told]) if told else F.lit(False)
+        named = ", ".join(literal(kind, float(v)) for v in told)
+        made = F.expr(f"{quote(column)} in ({named})") if told else F.lit(False)
     made = F.coalesce(made & own.isNotNull(), F.lit(False))
     return made | own.isNull() if None in values else made
 
@@ -185,7 +191,7 @@ def _bounded(gap: Gap, low: float | None, high: float | None, types: Mapping[str
     """The question with the roundest threshold that parts the rows; None where none does."""
     question = gap.question
     known = (question.low if low is None else low, question.high if high is None else high)
-    made = between(types[question.column], *known)
+    made = between(_kind(question, types), *known)
     if made is None or not all(map(math.isfinite, known)):
         return None
     asks, bound = made
@@ -195,7 +201,8 @@ def _bounded(gap: Gap, low: float | None, high: float | None, types: Mapping[str
 def _worded(way: Way, target: str, texts: Texts) -> Way:
     """The tree with texts instead of their hashes."""
     if isinstance(way, Leaf):
-        return replace(way, values=tuple((v and texts.get((target, v), v), n) for v, n in way.values))
+        never = tuple(texts.get((target, v), v) for v in way.never)
+        return replace(way, values=tuple((v and texts.get((target, v), v), n) for v, n in way.values), never=never)
     question = way.asked
     if question.asks == "among":
         told = [texts.get((question.column, v), v) for v in question.values]

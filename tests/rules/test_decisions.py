@@ -25,7 +25,11 @@ DAY = dt.date(2020, 1, 1)
 
 
 def found(
-    columns: Mapping[str, Any], kind: str, context: tuple[str, ...] = (), closed: tuple[str, ...] = ()
+    columns: Mapping[str, Any],
+    kind: str,
+    context: tuple[str, ...] = (),
+    closed: tuple[str, ...] = (),
+    keys: tuple[str, ...] = (),
 ) -> dict[str, list[str]]:
     """{column: its decisions of a kind, as SQL over names}; columns that are closed follow from nothing."""
     arrays = {n: v if isinstance(v, pa.Array) else pa.array(v) for n, v in columns.items()}
@@ -33,7 +37,8 @@ def found(
     ids = {n: f"v{i}" for i, n in enumerate(own)} | {n: f"c{i}" for i, n in enumerate(context)}
     types = {ids[n]: spark_type(a.type) for n, a in arrays.items()}
     table = pa.table({ids[n]: a for n, a in arrays.items()})
-    sample = Sample.of(table, types, {ids[n] for n in own if n not in closed}, set(ids.values()))
+    used = {i for n, i in ids.items() if n not in keys}
+    sample = Sample.of(table, types, {ids[n] for n in own if n not in closed + keys}, used)
     sample = replace(sample, paths={ids[n]: "(0,)" for n in context}, least=3)
     names, laws = {i: n for n, i in ids.items()}, dict[str, list[str]]()
     for law in KINDS[kind].search(sample):
@@ -81,11 +86,24 @@ def leaves_of(sql: str) -> list[str]:
     return [part for part in parts if part != "case"]
 
 
+def test_a_dictionary_is_no_decision() -> None:
+    code = RNG.integers(0, 6, N)
+    rate = np.array([3.5, 12.25, 17.0, 40.0, 41.5, 77.0])[code]
+    laws = found({"rate": rate, "code": [f"c{c}" for c in code]}, "decision")
+    assert "code" not in laws, "thresholds between the few rates would name the codes"
+
+
 def test_what_lies_before_what_and_what_is_null_or_the_same() -> None:
     due, paid = RNG.integers(0, 300, N), pa.array(RNG.integers(0, 300, N), mask=RNG.random(N) < 0.3)
     paid_days = [None if v is None else DAY + dt.timedelta(v) for v in paid.to_pylist()]
     due_days = dates(due)
     late = [p is not None and p > d for p, d in zip(paid_days, due_days, strict=True)]
+    at = [None if p is None else dt.datetime(p.year, p.month, p.day, 9, tzinfo=dt.timezone.utc) for p in paid_days]
+    times = {"due": due_days, "at": pa.array(at, pa.timestamp("us", "UTC"))}
+    laws = found(
+        {**times, "over": [a is not None and a.date() >= d for a, d in zip(at, due_days, strict=True)]}, "decision"
+    )
+    assert "case when due < at then 1.0 else 0.0 end" in laws["over"], "a day is before its hours"
     state = ["unpaid" if p is None else "paid" for p in paid_days]
     laws = found({"due": due_days, "paid": paid_days, "late": late, "state": state}, "decision")
     assert any("due < paid" in sql for sql in laws["late"])
@@ -94,6 +112,19 @@ def test_what_lies_before_what_and_what_is_null_or_the_same() -> None:
     bill = np.where(RNG.random(N) < 0.5, city, RNG.choice([f"c{i}" for i in range(30)], N))
     laws = found({"city": city, "bill": bill, "same": city == bill}, "decision")
     assert laws["same"][0] == "case when city = bill then 1.0 else 0.0 end"
+
+
+def test_parts_of_times_decide() -> None:
+    day = RNG.integers(0, 900, N)
+    free = [d.weekday() >= 5 for d in dates(day)]
+    laws = found({"on": dates(day), "free": free}, "decision")
+    assert "case when weekday(on) <= 4 then 0.0 else 1.0 end" in laws["free"]
+    minute = RNG.integers(0, 600_000, N)
+    at = [dt.datetime(2021, 3, 1, tzinfo=dt.timezone.utc) + dt.timedelta(minutes=int(m)) for m in minute]
+    shift = ["early" if t.hour < 8 else "late" if t.hour < 16 else "night" for t in at]
+    laws = found({"at": pa.array(at, pa.timestamp("us", "UTC")), "shift": shift}, "decision")
+    assert sorted(leaves_of(laws["shift"][0])) == ["early", "late", "night"]
+    assert "hour(at) <= 7" in laws["shift"][0]
 
 
 def test_what_ancestors_decide_counts_by_ancestor() -> None:
@@ -118,6 +149,17 @@ def test_values_that_some_rows_may_not_have() -> None:
     assert laws == {"title": ["case when gender = F then Mrs.|Ms.|None else Mr.|None end"]}
     mostly = np.where(RNG.random(N) < 0.03, np.where(gender == "M", "F", "M"), gender)
     assert found({"gender": gender, "mostly": mostly}, "one_of") == {}, "a near-law"
+
+
+def test_values_that_go_with_a_key() -> None:
+    code = RNG.choice([f"c{i:02d}" for i in range(40)], N)
+    key = pa.array(RNG.integers(0, 99, N), mask=np.isin(code, ["c03", "c17"]))
+    laws = found({"code": code, "key": key}, "one_of", keys=("key",))
+    shown = laws["code"][0]
+    assert shown.startswith("case when key is null then c03|c17 else ")
+    assert shown.endswith("... end")
+    near = pa.array(RNG.integers(0, 99, N), mask=np.isin(code, ["c03", "c17"]) ^ (RNG.random(N) < 0.03))
+    assert found({"code": code, "key": near}, "one_of", keys=("key",)) == {}
 
 
 def test_null_exactly_where_and_at_least_where() -> None:

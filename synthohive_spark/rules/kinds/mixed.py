@@ -30,7 +30,7 @@ from synthohive_spark.rules.branches import (
     to_json,
 )
 from synthohive_spark.rules.evidence import ROWS, Sample
-from synthohive_spark.rules.growing import grower
+from synthohive_spark.rules.growing import NONE, NUMBER, WORD, grower
 from synthohive_spark.rules.kind import WAY, Decided, Kind, Law, Searched
 from synthohive_spark.rules.scales import Scale, scales, unexplained
 from synthohive_spark.rules.sharpen import spoken
@@ -40,7 +40,7 @@ from synthohive_spark.schema.rule import Ancestor, Rule, worded
 from synthohive_spark.sql import quote
 from synthohive_spark.tables import TEXT
 
-NUMBER = "'^-?[0-9]+([.][0-9]+)?$'"
+PATTERN = "'^-?[0-9]+([.][0-9]+)?$'"
 PLACE = "#"  # behind the name of a column: the place of its number
 SPLIT = "\x1f"  # between number and text of a row on its way to Spark
 LEVELS = 2  # of questions
@@ -56,7 +56,7 @@ class MixedNumbers(Kind):
 
     name = "mixed"
     order = 33
-    views: ClassVar[Mapping[str, str]] = {"number": f"case when {{0}} rlike {NUMBER} then '0' end"}
+    views: ClassVar[Mapping[str, str]] = {"number": f"case when {{0}} rlike {PATTERN} then '0' end"}
 
     def search(self, sample: Sample) -> list[Law]:
         """Trees that leave nothing but numbers at some leaf, and texts at others."""
@@ -68,7 +68,7 @@ class MixedNumbers(Kind):
             if not target.target or min(number.sum(), texts.sum()) < ROWS:
                 continue
             codes = np.where(number, 0, np.where(texts, 1, 2)).astype(np.int64)
-            for way in grower(sample).trees(target, codes, ["number", "text", "null"])[:1]:
+            for way in grower(sample).trees(target, codes, [NUMBER, WORD, NONE])[:1]:
                 told = _where_numbers(shallow(way, LEVELS))
                 if isinstance(told, Branch):
                     sizes = [c.id for c in sample.targets if c is not target and _may_size(c.distinct, c.type)]
@@ -80,12 +80,12 @@ class MixedNumbers(Kind):
     def expression(self, law: Law, names: Mapping[str, str], types: Mapping[str, str]) -> str:
         """The text; where it must be a number and is none, null."""
         own = names[law.target]
-        return _case(from_json(law.data), names, types, (f"if({own} rlike {NUMBER}, {own}, null)", own))
+        return _case(from_json(law.data), names, types, (f"if({own} rlike {PATTERN}, {own}, null)", own))
 
     def measured(self, law: Law, frame: DataFrame, types: Mapping[str, str], least: int) -> Law | None:
         """The law with the scales of its numbers; None where its texts are too many to be learnt."""
         text = F.col(quote(law.target))
-        number = F.coalesce(text.rlike(NUMBER.strip("'")), F.lit(False))
+        number = F.coalesce(text.rlike(PATTERN.strip("'")), F.lit(False))
         counts = frame.where(~number & text.isNotNull()).groupBy(text).count()
         row = counts.agg(
             F.count(F.lit(1)).alias("texts"),
@@ -136,9 +136,9 @@ def _may_size(distinct: int, kind: str) -> bool:
 
 def _where_numbers(way: Way) -> Way:
     """What a tree says of numbers: at each leaf that all are numbers, or nothing."""
-    only = Leaf((("number", 1),))
-    some = Leaf((("number", 1), ("text", 1), ("null", 1)), open=True)
-    made = at_leaves(way, lambda leaf: only if leaf.values[0][0] == "number" and leaf.only else some)
+    only = Leaf(((NUMBER, 1),))
+    some = Leaf(((NUMBER, 1), (WORD, 1), (NONE, 1)), open=True)
+    made = at_leaves(way, lambda leaf: only if leaf.values[0][0] == NUMBER and leaf.only else some)
     found = merged(made, lambda a, b: a.open == b.open)
     return found if any(not leaf.open for leaf in leaves(found)) else some
 
@@ -191,7 +191,7 @@ class NumberOrText(Rule):
     def encode(self, data: pd.DataFrame, context: pd.DataFrame, original: pd.DataFrame, seed: int) -> pd.DataFrame:
         """The text and the place of the number; a row that has one of both gets the other from another row."""
         text = original[self.column]
-        number = text.str.fullmatch(NUMBER.strip("'^$")).fillna(False).to_numpy(bool)
+        number = text.str.fullmatch(PATTERN.strip("'^$")).fillna(False).to_numpy(bool)
         rng = np.random.default_rng(seed)
         place = np.full(len(data), 0.5)
         numbers = pd.to_numeric(text.where(number)).to_numpy(np.float64)

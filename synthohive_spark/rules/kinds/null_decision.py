@@ -44,7 +44,7 @@ class NullDecision(Kind):
     def search(self, sample: Sample) -> list[Law]:
         """Trees that leave nothing but nulls at some leaf; those that say all of it first."""
         found = []
-        for target, ways in nulls(sample).items():
+        for target, ways in nulls(sample, sample.targets).items():
             whole = [way for way in ways if all(leaf.only for leaf in leaves(way))]
             part = [_where_null(proven(shallow(way, LEVELS))) for way in ways if not whole]
             said = [way for way in part if isinstance(way, Branch) and not _implied(way)]

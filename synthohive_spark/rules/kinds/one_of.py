@@ -6,18 +6,33 @@ the source.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Literal
 
-from synthohive_spark.rules.branches import Branch, Leaf, Way, case, from_json, inputs_of, leaves, shallow, to_json
+import numpy as np
+
+from synthohive_spark.rules.branches import (
+    Branch,
+    Leaf,
+    Question,
+    Way,
+    case,
+    from_json,
+    inputs_of,
+    leaves,
+    shallow,
+    to_json,
+)
 from synthohive_spark.rules.choose import acyclic
-from synthohive_spark.rules.evidence import Sample
-from synthohive_spark.rules.growing import few_valued, proven
+from synthohive_spark.rules.evidence import EVIDENCE, FEW, WORDS, Column, Flags, Sample
+from synthohive_spark.rules.growing import CLASSES, LARGEST, few_valued, proven
 from synthohive_spark.rules.kind import WAY, Decided, Kind, Law, Searched
 from synthohive_spark.rules.sharpen import spoken
 from synthohive_spark.schema.columns import Role
 from synthohive_spark.schema.rule import Ancestor, Rule, worded
 
+MOST = 16  # values that take the place of others where many may
 LEVELS = 2  # of questions: what more of them exclude is seldom a law
 BUCKETS = 100_000  # of hashes, by which a value is drawn
 
@@ -40,6 +55,19 @@ class AllowedSets(Kind):
                 for way in closed
                 if isinstance(way, Branch) and not _of_nulls(way)
             ]
+        return found + self._beside_keys(sample)
+
+    def _beside_keys(self, sample: Sample) -> list[Law]:
+        """Values that a column has exactly where a key is null, or set: keys are there before anything is drawn."""
+        many = [c for c in sample.targets if CLASSES < c.distinct <= WORDS and not np.isnan(c.values).any()]
+        found = []
+        for key in (c for c in sample.own if not c.target and not c.input):
+            null = np.isnan(key.values)
+            for target in many if FEW <= null.sum() <= sample.rows - FEW else ():
+                told = _apart(target, null, sample.least)
+                if told is not None:
+                    way = Branch(Question("null", key.id), *told)
+                    found.append(Law(self.name, target.id, (key.id,), "", "part", facts={WAY: to_json(way)}))
         return found
 
     def expression(self, law: Law, names: Mapping[str, str], types: Mapping[str, str]) -> str:
@@ -51,10 +79,11 @@ class AllowedSets(Kind):
         own, at = names[law.target], f"pmod(xxhash64({', '.join(place)}), {BUCKETS})"
 
         def told(leaf: Leaf) -> str:
-            if leaf.open:
-                return own
             values = ["null" if v is None else spoken(types, law.target, v) for v, _ in leaf.values]
-            return f"if({_among(own, values)}, {own}, {_drawn(at, values, leaf)})"
+            if leaf.never:
+                wrong = _among(own, [spoken(types, law.target, v) for v in leaf.never])
+                return f"if({wrong}, {_drawn(at, values, leaf)}, {own})"
+            return own if leaf.open else f"if({_among(own, values)}, {own}, {_drawn(at, values, leaf)})"
 
         return case(from_json(law.data), names, lambda column, v: spoken(types, column, v), told)
 
@@ -74,11 +103,37 @@ class AllowedSets(Kind):
 
     def _shown(self, law: Law, table: Searched) -> str:
         def told(leaf: Leaf) -> str:
-            values = ["null" if v is None else spoken(table.types, law.target, v) for v, _ in leaf.values]
-            return "any" if leaf.open else f"one of ({', '.join(values)})"
+            named = leaf.never or [v for v, _ in leaf.values]
+            values = ", ".join("null" if v is None else spoken(table.types, law.target, v) for v in named)
+            if leaf.never:
+                return f"none of ({values})"
+            return "any" if leaf.open else f"one of ({values})"
 
         way = from_json(law.data)
         return case(way, table.references, lambda column, v: spoken(table.types, column, v), told)
+
+
+def _apart(column: Column, null: Flags, least: int) -> tuple[Leaf, Leaf] | None:
+    """What a column has where a key is null and where it is set, if no value is on both sides; None by chance."""
+    values, codes = np.unique(column.values, return_inverse=True)
+    rows = np.bincount(codes.reshape(-1))
+    there = np.bincount(codes.reshape(-1), weights=null)
+    if not ((there == 0) | (there == rows)).all():
+        return None
+    fewer = (there == rows) if (there > 0).sum() * 2 <= len(values) else (there == 0)
+    group = int(fewer.sum())
+    share = float(null.mean())
+    told = -len(null) * (share * math.log(share) + (1 - share) * math.log(1 - share))
+    if group > LARGEST or told - math.log(math.comb(len(values), group)) - math.log(len(null)) < EVIDENCE:
+        return None
+    if rows[fewer].min() < least:
+        return None
+    order = np.argsort(-rows, kind="stable")
+    named = [(column.named(float(values[k])), int(rows[k]), bool(fewer[k])) for k in order if rows[k] >= least]
+    few = Leaf(tuple((v, n) for v, n, inside in named if inside))
+    others = tuple((v, n) for v, n, inside in named if not inside)[:MOST]
+    rest = Leaf(others, open=True, never=tuple(v for v, _ in few.values if v is not None))
+    return (few, rest) if there[fewer].sum() > 0 else (rest, few)
 
 
 def _of_nulls(way: Way) -> bool:
