@@ -23,12 +23,13 @@ from synthohive_spark.rules.branches import (
     questions,
     to_json,
 )
-from synthohive_spark.rules.growing import SET
+from synthohive_spark.rules.growing import NONE, NUMBER, SET, WORD
 from synthohive_spark.rules.kind import WAY, Law
 from synthohive_spark.rules.literals import between, literal
 from synthohive_spark.sql import quote, text_literal
 from synthohive_spark.tables import TEXT
 
+CLASSES = (None, SET, NUMBER, WORD, NONE)
 Texts = Mapping[tuple[str, str], str]
 
 
@@ -81,7 +82,7 @@ class _Tree:
     def hashes(self) -> list[tuple[str, str]]:
         """The hashes of texts that it holds, with the ids of their columns."""
         target = self.law.target
-        held = [(target, v) for v, _ in joined(self.way).values if v not in (None, SET)]
+        held = [(target, v) for v, _ in joined(self.way).values if v not in CLASSES]
         named = [(q.column, v) for q in questions(self.way) if q.asks == "among" for v in q.values]
         return [(c, v) for c, v in (*held, *named) if v is not None and self.types[c].startswith(TEXT)]
 

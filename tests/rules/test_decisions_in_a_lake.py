@@ -9,13 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from synthohive_spark.metadata import Metadata
 from tests.lakes import fitted, write_lake
 
 pytestmark = pytest.mark.spark
 RNG = np.random.default_rng(5)
-SHOPS, SALES = 120, 3_000
+SHOPS, SALES, MEASURES = 120, 3_000, 1_500
+SIZES = {"height": (170.0, 9.0), "weight": (70.0, 12.0)}
 TABLES: dict[str, Any] = {
     "shop": {"primary_key": "shop_id"},
     "sale": {
@@ -23,6 +25,7 @@ TABLES: dict[str, Any] = {
         "foreign_keys": [{"columns": ["shop"], "references": "shop", "referenced_columns": ["shop_id"]}],
         "pii": ["holder"],
     },
+    "measure": {"primary_key": "measure_id"},
 }
 LAWS = [
     "status = case when sold <= date'2021-02-03' then 'clo{}sed' else 'it\\'s open' end",
@@ -54,7 +57,12 @@ def planted() -> dict[str, pd.DataFrame]:
             "tax": np.where(shop["region"].to_numpy()[where] == "north", 0, np.where(amount >= 500, 19, 7)),
         }
     )
-    return {"shop": shop, "sale": sale}
+    what = [str(w) for w in RNG.choice(["height", "weight", "smokes"], MEASURES)]
+    answers = [str(a) for a in RNG.choice(["never", "often"], MEASURES)]
+    value = [f"{RNG.normal(*SIZES[w]):.1f}" if w in SIZES else a for w, a in zip(what, answers, strict=True)]
+    unit = [{"height": "cm", "weight": "kg"}.get(w) for w in what]
+    measure = pd.DataFrame({"measure_id": range(MEASURES), "what": what, "value": value, "unit": unit})
+    return {"shop": shop, "sale": sale, "measure": measure}
 
 
 def test_decisions_hold_on_every_row(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -76,3 +84,12 @@ def test_decisions_hold_on_every_row(spark: SparkSession, tmp_path_factory: pyte
     assert 0.28 < share < 0.39
     flags = {r["flag"]: r["count"] for r in rows.groupBy("flag").count().collect()}
     assert 0.8 < flags["A"] / flags["R"] < 1.25
+    measures = made.io.read_dataset(str(folder / "target" / "measure"))
+    assert measures.where("(what <> 'smokes') <> (value rlike '^[0-9]+[.][0-9]$')").count() == 0
+    assert measures.where("what = 'smokes' and value not in ('never', 'often')").count() == 0
+    averages = (
+        measures.where("what <> 'smokes'").groupBy("what").agg(F.avg(F.col("value").cast("double")).alias("size"))
+    )
+    sizes = {r["what"]: r["size"] for r in averages.collect()}
+    assert abs(sizes["height"] - 170) < 3
+    assert abs(sizes["weight"] - 70) < 4
