@@ -10,6 +10,4 @@ if [[ ! -x "$python" ]]; then
   exit 2
 fi
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
-# stdout is the job's result alone: spark-submit mixes logs into it, which go on to stderr.
-export SYNTHOHIVE_RESULT_MARK=$'\x1e'
-exec "$python" -m synthohive_spark.launch.submit "$@" > >(exec "$python" -m synthohive_spark.launch.streams "$@")
+exec "$python" -m synthohive_spark.launch.submit "$@"

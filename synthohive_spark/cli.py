@@ -6,17 +6,26 @@ What is heavy (Spark, torch) is loaded by the job that needs it, so that ``--hel
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import PurePath
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 from synthohive_spark import logs
 from synthohive_spark.errors import ConfigError, SynthoHiveError
-from synthohive_spark.launch.delta import LOCAL_MASTER, NO_SPARK
-from synthohive_spark.launch.streams import MARK_VARIABLE
+from synthohive_spark.launch.arguments import Parser, job_parser, parsed
+from synthohive_spark.launch.delta import NO_SPARK, STARTED
+from synthohive_spark.launch.lines import MARK_VARIABLE, PROCESS, is_job
+from synthohive_spark.launch.watch import watch
 from synthohive_spark.masking import masked_traceback
 
 if TYPE_CHECKING:
@@ -27,34 +36,12 @@ if TYPE_CHECKING:
 Work = Callable[["SparkSession", "Config", argparse.Namespace], str]
 """What a job does: its result is the JSON line."""
 
-_EPILOG = """examples:
-  ./spark-submit.sh jobs/{job}.py --config conf/nycflights13.yaml{extra}
-  ./spark-submit.sh --master spark://host:7077 jobs/{job}.py --config my.yaml{extra} --set train.epochs=50
-
-stdout carries one JSON line at the end: run_id, status, tables (rows of each), report, seconds. Logs go to stderr.
-exit codes: 0 done, 1 a bug, 2 configuration or metadata, 3 source data, 4 training, 5 generation or writing,
-            6 quality gate
-"""
-
 log = logs.get_logger(__name__)
-
-
-class _Parser(argparse.ArgumentParser):
-    """Raises instead of leaving, so that a wrong command line ends like any other error of configuration.
-
-    Attributes:
-        one_of: destinations of which at least one must be given.
-    """
-
-    one_of: tuple[str, ...] = ()
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message}; see {self.prog} --help\n{self.format_usage().rstrip()}")
 
 
 def ingest(argv: Sequence[str] | None = None) -> None:
     """Read a folder of parquet or CSV files, one per table, into the source lake; draft the metadata of a lake."""
-    parser = _parser("ingest", ingest, " --from FOLDER")
+    parser = job_parser("ingest", ingest, " --from shop/data")
     parser.add_argument(
         "--from",
         dest="folder",
@@ -69,33 +56,98 @@ def ingest(argv: Sequence[str] | None = None) -> None:
         "or without it of the source lake as it is; the configuration needs no metadata for it",
     )
     parser.one_of = ("folder", "draft")
-    _main(parser, _ingest, argv)
+    _main(parser, partial(_run, "ingest", _ingest), argv)
 
 
 def train(argv: Sequence[str] | None = None) -> None:
     """Train one model per table on a sample of the source lake and keep the models in the workspace."""
-    _main(_parser("train", train), _train, argv)
+    parser = job_parser("train", train)
+    _dry(parser)
+    _main(parser, partial(_run, "train", _train), argv)
 
 
 def generate(argv: Sequence[str] | None = None) -> None:
     """Generate the synthetic lake with the newest complete training that fits the metadata."""
-    parser = _parser("generate", generate)
+    parser = job_parser("generate", generate)
     parser.add_argument("--run", metavar="RUN_ID", help="use the models of this training")
-    _main(parser, _generate, argv)
+    _dry(parser)
+    _main(parser, partial(_run, "generate", _generate), argv)
 
 
 def evaluate(argv: Sequence[str] | None = None) -> None:
     """Compare the synthetic lake with the source, write a report, and fail below the quality gate."""
-    parser = _parser("evaluate", evaluate)
+    parser = job_parser("evaluate", evaluate)
     parser.add_argument("--run", metavar="RUN_ID", help="the training that the lake was generated with")
-    _main(parser, _evaluate, argv)
+    _main(parser, partial(_run, "evaluate", _evaluate), argv)
 
 
 def pipeline(argv: Sequence[str] | None = None) -> None:
     """Train, generate and evaluate, one after the other."""
-    parser = _parser("pipeline", pipeline)
+    parser = job_parser("pipeline", pipeline)
     parser.add_argument("--resume", metavar="RUN_ID", help="go on with this run after its last complete stage")
-    _main(parser, _pipeline, argv)
+    _dry(parser)
+    _main(parser, partial(_run, "pipeline", _pipeline), argv)
+
+
+def plan(argv: Sequence[str] | None = None) -> None:
+    """Say what a run would do: tables, roles, rules, masks, rows, minutes and memory. Nothing is trained or written."""
+    _main(job_parser("plan", plan), partial(_run, "plan", _plan), argv)
+
+
+def doctor(argv: Sequence[str] | None = None) -> None:
+    """Look whether a run can work here: Java, Spark with Delta, torch, write access, the workers' Python."""
+    _main(job_parser("doctor", doctor, needs_config=False), _doctor, argv)
+
+
+def example(argv: Sequence[str] | None = None) -> None:
+    """Write a small linked database (a shop of five tables) as CSV files, with its metadata and a configuration."""
+    parser = Parser(
+        prog="synthohive-example",
+        description=example.__doc__,
+        epilog="example:\n  synthohive-example shop",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", metavar="DIR", help="a new folder")
+    try:
+        folder = parser.parse_args(argv).folder
+        from synthohive_spark.example import write_example
+
+        rows = write_example(folder)
+    except ConfigError as e:
+        print(f"error: {e}", file=sys.stderr)
+        sys.exit(e.exit_code)
+    print(f"{folder}/data: " + ", ".join(f"{table} {n:,}" for table, n in rows.items()) + " rows")
+    print("Next, from this folder:")
+    print(f"  synthohive-ingest --config {folder}/shop.yaml --from {folder}/data")
+    print(f"  synthohive-pipeline --config {folder}/shop.yaml")
+
+
+def _dry(parser: Parser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, as the job plan does")
+
+
+def _plan(spark: SparkSession, config: Config, _: argparse.Namespace) -> str:
+    from synthohive_spark.forecast.run import run_plan
+
+    return run_plan(spark, config)
+
+
+def _doctor(arguments: argparse.Namespace) -> str:
+    _needs_spark()
+    from synthohive_spark.config import load_config
+    from synthohive_spark.forecast.doctor import examine
+    from synthohive_spark.session import get_session
+
+    started = time.monotonic()
+    config = load_config(arguments.config, arguments.overrides) if arguments.config else None
+    wrong = []
+    with logs.bound(run_id="doctor", phase="doctor"):
+        for found in examine(config, lambda: get_session("synthohive doctor", arguments.master, arguments.settings)):
+            log.info("looked_at", text=f"  {'ok  ' if found.fine else 'FAIL'}  {found.what}: {found.text}")
+            wrong += [] if found.fine else [f"{found.what}: {found.text}"]
+    if wrong:
+        raise ConfigError("\n  - ".join(["a run cannot work here:", *wrong]))
+    return _line(run_id="doctor", status="complete", seconds=round(time.monotonic() - started, 3))
 
 
 def _ingest(spark: SparkSession, config: Config, arguments: argparse.Namespace) -> str:
@@ -108,118 +160,120 @@ def _ingest(spark: SparkSession, config: Config, arguments: argparse.Namespace) 
         from synthohive_spark.ingest.tables import ingest as run
 
         tables = run(spark, config, arguments.folder)
-    return _line(status="complete", tables=tables, seconds=round(time.monotonic() - started, 3))
+    seconds = round(time.monotonic() - started, 3)
+    return _line(run_id=logs.current("run_id"), status="complete", tables=tables, seconds=seconds)
 
 
 def _train(spark: SparkSession, config: Config, _: argparse.Namespace) -> str:
     from synthohive_spark.pipeline import run_train
 
-    return run_train(spark, config).to_json()
+    return run_train(spark, config, new_id=logs.current("run_id")).to_json()
 
 
 def _generate(spark: SparkSession, config: Config, arguments: argparse.Namespace) -> str:
     from synthohive_spark.pipeline import run_generate
 
-    return run_generate(spark, config, run=arguments.run).to_json()
+    return run_generate(spark, config, run=arguments.run, new_id=logs.current("run_id")).to_json()
 
 
 def _evaluate(spark: SparkSession, config: Config, arguments: argparse.Namespace) -> str:
     from synthohive_spark.pipeline import run_evaluate
 
-    return run_evaluate(spark, config, run=arguments.run).to_json()
+    return run_evaluate(spark, config, run=arguments.run, new_id=logs.current("run_id")).to_json()
 
 
 def _pipeline(spark: SparkSession, config: Config, arguments: argparse.Namespace) -> str:
     from synthohive_spark.pipeline import run_pipeline
 
-    return run_pipeline(spark, config, resume=arguments.resume).to_json()
+    return run_pipeline(spark, config, resume=arguments.resume, new_id=logs.current("run_id")).to_json()
 
 
-def _parser(job: str, function: Callable[..., None], extra: str = "") -> _Parser:
-    parser = _Parser(
-        prog=f"{job}.py",
-        description=function.__doc__,
-        epilog=_EPILOG.format(job=job, extra=extra),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--config", metavar="FILE", required=True, help="the run's configuration, a YAML file")
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        metavar="A.B=VALUE",
-        action="append",
-        default=[],
-        help="override one value of the configuration, such as train.epochs=50; may be repeated",
-    )
-    parser.add_argument(
-        "--master",
-        metavar="URL",
-        help=f"where to start Spark, by default {LOCAL_MASTER}; under spark-submit.sh it stands before the job's file",
-    )
-    parser.add_argument(
-        "--conf",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help="a setting of Spark, such as spark.driver.memory=8g; may be repeated",
-    )
-    parser.add_argument(
-        "--log-level",
-        metavar="LEVEL",
-        help=f"{', '.join(logs.LEVELS)}; by default the variable {logs.LEVEL_VARIABLE}, else INFO",
-    )
-    return parser
-
-
-def _main(parser: _Parser, work: Work, argv: Sequence[str] | None) -> None:
+def _main(parser: Parser, run: Callable[[argparse.Namespace], str], argv: Sequence[str] | None) -> None:
     """Run a job. It returns on success; a failure leaves through ``SystemExit`` with the code of its kind."""
     started = time.monotonic()
+    mark = os.environ.get(MARK_VARIABLE, "")
     try:
-        line = _run(parser, work, argv)
+        logs.configure()
+        arguments = parsed(parser, argv)
+        if argv is None and _starts_spark():
+            if code := watch([sys.executable, *sys.orig_argv[1:]], os.environ, arguments.log_level):
+                sys.exit(code)
+            return
+        if mark:
+            print(f"{mark}{PROCESS}{os.getpid()}", flush=True)
+        with _stoppable():
+            line = run(arguments)
     except SynthoHiveError as e:
         log.error("job_failed", job=parser.prog, error_type=type(e).__name__, exit_code=e.exit_code)
         print(f"error: {e}", file=sys.stderr)
         code, line = e.exit_code, _failure(e, str(e), started)
+    except KeyboardInterrupt as e:
+        code = 128 + _stopped_by(e)
+        log.error("job_failed", job=parser.prog, error_type="interrupted", exit_code=code)
+        line = _failure(e, f"ended by {signal.Signals(code - 128).name}; what is complete stays", started)
     except Exception as e:
         log.error("job_crashed", job=parser.prog, error_type=type(e).__name__, exit_code=1)
         print(masked_traceback(e), file=sys.stderr)
         code, line = 1, _failure(e, f"unexpected {type(e).__name__}; this is a bug, stderr has the traceback", started)
     else:
         code = 0
-    print(os.environ.get(MARK_VARIABLE, "") + line, flush=True)
+    print(mark + line, flush=True)
+    logs.bind(run_id=None, phase=None)
     if code:
         sys.exit(code)
 
 
-def _run(parser: _Parser, work: Work, argv: Sequence[str] | None) -> str:
-    logs.configure()
-    arguments = parser.parse_args(argv)
-    if parser.one_of and all(getattr(arguments, name) is None for name in parser.one_of):
-        parser.error("give --from FOLDER, --draft-metadata OUT.yaml, or both")
-    logs.configure(arguments.log_level)
-    conf = dict(_pair(item) for item in arguments.conf)
+def _starts_spark() -> bool:
+    """Whether this is one of our programs, started by a person or a script; not by Spark, nor to be watched."""
+    ours = PurePath(sys.argv[0]).name.startswith("synthohive-") or is_job(sys.argv[:1])
+    return ours and not any(os.environ.get(name) for name in (*STARTED, MARK_VARIABLE))
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """SIGTERM ends a job as Ctrl-C does. Spark has a handler of its own for that, which cancels what runs."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        handler = signal.getsignal(signal.SIGINT)
+        try:
+            if callable(handler):
+                handler(number, frame)
+        except KeyboardInterrupt as e:
+            raise KeyboardInterrupt(number) from e
+
+    before = signal.signal(signal.SIGTERM, stop)
     try:
-        from synthohive_spark.config import load_config
-        from synthohive_spark.session import get_session, settings
-    except ModuleNotFoundError as e:
-        raise ConfigError(NO_SPARK if e.name == "pyspark" else str(e)) from e
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _stopped_by(error: KeyboardInterrupt) -> int:
+    return int(error.args[0]) if error.args else signal.SIGINT
+
+
+def _run(job: str, work: Work, arguments: argparse.Namespace) -> str:
+    _needs_spark()
+    from synthohive_spark.config import load_config, new_run_id
+    from synthohive_spark.session import get_session, settings
 
     drafting = getattr(arguments, "draft", None) is not None
     config = load_config(arguments.config, arguments.overrides, metadata_required=not drafting)
-    spark = get_session(f"synthohive {parser.prog.removesuffix('.py')} {config.run}", arguments.master, conf)
+    logs.bind(run_id=getattr(arguments, "resume", None) or new_run_id(config.run))
+    spark = get_session(f"synthohive {job} {config.run}", arguments.master, arguments.settings)
     with settings(spark):
-        return work(spark, config, arguments)
+        return (_plan if getattr(arguments, "dry_run", False) else work)(spark, config, arguments)
 
 
-def _pair(item: str) -> tuple[str, str]:
-    key, equals, value = item.partition("=")
-    if not (key and equals):
-        raise ConfigError(f"--conf {item}: the form is KEY=VALUE; the configuration's file is --config")
-    return key, value
+def _needs_spark() -> None:
+    if importlib.util.find_spec("pyspark") is None:
+        raise ConfigError(NO_SPARK)
 
 
-def _failure(error: Exception, message: str, started: float) -> str:
+def _failure(error: BaseException, message: str, started: float) -> str:
     """The JSON line of a failure. An error may carry a ``summary`` of what was done before it."""
     summary = getattr(error, "summary", None)
     done: dict[str, Any] = json.loads(summary.to_json()) if summary is not None else {}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -114,6 +116,11 @@ class Config(Strict):
             "metadata": self.metadata.to_json(),
         }
         return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def new_run_id(name: str) -> str:
+    """An id for a run of that name: when it began, and six digits so that two do not meet."""
+    return f"{name}-{dt.datetime.now(dt.timezone.utc):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = (), *, metadata_required: bool = True) -> Config:

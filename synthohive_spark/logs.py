@@ -63,6 +63,11 @@ def current(key: str) -> str | None:
     return None if value is None else str(value)
 
 
+def bound_context() -> dict[str, str]:
+    """What is bound to run_id and phase: for a worker to bind, whose lines then say whose they are."""
+    return {key: value for key in ("run_id", "phase") if (value := current(key)) is not None}
+
+
 def _configure(level: str, stream: TextIO | None) -> None:
     pretty = (stream or sys.stderr).isatty()
     shared: list[Processor] = [

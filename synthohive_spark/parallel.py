@@ -39,7 +39,12 @@ def side_by_side(
 
     with ThreadPoolExecutor(max(1, at_once), thread_name_prefix="table") as pool:
         running = {t: pool.submit(copy_context().run, one, t) for t in tables}
-        finished, waiting = wait(running.values(), return_when=FIRST_EXCEPTION)
+        try:
+            finished, waiting = wait(running.values(), return_when=FIRST_EXCEPTION)
+        except BaseException:  # somebody ended the program
+            for future in running.values():
+                future.cancel()
+            raise
         for future in waiting:
             future.cancel()
         for future in running.values():

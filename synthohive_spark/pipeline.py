@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import json
 import time
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from synthohive_spark.config import Config
+from synthohive_spark.config import Config, new_run_id
 from synthohive_spark.errors import ConfigError, QualityError, TrainingError
 from synthohive_spark.evaluation.compare import evaluate
 from synthohive_spark.evaluation.report import render
@@ -61,17 +59,20 @@ class Run:
         spark: the session.
         config: the configuration.
         run_id: an earlier run that goes on; a new one if None.
+        new_id: the id of a new run; made up if None.
 
     Raises:
         ConfigError: the earlier run is unknown, or had another configuration; or places are not apart.
     """
 
-    def __init__(self, spark: SparkSession, config: Config, run_id: str | None = None) -> None:
+    def __init__(
+        self, spark: SparkSession, config: Config, run_id: str | None = None, new_id: str | None = None
+    ) -> None:
         self.spark, self.config = spark, config
         self.started = time.monotonic()
         self.workspace = Workspace(spark, config.workspace.location)
         self.io = DeltaIO(spark)
-        self.id = run_id or f"{config.run}-{dt.datetime.now(dt.timezone.utc):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
+        self.id = run_id or new_id or new_run_id(config.run)
         bind(run_id=self.id)
         check_apart(spark, tables_of_run(config.places, config.metadata.tables))
         if run_id is None:
@@ -297,29 +298,31 @@ class Run:
         return RunSummary(self.id, status, dict(tables), report, seconds)
 
 
-def run_pipeline(spark: SparkSession, config: Config, resume: str | None = None) -> RunSummary:
+def run_pipeline(
+    spark: SparkSession, config: Config, resume: str | None = None, new_id: str | None = None
+) -> RunSummary:
     """Train, generate and evaluate; with ``resume``, go on after the last stage that is complete."""
-    run = Run(spark, config, resume)
+    run = Run(spark, config, resume, new_id)
     if not run.has("training_complete"):
         run.train()
     run.generate(run.id)
     return run.evaluate(run.id)
 
 
-def run_train(spark: SparkSession, config: Config) -> RunSummary:
+def run_train(spark: SparkSession, config: Config, new_id: str | None = None) -> RunSummary:
     """Train every table and keep the models in the workspace."""
-    run = Run(spark, config)
+    run = Run(spark, config, new_id=new_id)
     run.train()
     return run.summary("complete", {t: p.rows for t, p in run.workspace.models(run.id)[0].items()})
 
 
-def run_generate(spark: SparkSession, config: Config, run: str | None = None) -> RunSummary:
+def run_generate(spark: SparkSession, config: Config, run: str | None = None, new_id: str | None = None) -> RunSummary:
     """Generate the target with the newest complete training that fits, or with that of ``run``."""
-    new = Run(spark, config)
+    new = Run(spark, config, new_id=new_id)
     return new.summary("complete", new.generate(new.newest_training(run)))
 
 
-def run_evaluate(spark: SparkSession, config: Config, run: str | None = None) -> RunSummary:
+def run_evaluate(spark: SparkSession, config: Config, run: str | None = None, new_id: str | None = None) -> RunSummary:
     """Compare the target with the source that the newest fitting training (or that of ``run``) was made from."""
-    new = Run(spark, config)
+    new = Run(spark, config, new_id=new_id)
     return new.evaluate(new.newest_training(run))

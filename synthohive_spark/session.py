@@ -24,8 +24,6 @@ log = get_logger(__name__)
 # A lake of few cells (rows by columns): to compile the code of each query takes longer than to run it uncompiled.
 SMALL_CELLS = 1_000_000
 SMALL = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
-# Set where a Spark waits for this program: by spark-submit's own process, and on the clusters of Databricks.
-_STARTED = ("PYSPARK_GATEWAY_PORT", "DATABRICKS_RUNTIME_VERSION")
 
 
 def get_session(app_name: str, master: str | None = None, conf: Mapping[str, str] | None = None) -> SparkSession:
@@ -43,7 +41,7 @@ def get_session(app_name: str, master: str | None = None, conf: Mapping[str, str
         ConfigError: no Java, an untested Spark, no server at SPARK_REMOTE, or a master where Spark runs already.
     """
     spark, conf, remote = SparkSession.getActiveSession(), dict(conf or {}), os.environ.get("SPARK_REMOTE")
-    started = any(os.environ.get(name) for name in _STARTED)
+    started = any(os.environ.get(name) for name in delta.STARTED)
     if master and (spark is not None or started or remote):
         raise ConfigError(
             f"--master {master}: Spark is there already; give --master to spark-submit.sh, before the job's file"

@@ -188,6 +188,7 @@ class StageWriter:
 
         planned = made.planned
         cells = sum(rows * len(trained.plans[table].columns.each) for table, rows in planned.items())
+        log.info("tables_to_generate", rows={t: n for t, n in planned.items() if t not in sizes})
         bar = tqdm(total=len(planned) - len(sizes), desc="generating", unit="table", disable=None)
         with bar, memory, settings(made.spark), sized(made.spark, cells):
             for stage in made.stages:

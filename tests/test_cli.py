@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from synthohive_spark.errors import (
     WriteError,
 )
 
-JOBS = [cli.ingest, cli.train, cli.generate, cli.evaluate, cli.pipeline]
+JOBS = [cli.ingest, cli.train, cli.generate, cli.evaluate, cli.pipeline, cli.plan]
 KEYS = {"run_id", "status", "tables", "report", "seconds"}
 
 
@@ -134,11 +135,13 @@ def test_an_error_with_a_summary_keeps_tables_and_report(
 def test_a_bug_exits_1_with_a_traceback_and_no_value_on_stdout(
     work: Callable[..., dict[str, Any]], config_file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    work(_fail(KeyError("a secret value")))
-    logs.bind(run_id="r9")
+    def crash() -> None:
+        logs.bind(run_id="r9")
+        raise KeyError("a secret value")
+
+    work(crash)
     with pytest.raises(SystemExit) as left:
         cli.pipeline(["--config", config_file])
-    logs.bind(run_id=None)
     assert left.value.code == 1
     out, err = capsys.readouterr()
     assert "Traceback" in err
@@ -168,11 +171,56 @@ def test_an_unknown_configuration_key_names_the_nearest(config_file: str, capsys
     assert "epochs" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("job", JOBS)
+@pytest.mark.parametrize("job", [*JOBS, cli.doctor])
 def test_help_shows_an_example(job: Callable[[list[str]], None], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         job(["--help"])
     assert left.value.code == 0
     out = capsys.readouterr().out
     assert f"./spark-submit.sh jobs/{job.__name__}.py --config" in out
+    assert out.startswith(f"usage: synthohive-{job.__name__} ")
+    assert f"  synthohive-{job.__name__} --config shop/shop.yaml" in out
     assert "exit codes" in out
+
+
+@pytest.mark.parametrize("words", [["jobs/pipeline.py"], ["-m", "synthohive_spark.launch.submit", "jobs/plan.py"]])
+def test_help_and_a_wrong_option_need_no_spark(root: Path, words: list[str]) -> None:
+    loaded = "import sys; sys.modules['pyspark'] = sys.modules['torch'] = None"
+    program = f"{loaded}; import runpy; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    program = program if words[0] != "-m" else ""
+    start = [sys.executable, *(["-c", program] if program else []), *words]
+    done = subprocess.run([*start, "--help"], check=False, cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"usage: {Path(words[-1]).name} ")
+
+
+def test_a_setting_of_spark_has_a_value(config_file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.train(["--config", config_file, "--conf", "spark.driver.memory"])
+    assert left.value.code == 2
+    assert "KEY=VALUE" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_with_the_json_line(
+    work: Callable[..., dict[str, Any]], config_file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work(_fail(KeyboardInterrupt()))  # type: ignore[arg-type]
+    with pytest.raises(SystemExit) as left:
+        cli.pipeline(["--config", config_file])
+    assert left.value.code == 130
+    line = json.loads(capsys.readouterr().out)
+    assert line["status"] == "failed"
+    assert "SIGINT" in line["error"]
+    assert line["run_id"].startswith("t-")
+
+
+def test_a_dry_run_is_a_plan(
+    work: Callable[..., dict[str, Any]], config_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = work(_Summary)
+    planned: list[object] = []
+    stub = SimpleNamespace(run_plan=lambda spark, config: planned.append(config) or "{}")
+    monkeypatch.setitem(sys.modules, "synthohive_spark.forecast.run", stub)
+    cli.pipeline(["--config", config_file, "--dry-run"])
+    assert len(planned) == 1
+    assert seen == {}

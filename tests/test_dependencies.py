@@ -76,7 +76,8 @@ def test_the_lock_names_no_place(root: Path) -> None:
 def test_the_installed_set_is_the_locked_one(locked: list[Requirement]) -> None:
     pins = _pins(locked, f"3.{sys.version_info.minor}")
     for name in ("pyspark", "delta-spark", "torch", "pandas", "pyarrow", "numpy"):
-        assert Version(metadata.version(name)) == pins[name], f"{name}: run make venv"
+        found = Version(Version(metadata.version(name)).public)  # torch's build for CPUs is 2.15.0+cpu
+        assert found == pins[name], f"{name}: run make venv"
 
 
 @pytest.mark.spark

@@ -26,7 +26,7 @@ LAYERS = (
     ("generation",),
     ("registry", "stage_writer", "orchestrator"),
     ("evaluation",),
-    ("pipeline", "synthesizer"),
+    ("pipeline", "synthesizer", "forecast"),
     ("ingest", "draft", "example"),
     ("cli",),
 )

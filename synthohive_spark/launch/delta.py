@@ -27,6 +27,8 @@ REQUIRED = {
     **RUNTIME,
 }
 LOCAL_MASTER = "local[*,4]"  # a failed task is tried again, as on a cluster
+# Set where a Spark waits for this program: by spark-submit's own process, and on the clusters of Databricks.
+STARTED = ("PYSPARK_GATEWAY_PORT", "DATABRICKS_RUNTIME_VERSION")
 # What is said where Spark is missing: by the jobs, and by ``import`` of a name that needs it.
 NO_SPARK = (
     "pyspark is not installed in this Python; install synthohive-spark[local] (`make venv` in a checkout), or run on a "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 import re
 import sys
@@ -14,6 +15,8 @@ from synthohive_spark.errors import SynthoHiveError
 from synthohive_spark.launch import delta
 from synthohive_spark.launch.archive import package_zip
 from synthohive_spark.launch.java import java_home
+from synthohive_spark.launch.lines import is_job
+from synthohive_spark.launch.watch import pass_on, watch
 
 _FLAGS = {"--verbose", "-v", "--supervise", "--load-spark-defaults"}
 _PASS = {"--help", "-h", "--version", "--usage-error", "--kill", "--status"}
@@ -129,13 +132,26 @@ def _environment(environ: Mapping[str, str], *, local: bool, cluster: bool) -> d
 
 
 def main() -> None:
-    """Become spark-submit; on a problem say what is wrong and exit with its code."""
+    """Run spark-submit and exit with its code; on a problem say what is wrong. A job's help needs no Spark."""
+    rest = Arguments.parse(sys.argv[1:]).rest
+    job = is_job(rest[:1])
+    if job and {"-h", "--help"} & set(rest):
+        os.execv(sys.executable, [sys.executable, *rest])
     try:
         words, env = command(sys.argv[1:], os.environ)
     except SynthoHiveError as e:
         print(f"error: {e}", file=sys.stderr)
         sys.exit(e.exit_code)
-    os.execve(words[0], words, env)
+    if job:
+        sys.exit(watch(words, env, _level(rest)))
+    sys.exit(pass_on(words, env))
+
+
+def _level(words: Sequence[str]) -> str | None:
+    """What a job's command line says of its log."""
+    given = [after for word, after in itertools.pairwise(words) if word == "--log-level"]
+    given += [word.partition("=")[2] for word in words if word.startswith("--log-level=")]
+    return given[-1] if given else None
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ The task streams its sample in through Arrow, trains, and returns the model as o
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection
 
 from pyspark.resource import ResourceProfile, ResourceProfileBuilder, TaskResourceRequests
@@ -13,7 +14,7 @@ from tqdm import tqdm
 
 from synthohive_spark.errors import SynthoHiveError, TrainingError, WriteError
 from synthohive_spark.lake.io import first_line
-from synthohive_spark.logs import get_logger
+from synthohive_spark.logs import bound_context, get_logger
 from synthohive_spark.parallel import side_by_side
 from synthohive_spark.schema.ancestors import Reader
 from synthohive_spark.schema.table_plan import Plans
@@ -63,20 +64,25 @@ def train_tables(
     longest = {t: plans[t].cells(min(plans[t].rows, settings.sample_rows)) for t in wanted}
     wanted.sort(key=longest.__getitem__, reverse=True)  # the longest first: none is last
 
+    told = bound_context()
+    log.info("tables_to_train", rows={t: plans[t].rows for t in wanted})
+
     def train(table: str) -> None:
         log.info("training_task_submitted", table=table)
+        started = time.monotonic()
         frame = training_frame(table, plans, read, settings.sample_rows, settings.seed)
         first, *others = frame.columns
         gathered = frame.repartition(1).sortWithinPartitions(first, *others)
         try:
             profile = resource_profile(frame.sparkSession, settings.gpu)
-            keep(table, gathered.mapInArrow(Trainer(plans[table], settings), RESULT, profile=profile))
+            keep(table, gathered.mapInArrow(Trainer(plans[table], settings, told), RESULT, profile=profile))
         except WriteError as e:  # the model trains while its row is written
             raise TrainingError(f"{table}: training failed: {e}") from e
         except SynthoHiveError:
             raise
         except Exception as e:
             raise TrainingError(f"{table}: training failed: {first_line(e)}") from e
+        log.info("table_trained", table=table, rows=plans[table].rows, seconds=round(time.monotonic() - started, 1))
 
     with tqdm(total=len(wanted), desc="training", unit="table", disable=None) as bar:
         side_by_side(train, wanted, settings.parallelism or SIDE_BY_SIDE, bar.update)

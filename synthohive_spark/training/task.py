@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from pyspark import TaskContext
 
 from synthohive_spark.errors import TrainingError
-from synthohive_spark.logs import get_logger
+from synthohive_spark.logs import bound, get_logger
 from synthohive_spark.matching.learn import MatchingLearner
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.models.artifact import pack
@@ -38,19 +38,30 @@ RESULT = "model binary, matching string, metrics string"
 
 @dataclass(frozen=True)
 class Trainer:
-    """What one training task runs, as the function of ``mapInArrow``: rows of the sample in, one model out."""
+    """What one training task runs, as the function of ``mapInArrow``: rows of the sample in, one model out.
+
+    Attributes:
+        plan: the table's.
+        settings: how to train.
+        log_context: the run and phase for the lines of its log.
+    """
 
     plan: TablePlan
     settings: TrainSettings
+    log_context: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The whole sample of the table in, one row (model, matching, metrics) out."""
         forget_archives()
+        with bound(**self.log_context, table=self.plan.table):
+            yield self._trained(batches)
+
+    def _trained(self, batches: Iterable[pa.RecordBatch]) -> pa.RecordBatch:
         parts = [b for b in batches if b.num_rows]
         if not parts:
             raise TrainingError(f"{self.plan.table}: the sample is empty; raise train.sample_rows")
         started, place = time.monotonic(), placement()
-        log.info("training_task_started", table=self.plan.table, **place)
+        log.debug("training_task_started", **place)
         sample = pa.Table.from_batches(parts)
         data, context = self.frames(sample)
         seed = seed_of(self.settings.seed, self.plan.table, "train") % 2**31
@@ -68,7 +79,7 @@ class Trainer:
         metrics |= {"sample_rows": sample.num_rows, "train_seconds": seconds, "placement": place}
         row = {"model": [model], "matching": [matching.pack()], "metrics": [json.dumps(metrics, default=str)]}
         kinds = [("model", pa.binary()), ("matching", pa.string()), ("metrics", pa.string())]
-        yield pa.RecordBatch.from_pydict(row, schema=pa.schema(kinds))
+        return pa.RecordBatch.from_pydict(row, schema=pa.schema(kinds))
 
     def _fit(self, data: pd.DataFrame, context: pd.DataFrame, seed: int) -> tuple[bytes, dict[str, Any]]:
         """The packed model and its metrics."""

@@ -14,6 +14,7 @@ import structlog
 import torch
 
 from synthohive_spark.errors import ConfigError, GenerationError, SerializationError, TrainingError
+from synthohive_spark.logs import configure
 from synthohive_spark.models.autoregressive.model import AutoregressiveModel
 from synthohive_spark.models.encoders import RARE_TOKEN
 
@@ -360,6 +361,7 @@ def test_a_model_trained_on_a_gpu_loads_on_the_cpu(tmp_path: Path) -> None:
 
 def test_epochs_are_taken_and_logged() -> None:
     data, context = planted(200)
+    configure("debug")
     with structlog.testing.capture_logs() as logs:
         model = AutoregressiveModel(epochs=3, batch_size=50).fit(data, context, "orders", seed=1)
     assert model.metrics["steps"] == 12

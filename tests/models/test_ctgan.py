@@ -14,6 +14,7 @@ import structlog
 import torch
 
 from synthohive_spark.errors import ConfigError, GenerationError, SerializationError, TrainingError
+from synthohive_spark.logs import configure
 from synthohive_spark.models.ctgan.model import CTGAN
 from synthohive_spark.models.encoders import RARE_TOKEN
 
@@ -245,6 +246,7 @@ def test_the_clock_stops_a_run_that_is_far_too_slow(monkeypatch: pytest.MonkeyPa
 
 
 def test_events_tell_the_course_of_the_training() -> None:
+    configure("debug")
     with structlog.testing.capture_logs() as logs:
         tiny(epochs=10).fit(planted(300)[0], table_name="orders", seed=1)
     names = [entry["event"] for entry in logs]

@@ -133,7 +133,7 @@ class AutoregressiveModel(TableModel):
         rows = codes.encode(encode_table(columns, data, numpy_rng(seed, 1)), len(data))
         conditions = Layout.of(context_columns).pack(encode_table(context_columns, context, None), len(data))
         encoded_at = time.monotonic()
-        self._log.info(
+        self._log.debug(
             "training_start", table=table_name, rows=len(data), columns=data.shape[1], sub_columns=len(codes.subs)
         )
         network, metrics = None, {"steps": 0, "clock_stop": False}
@@ -152,7 +152,7 @@ class AutoregressiveModel(TableModel):
             "seconds": round(time.monotonic() - start, 3),
             "encode_seconds": round(encoded_at - start, 3),
         }
-        self._log.info("training_complete", table=table_name, **self._summary())
+        self._log.debug("training_complete", table=table_name, **self._summary())
         return self
 
     def sample(

@@ -372,7 +372,7 @@ class AutoregressiveTrainer:
         }
         self.record.history.append(entry)
         eta = seconds / (number + 1) * (self.schedule.rounds - number - 1)
-        self._log.info("epoch_end", table=self.table, **entry, eta=round(eta, 1))
+        self._log.debug("epoch_end", table=self.table, **entry, eta=round(eta, 1))
         return held_out
 
     def _diverged(self) -> TrainingError:

@@ -167,7 +167,7 @@ class CTGAN(TableModel):
             "seconds": round(time.monotonic() - start, 3),
             "encode_seconds": round(encoded_at - start, 3),
         }
-        self._log.info("training_complete", table=table_name, **self._summary())
+        self._log.debug("training_complete", table=table_name, **self._summary())
         return self
 
     def sample(self, num_rows: int, context: pd.DataFrame | None = None, seed: int | None = None) -> pd.DataFrame:
@@ -241,7 +241,7 @@ class CTGAN(TableModel):
         return model
 
     def _log_start(self, table_name: str | None, rows: Packed, layout: Layout, steps: int) -> None:
-        self._log.info(
+        self._log.debug(
             "training_start",
             table=table_name,
             rows=len(rows),

@@ -297,7 +297,7 @@ class CTGANTrainer:
         }
         self.record.history.append(entry)
         eta = seconds / step * (self.settings.steps - step)
-        self._log.info("epoch_end", table=self.settings.table, **entry, eta=round(eta, 1))
+        self._log.debug("epoch_end", table=self.settings.table, **entry, eta=round(eta, 1))
 
     @torch.no_grad()
     def _finish(self, weights: dict[str, Tensor]) -> tuple[Generator, Tensor]:

@@ -1,0 +1,88 @@
+"""What a run will do, table by table, as data and as text: roles, rules, what is masked and why, what to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from synthohive_spark.config import Config
+from synthohive_spark.forecast.costs import Costs
+from synthohive_spark.metadata import Metadata
+from synthohive_spark.schema.columns import Role
+from synthohive_spark.schema.table_plan import Plans
+from synthohive_spark.tables import TEXT
+
+ROLES: dict[Role, str] = {
+    "surrogate": "key, from the row's position",
+    "unique": "without repetition, from the row's position",
+    "sequence": "key, drawn without repetition within a family",
+    "grid": "key, from the row's position",
+    "foreign": "from a parent",
+    "model": "learnt",
+    "derived": "computed",
+    "copied": "copied from a parent",
+    "shape": "masked",
+}
+FEW_ROWS = 100  # of which a model learns little but the shares of columns
+LONG_FAMILY = 10_000  # children of one parent: longer families are cut into slices
+PERSONAL = ("name", "mail", "phone", "street", "address", "birth", "ssn", "iban", "passport", "password")
+
+
+def described(plans: Plans, sizes: Mapping[str, int], metadata: Metadata, config: Config) -> dict[str, Any]:
+    """{table: what is done with it}, for the JSON line."""
+    return {t: _described(plans, t, sizes[t], metadata, config) for t in plans}
+
+
+def warnings(plans: Plans, metadata: Metadata) -> list[str]:
+    """What a person should look at before the run, one line each."""
+    return [line for table in plans for line in _warnings(plans, table, metadata)]
+
+
+def in_words(tables: Mapping[str, Any], costs: Costs, found: list[str], config: Config) -> str:
+    """The plan as a person reads it."""
+    phases = ", ".join(f"{phase} {seconds:.0f} s" for phase, seconds in costs.seconds.items())
+    lines = [
+        f"plan of {config.run}: about {costs.minutes:.1f} minutes on {costs.slots} slots ({phases})",
+        f"memory about {costs.memory_mib / 1024:.1f} GB, driver and workers together",
+    ]
+    for table, told in tables.items():
+        lines.append(f"\n{table}: {told['rows']:,} rows, {told['wanted']:,} wanted, {told['model']}")
+        for role, columns in told["columns"].items():
+            lines.append(f"  {role}: {', '.join(columns)}")
+        lines += [f"  rule ({rule['kind']}): {rule['column']} {rule['text']}" for rule in told["rules"]]
+    if found:
+        lines += ["\nto look at:", *(f"  - {line}" for line in found)]
+    return "\n".join(lines)
+
+
+def _described(plans: Plans, table: str, wanted: int, metadata: Metadata, config: Config) -> dict[str, Any]:
+    plan, spec, columns = plans[table], metadata.tables[table], dict[str, list[str]]()
+    for column in plan.columns.each:
+        what = ROLES[column.role]
+        if column.role == "shape":
+            what = "masked, declared pii" if column.name in spec.pii else "masked, values of too few rows"
+        columns.setdefault(what, []).append(column.name)
+    if left := spec.left_out(plan.columns.types()):
+        columns["left empty"] = list(left)
+    model = "copied" if plan.reference else f"model {config.train.model}" if plan.learns else "no model needed"
+    rules = [
+        {"kind": r.kind, "column": r.column, "text": r.text(lambda seen: f"the parent's {seen}")}
+        for r in plan.rules.each
+    ]
+    return {"rows": plan.rows, "wanted": wanted, "model": model, "columns": columns, "rules": rules}
+
+
+def _warnings(plans: Plans, table: str, metadata: Metadata) -> Iterator[str]:
+    plan, spec = plans[table], metadata.tables[table]
+    types = plan.columns.types()
+    if not plan.rows:
+        yield f"{table} has no rows; its copy has none either"
+    elif plan.learns and plan.rows < FEW_ROWS:
+        yield f"{table} has {plan.rows} rows: a model learns little more from them than the shares of each column"
+    for fk in plan.keys.foreign:
+        most = max(fk.distribution.get("values") or [0])
+        if most > LONG_FAMILY:
+            yield f"{table}: one row of {fk.references} has {most:,} children; they are cut into slices"
+    open_texts = [c for c in plan.columns.named("model", "copied") if types[c].startswith(TEXT) and c not in spec.pii]
+    if likely := [c for c in open_texts if any(word in c.lower() for word in PERSONAL)]:
+        yield f"{table}: {', '.join(likely)} may be personal and will be learnt; declare pii if so"
