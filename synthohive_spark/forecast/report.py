@@ -59,8 +59,10 @@ def _described(plans: Plans, table: str, wanted: int, metadata: Metadata, config
     plan, spec, columns = plans[table], metadata.tables[table], dict[str, list[str]]()
     for column in plan.columns.each:
         what = ROLES[column.role]
-        if column.role == "shape":
-            what = "masked, declared pii" if column.name in spec.pii else "masked, values of too few rows"
+        if column.name in spec.pii and column.role != "foreign":
+            what = "masked, declared pii"
+        elif column.role == "shape":
+            what = "masked, values of too few rows"
         columns.setdefault(what, []).append(column.name)
     if left := spec.left_out(plan.columns.types()):
         columns["left empty"] = list(left)
