@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from collections.abc import Callable
@@ -32,7 +33,7 @@ class Screen:
         self.full, self.empty = "█░" if "utf" in (stream.encoding or "").lower() else "#."
         self.failed = False
         self._phase, self._since = "start", clock()
-        self._rows: dict[str, int] = {}
+        self._work: dict[str, float] = {}
         self._begun: dict[str, float] = {}
         self._done: dict[str, int] = {}
         self._counted: dict[str, int] = {}
@@ -53,7 +54,8 @@ class Screen:
             self._counted[COUNTED[name]] = self._counted.get(COUNTED[name], 0) + 1
         elif name in EXPECTED:
             self._tell_counts()
-            self._rows, self._done, self._since = dict(event["rows"]), {}, self.clock()
+            self._work = {t: math.sqrt(rows) for t, rows in event["rows"].items()}  # large tables take less time a row
+            self._done, self._since = {}, self.clock()
         elif name == BEGUN:
             self._begun[table] = self.clock()
         elif name in DONE:
@@ -70,9 +72,9 @@ class Screen:
     def tick(self) -> None:
         """Draw the line that moves."""
         parts = [f"  {self._phase:<8}"]
-        if self._rows:
-            share = sum(self._rows.get(t, 0) for t in self._done) / max(1, sum(self._rows.values()))
-            parts.append(f"{self._bar(share)} {len(self._done)}/{len(self._rows)} tables")
+        if self._work:
+            share = sum(self._work.get(t, 0.0) for t in self._done) / max(1.0, sum(self._work.values()))
+            parts.append(f"{self._bar(share)} {len(self._done)}/{len(self._work)} tables")
             parts.append(f"{self._age():.0f} s")
             parts += [f"eta {self._age() * (1 - share) / share:.0f} s"] if share else []
             parts += [", ".join(t for t in self._begun if t not in self._done)]
@@ -94,7 +96,7 @@ class Screen:
         self._tell_counts()
         self._leave()
         self._phase, self._since = phase, self.clock()
-        self._rows, self._begun, self._done = {}, {}, {}
+        self._work, self._begun, self._done = {}, {}, {}
 
     def _leave(self) -> None:
         if self._phase == "start":
@@ -113,7 +115,7 @@ class Screen:
 
     def _finish(self, table: str, rows: int) -> None:
         self._done[table] = rows
-        if max(len(self._rows), len(self._done)) <= MOST_LINES:
+        if max(len(self._work), len(self._done)) <= MOST_LINES:
             seconds = self.clock() - self._begun.get(table, self._since)
             self._line(self._phase, f"{self._bar(1)} {table:<18} {rows:>11,} rows", seconds)
 
