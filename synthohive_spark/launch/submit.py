@@ -16,7 +16,7 @@ from synthohive_spark.launch import delta
 from synthohive_spark.launch.archive import package_zip
 from synthohive_spark.launch.java import java_home
 from synthohive_spark.launch.lines import is_job
-from synthohive_spark.launch.watch import pass_on, watch
+from synthohive_spark.launch.watch import failed_line, pass_on, watch
 
 _FLAGS = {"--verbose", "-v", "--supervise", "--load-spark-defaults"}
 _PASS = {"--help", "-h", "--version", "--usage-error", "--kill", "--status"}
@@ -141,6 +141,8 @@ def main() -> None:
         words, env = command(sys.argv[1:], os.environ)
     except SynthoHiveError as e:
         print(f"error: {e}", file=sys.stderr)
+        if job:
+            print(failed_line(None, {}, 0.0, f"{e}"))
         sys.exit(e.exit_code)
     if job:
         sys.exit(watch(words, env, _level(rest)))

@@ -159,9 +159,21 @@ class _Watch:
     def _last_words(self, code: int) -> str:
         """The JSON line of a job that could not write one."""
         how = f"ended by {signal.Signals(self.signal).name}" if self.signal else f"ended with code {code}"
-        line: dict[str, Any] = {"run_id": self.reader.context["run_id"], "status": "failed", "tables": self.rows}
-        line |= {"report": None, "seconds": round(time.monotonic() - self.started, 3)}
-        return json.dumps({**line, "error": f"{how} before it had a result; stderr has what it said last"})
+        seconds, why = time.monotonic() - self.started, f"{how} before it had a result; stderr has what it said last"
+        return failed_line(self.reader.context["run_id"], self.rows, seconds, why)
+
+
+def failed_line(run_id: str | None, tables: Mapping[str, int], seconds: float, error: str) -> str:
+    """The JSON line of a job that could not write one itself.
+
+    Args:
+        run_id: of the run, if it had one.
+        tables: {table that is written: rows}.
+        seconds: since it began.
+        error: what happened.
+    """
+    line: dict[str, Any] = {"run_id": run_id, "status": "failed", "tables": dict(tables), "report": None}
+    return json.dumps({**line, "seconds": round(seconds, 3), "error": error})
 
 
 def _code(returned: int) -> int:

@@ -106,6 +106,22 @@ def test_the_archive_is_reproducible_and_holds_the_package(tmp_path: Path) -> No
     assert not any("__pycache__" in name for name in names)
 
 
+def test_a_job_that_cannot_start_has_its_json_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(argv: object, environ: object) -> None:
+        raise ConfigError("no Java for Spark")
+
+    monkeypatch.setattr(submit, "command", refuse)
+    monkeypatch.setattr(sys, "argv", ["submit", *JOB])
+    with pytest.raises(SystemExit) as left:
+        submit.main()
+    assert left.value.code == 2
+    out, err = capsys.readouterr()
+    assert json.loads(out)["error"] == "no Java for Spark"
+    assert err == "error: no Java for Spark\n"
+
+
 @pytest.mark.cluster
 def test_the_script_runs_a_job_from_another_folder_without_java_on_path(root: Path, tmp_path: Path) -> None:
     if not (root / ".venv" / "bin" / "python").exists():
