@@ -30,6 +30,7 @@ COLUMNS = 128  # columns among which the search looks; copies and nulls are look
 ABOVE = 32  # columns of ancestors among which the search looks; copies are looked for among all
 PAIRED = 48  # own numbers of which every pair is tried: with those of ancestors 3,160 pairs
 WORDS = 256  # values of a text that are told apart
+TEXT_OF = ":text"  # behind the id of a text: the text itself
 WHOLE, COARSE = 2**53, 64  # floats hold each whole number below, and each multiple of so much in the years to 9999
 SCALES = 6  # more decimals than this are no rounding but measured values
 
@@ -141,6 +142,7 @@ class Sample:
         least: rows that must hold a value before a law may name it.
         holders: {column of an ancestor: own columns that hold the ancestor's key; none where it is copied as it is}.
         keys: ids of columns that refer to other rows, and are known before anything is drawn.
+        texts: texts that are not long, by id.
     """
 
     columns: tuple[Column, ...]
@@ -151,24 +153,28 @@ class Sample:
     least: int = 1
     holders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     keys: frozenset[str] = frozenset()
+    texts: Mapping[str, pa.ChunkedArray] = field(default_factory=dict)
 
     @classmethod
     def of(cls, table: pa.Table, types: Mapping[str, str], targets: Collection[str], inputs: Collection[str]) -> Sample:
         """A sample from Arrow.
 
         Args:
-            table: columns named by id; an ancestor's with NaN, which no row tells from null, are left out.
+            table: columns named by id; an ancestor's with NaN, which no row tells from null, are left out. Behind
+                ``TEXT_OF`` texts are what they are, elsewhere only whether they are equal counts.
             types: Spark type of each.
             targets: ids of columns that may be derived.
             inputs: ids of columns that may be computed with.
         """
+        texts = {n.removesuffix(TEXT_OF): table.column(n) for n in table.column_names if n.endswith(TEXT_OF)}
+        table = table.drop_columns([n + TEXT_OF for n in texts])
         seen = (n for n in table.column_names if not n.startswith("c") or not _holds_nan(table.column(n)))
         made = [
             Column(n, types[n.partition(":")[0]], _vector(held), n in targets, n in inputs, _words(held))
             for n, held in ((n, table.column(n)) for n in seen)
         ]
         views = [c for c in made if ":" in c.id]
-        return cls(tuple(c for c in made if ":" not in c.id), table.num_rows, tuple(views))
+        return cls(tuple(c for c in made if ":" not in c.id), table.num_rows, tuple(views), texts=texts)
 
     @functools.cached_property
     def own(self) -> tuple[Column, ...]:

@@ -11,12 +11,13 @@ from pyspark.sql import functions as F
 
 from synthohive_spark.logs import get_logger
 from synthohive_spark.rules.choose import choose, in_order, reached
-from synthohive_spark.rules.evidence import ROWS, family_of
+from synthohive_spark.rules.evidence import ROWS, TEXT_OF, family_of
 from synthohive_spark.rules.kind import KINDS, Decided, Law
 from synthohive_spark.rules.kinds import load
 from synthohive_spark.rules.kinds.copy import Inherited
 from synthohive_spark.rules.kinds.null_decision import NullDecision
 from synthohive_spark.rules.kinds.null_implication import NullImplication, NullWhere
+from synthohive_spark.rules.kinds.text import TextOfParts
 from synthohive_spark.rules.search import Searcher, kinds, views
 from synthohive_spark.rules.sharpen import sharpened, texts_of
 from synthohive_spark.rules.tabled import Tabled
@@ -30,6 +31,7 @@ from synthohive_spark.schema.table_plan import TablePlan
 from synthohive_spark.sql import names_in, quote
 from synthohive_spark.tables import TEXT, Table
 
+LONG = 128  # characters of a text from which on it is not taken apart
 log = get_logger(__name__)
 NULLS = (NullDecision.name, NullImplication.name)  # of which one rule per column is kept
 
@@ -285,6 +287,8 @@ class _Search:
             names[target] = nulls[name].expression
             above += nulls[name].above
         sql, whole = law.expression(names, self.types), law.reach == "whole"
+        width = self.plan.columns.widths().get(name) if law.kind == TextOfParts.name else None
+        sql = sql if width is None else f"left({sql}, {width})"  # made-up parts may be longer together
         return Derived(column=name, expression=sql, whole=whole, above=tuple(dict.fromkeys(above)))
 
     def _named_by(self, ids: Collection[str]) -> frozenset[str]:
@@ -305,7 +309,8 @@ class _Search:
         Args:
             frame: of the table.
             wanted: ids of the columns of its ancestors.
-            hashed: texts as their hashes, with the views of them that kinds ask for: a search asks only what is equal.
+            hashed: texts as their hashes, since most kinds ask only what is equal, with the views that kinds ask for,
+                and those that are not long as they are.
         """
         types = self.types
 
@@ -315,6 +320,7 @@ class _Search:
         own = [shown(F.col(quote(n)), i) for n, i in self.ids.items()]
         if hashed:
             texts = [(n, i) for n, i in self.ids.items() if i in self.inputs and types[i].startswith(TEXT)]
+            own += [_short(F.col(quote(n)), i) for n, i in self.ids.items() if types[i].startswith(TEXT)]
             own += [_hash(F.expr(v.format(quote(n)))).alias(f"{i}:{k}") for n, i in texts for k, v in views().items()]
         places = {i: frames.context(n) for n, i in enumerate(wanted)}
         if not places:
@@ -322,12 +328,18 @@ class _Search:
         context = ContextPlan(each=tuple(self.columns[int(i[1:])] for i in places))
         joined = replace(self.ancestors, context=context).beside(frame, own)
         kept = [c for c in joined.columns if c.partition(":")[0] in self.names]
-        return joined.select(*(F.col(quote(c)) for c in kept), *(shown(F.col(c), i) for i, c in places.items()))
+        above = [shown(F.col(c), i) for i, c in places.items()]
+        above += [_short(F.col(c), i) for i, c in places.items() if hashed and types[i].startswith(TEXT)]
+        return joined.select(*(F.col(quote(c)) for c in kept), *above)
 
 
 def _joined(one: Mapping[str, frozenset[str]], other: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
     """What follows from what by either."""
     return {c: one.get(c, frozenset()) | other.get(c, frozenset()) for c in [*one, *other]}
+
+
+def _short(text: Column, i: str) -> Column:
+    return F.when(F.length(text) <= LONG, text).alias(i + TEXT_OF)
 
 
 def _hash(text: Column) -> Column:

@@ -38,6 +38,7 @@ class Law:
             Of a ratio, the decimals that the number is rounded to; -1 for all. Of a dictionary, how many of the inputs
             are numbers.
         facts: what else its kind found of it, as values of JSON; no value of the data but coarse ones.
+        slack: by how much a number may be off: some units of its last digit, where it was rounded on the way.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Law:
     distinct: int = 0
     step: int = 0
     facts: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    slack: float = 0.0
 
     @property
     def data(self) -> str:
@@ -132,8 +134,8 @@ class Kind(ABC):
         name: how laws and plans call it.
         order: kinds are asked, and preferred where several fit, by this number: simple ones first.
         verified: Spark checks its laws on every row; else the model learns how often they hold.
-        impersonal: its laws say nothing of values, so that columns that people declared personal may have some.
         tabled: its laws are checked and written down as dictionaries, group by group.
+        impersonal: its laws hold no value of a person, so that columns declared personal take part.
         views: {name: Spark SQL of a text ``{0}``}: further columns that the sample holds of each text of the row.
     """
 

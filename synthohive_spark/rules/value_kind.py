@@ -28,6 +28,7 @@ class Candidate:
         fits: which targets it could be meant for.
         rounded: the target may be this, rounded to its decimals.
         zone: as ``Law.zone``.
+        slack: as ``Law.slack``; such a candidate rounds by itself.
     """
 
     inputs: tuple[Column, ...]
@@ -36,6 +37,7 @@ class Candidate:
     fits: Callable[[Column], bool] = lambda column: column.number
     rounded: bool = False
     zone: str = ""
+    slack: float = 0.0
 
 
 class ValueKind(Kind):
@@ -99,7 +101,7 @@ def law_of(kind: ValueKind, sample: Sample, target: Column, candidate: Candidate
     """The law that a candidate is for a target; None where a row, or chance, refutes it."""
     values = [b.values for b in candidate.inputs]
     made = candidate.make(values)
-    reach = judge(target.values, made, _slack(target) if candidate.rounded else 0.0)
+    reach = judge(target.values, made, _slack(target) if candidate.rounded else candidate.slack)
     if reach is None or (reach != "whole" and candidate.inputs[0].above and candidate.sql == "{0}"):
         return None  # what is copied from a parent is copied on every row
     both = ~np.isnan(made) & ~np.isnan(target.values)
@@ -108,10 +110,11 @@ def law_of(kind: ValueKind, sample: Sample, target: Column, candidate: Candidate
     if len(values) > 1 and _agrees_only_trivially(target.values, values):
         return None
     sql = candidate.sql
-    if kind.rounds and target.number and target.scale is not None and _has_fractions(candidate):
+    plain = kind.rounds and not candidate.slack
+    if plain and target.number and target.scale is not None and _has_fractions(candidate):
         sql = f"round({sql}, {target.scale})"
     inputs = tuple(b.base for b in candidate.inputs)
-    return Law(kind.name, target.id, inputs, sql, reach, candidate.zone, target.distinct)
+    return Law(kind.name, target.id, inputs, sql, reach, candidate.zone, target.distinct, slack=candidate.slack)
 
 
 def _told_apart(both: Flags, candidate: Candidate) -> Flags:

@@ -66,4 +66,4 @@ def verified(frame: DataFrame, laws: Sequence[Law], types: Mapping[str, str]) ->
 
 def _holds(law: Law, names: Mapping[str, str], types: Mapping[str, str]) -> Column:
     """Whether a row's value is that of the law."""
-    return F.expr(agrees(names[law.target], law.expression(names, types), types[law.target]))
+    return F.expr(agrees(names[law.target], law.expression(names, types), types[law.target], law.slack))

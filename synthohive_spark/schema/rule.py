@@ -157,13 +157,21 @@ def worded(sql: str, above: Iterable[str], ancestor: Ancestor) -> str:
     return sql
 
 
-def agrees(own: str, made: str, spark_type: str) -> str:
-    """Spark SQL: a column is what an expression says, where both are null too, but for a floating-point error."""
+def agrees(own: str, made: str, spark_type: str, slack: float = 0.0) -> str:
+    """Spark SQL: a column is what an expression says, where both are null too, but for a floating-point error.
+
+    Args:
+        own: the column.
+        made: the expression.
+        spark_type: the column's.
+        slack: by how much it may be off besides.
+    """
     made = f"try_cast(({made}) AS {spark_type})"
-    same = f"{own} <=> {made}"
-    if spark_type not in ("float", "double"):
+    same, inexact = f"{own} <=> {made}", spark_type in ("float", "double")
+    if not inexact and not slack:
         return same
-    return f"({same}) OR coalesce(abs({own} - {made}) <= {EXACT} * greatest(1, abs({own})), false)"
+    error = f"{EXACT if inexact else 0} * greatest(1, abs({own})) + {slack}D"
+    return f"({same}) OR coalesce(abs({own} - {made}) <= {error}, false)"
 
 
 def _of_its_kind(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:

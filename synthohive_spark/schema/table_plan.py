@@ -15,6 +15,7 @@ from synthohive_spark.schema.columns import ColumnsPlan
 from synthohive_spark.schema.context import ContextPlan
 from synthohive_spark.schema.keys import KeysPlan
 from synthohive_spark.schema.rule import RulesPlan
+from synthohive_spark.sql import names_in
 from synthohive_spark.strict import Strict
 from synthohive_spark.tables import TEXT
 
@@ -47,11 +48,18 @@ class TablePlan(Strict):
 
     @property
     def protected(self) -> dict[str, str]:
-        """Columns whose values mean nothing, and why: shapes, and copies of what no model sees."""
+        """Columns whose values mean nothing, and why: shapes, copies of what no model sees, and texts made of these."""
+        texts = [c.name for c in self.columns.each if c.role == "unique" and c.type.startswith(TEXT)]
+        made_up = [*self.columns.named("shape"), *texts]
         void = {c.name for c in self.context.each if not c.meaning}
         copies = [r.column for r in self.rules.each if r.gives == "copied" and void.intersection(r.seen)]
-        texts = [c.name for c in self.columns.each if c.role == "unique" and c.type.startswith(TEXT)]
-        return {**dict.fromkeys([*self.columns.named("shape"), *texts], SHAPED), **dict.fromkeys(copies, REPEATED)}
+        types = self.columns.types()
+        nothing = {*made_up, *copies, *self.columns.named("surrogate", "unique", "foreign")}
+        for rule in self.rules.each:
+            if rule.sql is not None and rule.gives == "derived" and types[rule.column].startswith(TEXT):
+                made_of = names_in(rule.sql, {*nothing, *copies}) or void.intersection(rule.seen)
+                copies += [rule.column] if made_of else []
+        return {**dict.fromkeys(made_up, SHAPED), **dict.fromkeys(copies, REPEATED)}
 
     @property
     def learns(self) -> bool:
