@@ -28,6 +28,7 @@ class Question:
         other: id of the other column.
         low, high: the greatest value of the sample that is answered yes, and the least that is answered no.
         values: those of ``among``; the bound as SQL, once it is known.
+        of: values that those of ``among`` were chosen from.
         part: what is asked of is this part of a time: ``weekday``, ``month`` or ``hour``.
     """
 
@@ -37,6 +38,7 @@ class Question:
     low: float = 0.0
     high: float = 0.0
     values: tuple[str, ...] = ()
+    of: int = 0
     part: str = ""
 
     @property

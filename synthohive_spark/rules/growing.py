@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from synthohive_spark.rules.branches import Branch, Leaf, Question, Value, Way, at_leaves, joined, leaves, merged, size
+from synthohive_spark.rules.branches import Branch, Leaf, Question, Value, Way, joined, leaves, merged, size
 from synthohive_spark.rules.evidence import EVIDENCE, FEW, WORDS, Column, Flags, Sample, Vector
 from synthohive_spark.tables import TEXT
 
@@ -58,11 +58,13 @@ class Ask:
         counts: Flags = np.bincount(self.values[self.values >= 0].astype(np.int64)) >= self.least
         return counts
 
-    def among(self, chosen: Codes) -> Question:
-        """The question whether a value is one of some of a group."""
+    def among(self, chosen: Codes, of: int) -> Question:
+        """The question whether a value is one of some of a group, which has so many on the rows of a node."""
         column, values = self.columns[0], self.known[chosen].tolist()
         named = [repr(v) if self.part else column.named(v) for v in values]
-        return Question("among", column.id, values=tuple(sorted(named) if column.words else named), part=self.part)
+        return Question(
+            "among", column.id, values=tuple(sorted(named) if column.words else named), of=of, part=self.part
+        )
 
     def question(self, low: float, high: float) -> Question:
         """The question that a bound between two numbers is."""
@@ -301,7 +303,7 @@ def _group(ask: Ask, rows: Codes, codes: Codes, classes: int, cost: float) -> Sp
     if best is None or not math.isfinite(best[0]):
         return None
     chosen = np.sort(best[1])
-    return Split(ask.among(chosen), np.isin(places, chosen), best[0] - cost)
+    return Split(ask.among(chosen, len(there)), np.isin(places, chosen), best[0] - cost)
 
 
 def _weights(sample: Sample) -> dict[str, float]:
@@ -354,11 +356,19 @@ def proven(way: Way) -> Way:
     total = sum(counts.values())
     rarest = min(n / leaf.rows / (counts[v] / total) for leaf in ends for v, n in leaf.values)
 
-    def close(leaf: Leaf) -> Leaf:
-        share = sum(counts[v] for v, _ in leaf.values) / total
-        return replace(leaf, open=-leaf.rows * math.log(share) * min(1.0, rarest) < LATER)
+    def close(way: Way, chosen: float) -> Way:
+        if isinstance(way, Branch):
+            more = chosen + _naming(way.asked)
+            return replace(way, yes=close(way.yes, more), no=close(way.no, more))
+        share = sum(counts[v] for v, _ in way.values) / total
+        return replace(way, open=-way.rows * math.log(share) * min(1.0, rarest) - chosen < LATER)
 
-    return merged(at_leaves(way, close), _alike)
+    return merged(close(way, 0.0), _alike)
+
+
+def _naming(question: Question) -> float:
+    """Nats that it takes to name the values of a question: those that lack something are easily chosen."""
+    return math.log(math.comb(question.of, len(question.values))) if question.asks == "among" and question.of else 0.0
 
 
 def _alike(a: Leaf, b: Leaf) -> bool:
