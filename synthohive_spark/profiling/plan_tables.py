@@ -128,6 +128,7 @@ class _Profiler:
         roles.update({r.column: "copied" for r in copied})
         rules = [r for r in found if r.gives != "copied" or r in copied]
         decided = {r.column for r in rules if r.needs != "shape"}  # a rule on protected text falls where it is none
+        decided |= {number for r in rules for number in r.numbers}
         numbers = self._numbers(plan, frame, types, [c for c in types if roles[c] == "model" and c not in decided])
         positions = self._positions(plan, {**alone, **numbers.counted}, numbers.times)
         roles.update({**dict.fromkeys(positions.unique, "unique"), **{p.column: "grid" for p in positions.grid}})

@@ -32,6 +32,7 @@ PAIRED = 48  # own numbers of which every pair is tried: with those of ancestors
 WORDS = 256  # values of a text that are told apart
 TEXT_OF = ":text"  # behind the id of a text: the text itself
 WHOLE, COARSE = 2**53, 64  # floats hold each whole number below, and each multiple of so much in the years to 9999
+OPEN_SHARE = 0.01  # of the times of a column mean "no end", at least, if any does
 SCALES = 6  # more decimals than this are no rounding but measured values
 
 
@@ -117,6 +118,23 @@ class Column:
         if self.family == "decimal":
             return int(self.type.rstrip(")").split(",")[1])
         return next((s for s in range(SCALES + 1) if close(self.known, np.round(self.known, s)).all()), None)
+
+    @functools.cached_property
+    def open_end(self) -> int | None:
+        """The time that means "no end", or "no beginning": far from all others, and often there; None without."""
+        if self.number or self.family == "other" or self.distinct <= 2:
+            return None
+        values, counts = np.unique(self.known, return_counts=True)
+        often = max(ROWS, OPEN_SHARE * len(self.known))
+        for end, near, far in ((-1, -2, 0), (0, 1, -1)):
+            if counts[end] >= often and abs(values[end] - values[near]) > abs(values[near] - values[far]):
+                return int(values[end])
+        return None
+
+    @functools.cached_property
+    def ended(self) -> Vector:
+        """Its values; NaN where one means "no end"."""
+        return self.values if self.open_end is None else np.where(self.values == self.open_end, np.nan, self.values)
 
     @functools.cached_property
     def clock(self) -> bool:

@@ -20,6 +20,7 @@ from synthohive_spark.rules.kinds.null_implication import NullImplication, NullW
 from synthohive_spark.rules.kinds.text import TextOfParts
 from synthohive_spark.rules.search import Searcher, kinds, views
 from synthohive_spark.rules.sharpen import sharpened, texts_of
+from synthohive_spark.rules.siblings import sibling_rules
 from synthohive_spark.rules.tabled import Tabled
 from synthohive_spark.rules.verify import known_zones, sampled, searched, verified
 from synthohive_spark.schema import frames
@@ -85,7 +86,8 @@ def find(plan: TablePlan, spec: Table, frame: DataFrame, ancestors: Ancestors, l
     load()
     search = _Search(plan, spec, frame, ancestors, least)
     laws = search.laws() if plan.rows >= ROWS and search.drawn and not plan.reference else []
-    return search.rules(laws)
+    rules = search.rules(laws)
+    return rules if plan.reference else [*rules, *sibling_rules(plan.keys, plan.columns, frame, plan.rows, rules)]
 
 
 class _Search:
@@ -231,7 +233,7 @@ class _Search:
         decided = Decided(self._named_by(whole), self._named_by(valued), frozenset(nulls), after=known)
         made = list[Rule]()
         for kind in (k.name for k in kinds() if k.name not in NULLS):
-            late = frozenset(RulesPlan(each=tuple(made)).completed)
+            late = RulesPlan(each=tuple(made)).completed.union(r.column for r in made if r.sql is not None)
             ruled = replace(decided, ruled=frozenset(r.column for r in made), late=late)
             made += self._of(kind, laws, ruled)
         settled = {rule.column for rule in made if rule.sql is not None}  # its nulls among its values

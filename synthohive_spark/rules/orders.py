@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from synthohive_spark.rules.evidence import EVIDENCE, FEW, PAIRED, ROWS, WHOLE, Column, Sample, Vector, alike
-from synthohive_spark.rules.kinds.bounds import DAY, Way
+from synthohive_spark.rules.kinds.bounds import Way
+from synthohive_spark.rules.line import DAY
 
 TIMES = ("date", "time", "plain time")
 QUESTIONS = 13  # nats for all the questions of a search, which ``EVIDENCE`` holds; order asks fewer, and counts them
 LEVELS = 3  # distinct values that a number needs: of two values one is the higher one
-OPEN_SHARE = 0.01  # of the rows have a value that means "no end", at least
 NEAR = 0.02  # of the usual distance between two columns: so near to a bound few values are by chance
-CROSSED = 512  # rows of which every two are compared for that
-TRIED = 4_000  # rows that tell how a value is best learnt
+CROSSED = 128  # rows of which every two are compared for that
+MANY = 64  # pairs in order, beyond which those that follow from others are left out
+TRIED = 2_000  # rows that tell how two columns go together
 MOSTLY = 0.95  # of these must have the bound that a value is measured from
 RECURRING = 1e-3  # by which two rows must more often have one value if another way of learning it loses that
 CLOSE = 0.05  # rank correlations that are as good
@@ -49,7 +52,18 @@ def boundings(sample: Sample) -> list[Bounding]:
     pairs = [(t, b) for t in targets for b in bases if t.id != b.id and _comparable(t, b)]
     needed = EVIDENCE - QUESTIONS + math.log(2 * len(pairs) + 1)
     every = [_found(sample, *pair, side) for pair in pairs for side in (1, -1)]
-    return [found for found, nats in every if found is not None and nats >= needed]
+    found = [b for b, nats in every if b is not None and nats >= needed]
+    return found if len(found) <= MANY else _telling(found)
+
+
+def _telling(found: Sequence[Bounding]) -> list[Bounding]:
+    """Those that do not follow from two others, by a column between."""
+    above, below = defaultdict[tuple[str, int], set[str]](set), defaultdict[tuple[str, int], set[str]](set)
+    for b in found:
+        above[b.base.id, b.side].add(b.target.id)
+        if not b.missing:
+            below[b.target.id, b.side].add(b.base.id)
+    return [b for b in found if below[b.target.id, b.side].isdisjoint(above[b.base.id, b.side])]
 
 
 def _looked_at(sample: Sample) -> list[Column]:
@@ -76,7 +90,7 @@ def _comparable(a: Column, b: Column) -> bool:
 
 def _found(sample: Sample, target: Column, base: Column, side: int) -> tuple[Bounding | None, float]:
     """What a pair is, and how far from chance."""
-    x = side * ended(target)
+    x = side * target.ended
     later = (False, True) if target.family != base.family and not target.number else (False,)
     lines = {late: side * on_line(base, target, late) for late in later}
     loosest = (side < 0) and len(later) == 2  # from above, the end of a day allows more than its beginning
@@ -107,8 +121,8 @@ def _nats(x: Vector, y: Vector, above: bool) -> float:
         order = np.lexsort((x, y))
         first = np.append(True, np.diff(y[order]) != 0)
         x, y = x[order][first], y[order][first]
-    chance = float(np.searchsorted(np.sort(y), x, side="right").mean() / len(y))
-    few = np.linspace(0, len(x) - 1, min(len(x), CROSSED)).astype(np.int64)
+    some, few = (np.linspace(0, len(x) - 1, min(len(x), most)).astype(np.int64) for most in (TRIED, CROSSED))
+    chance = float(np.searchsorted(np.sort(y[some]), x[some], side="right").mean() / len(some))
     crossed = (x[few][:, None] - y[few][None, :]).ravel()
     low, high = np.quantile(crossed, (0.25, 0.75))
     near = NEAR * (high - low)
@@ -118,27 +132,9 @@ def _nats(x: Vector, y: Vector, above: bool) -> float:
     return -len(x) * math.log(chance) + nearer
 
 
-def open_end(column: Column) -> int | None:
-    """The value that means "no end", or "no beginning": far from all others, and often there; None without."""
-    if column.family not in TIMES or column.distinct <= 2:
-        return None
-    values, counts = np.unique(column.known, return_counts=True)
-    often = max(ROWS, OPEN_SHARE * len(column.known))
-    for end, near, far in ((-1, -2, 0), (0, 1, -1)):
-        if counts[end] >= often and abs(values[end] - values[near]) > abs(values[near] - values[far]):
-            return int(values[end])
-    return None
-
-
-def ended(column: Column) -> Vector:
-    """Its values; NaN where one means "no end"."""
-    end = open_end(column)
-    return column.values if end is None else np.where(column.values == end, np.nan, column.values)
-
-
 def on_line(base: Column, target: Column, late: bool) -> Vector:
     """Values of a base in the unit of what it bounds, as ``late`` of a bound says."""
-    values = ended(base)
+    values = base.ended
     if target.number or base.family == target.family or "date" not in (base.family, target.family):
         return values
     if base.family == "date":
@@ -168,7 +164,7 @@ def best_way(target: Column, low: Vector | None, high: Vector | None) -> Learnt:
         low: the last lower bound of each row, NaN where none is known; None without lower bounds.
         high: the first upper bound.
     """
-    values = ended(target)
+    values = target.ended
     rows = np.flatnonzero(~np.isnan(values))
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), TRIED)).astype(np.int64)]
     own, sides = values[rows], [side[rows] for side in (low, high) if side is not None]
@@ -181,7 +177,7 @@ def best_way(target: Column, low: Vector | None, high: Vector | None) -> Learnt:
         ways["after"] = own - low[rows]
     if high is not None and _mostly(high[rows]):
         ways["before"] = high[rows] - own
-    if open_end(target) is not None:
+    if target.open_end is not None:
         ways.pop("share", None)
     ways["own"] = own
     recur = {way: alike(made[~np.isnan(made)]) for way, made in ways.items() if not np.isnan(made).all()}

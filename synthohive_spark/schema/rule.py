@@ -13,6 +13,7 @@ import pandas as pd
 from pydantic import SerializeAsAny, ValidatorFunctionWrapHandler, WrapValidator
 from pyspark.sql import Column
 
+from synthohive_spark.randomness import Ints
 from synthohive_spark.schema.columns import Role
 from synthohive_spark.schema.context import ContextColumn, ContextPlan
 from synthohive_spark.schema.conversion import Values
@@ -82,6 +83,11 @@ class Rule(Strict, ABC):
         return None if self.sql is None else agrees(quote(self.column), self.sql, types[self.column])
 
     @property
+    def numbers(self) -> tuple[str, ...]:
+        """Drawn numbers of the row on which it builds when it decodes others, so that they must stay as they are."""
+        return ()
+
+    @property
     def follows(self) -> str:
         """SQL that names the columns which its own SQL needs in their final values."""
         return self.sql or ""
@@ -142,6 +148,20 @@ class Rule(Strict, ABC):
             nullable: whether the column may be null.
         """
         return None
+
+    def among(self, columns: Mapping[str, Values], owner: Ints) -> dict[str, Values]:
+        """Columns of rows that stand in order with their siblings; they are not drawn again afterwards.
+
+        Args:
+            columns: the rows' columns, by name.
+            owner: the family of each row, shape (rows,); rows of one stand together.
+        """
+        return {}
+
+    @property
+    def moved(self) -> tuple[str, ...]:
+        """The columns of ``among``."""
+        return ()
 
 
 def worded(sql: str, above: Iterable[str], ancestor: Ancestor) -> str:
@@ -206,7 +226,8 @@ class RulesPlan(Strict):
     @property
     def completed(self) -> frozenset[str]:
         """Columns that a rule gives once, so that they are not drawn again."""
-        return frozenset(r.column for r in self.each if type(r).complete is not Rule.complete)
+        given = {r.column for r in self.each if type(r).complete is not Rule.complete}
+        return frozenset(given.union(*(r.moved for r in self.each)))
 
     def beside(self, context: ContextPlan) -> list[ContextColumn]:
         """What SQL needs of ancestors; it stands beside the row until Spark has computed what follows from it."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from synthohive_spark.rules.evidence import Column, Sample
 from synthohive_spark.rules.kind import Law
-from synthohive_spark.rules.kinds.bounds import Bound, Ordered
+from synthohive_spark.rules.kinds.bounds import Bound, Ordered, OrderedLater
 from synthohive_spark.rules.kinds.order import Order, bounding
 from synthohive_spark.schema.rule import RulesPlan
 
@@ -227,3 +227,40 @@ def test_whatever_a_model_draws_lies_within_the_bounds(way: Any, kind: str) -> N
         assert below.all()
         over &= ~apart
         assert (number(made[over]) <= number(context["high"][over])).all()
+
+
+def test_what_is_bounded_by_computed_columns_is_moved_to_them_by_spark() -> None:
+    def sql(**fields: Any) -> str | None:
+        return OrderedLater(column="a", **fields).sql
+
+    cost, strict = Bound(name="cost"), Bound(name="cost", strict=True)
+    assert sql(upper=(cost,), unit="number", scale=2) == "if(`a` is null, null, least(`a`, floor(`cost`, 2)))"
+    assert sql(upper=(strict,), unit="number") == "if(`a` is null, null, least(`a`, ceil(`cost`, 0) + -1))"
+    assert (
+        sql(lower=(strict,), unit="number", scale=1) == "if(`a` is null, null, greatest(`a`, floor(`cost`, 1) + 0.1))"
+    )
+    assert sql(lower=(cost,), unit="number", step=0) == "if(`a` is null, null, greatest(`a`, `cost`))"
+    assert sql(lower=(strict,)) == "if(`a` is null, null, greatest(`a`, date_add(`cost`, 1)))"
+    both = sql(lower=(Bound(name="b"),), upper=(cost,), unit="micro")
+    assert both == "if(`a` is null, null, greatest(least(`a`, `cost`), `b`))"
+
+
+def test_times_that_a_model_gives_as_objects_are_times() -> None:
+    drawn = pd.Series([pd.Timestamp("1970-01-01 00:45:00"), None], dtype=object)
+    begun = pd.Series([pd.Timestamp("2024-03-01 09:30:00"), pd.Timestamp("2024-03-01")], dtype=object)
+    rule = Ordered(column="due", lower=(Bound(name="begun", strict=True),), unit="micro", step=60_000_000)
+    made = rule.decode(pd.DataFrame({"begun": begun, "due": drawn}), pd.DataFrame(index=range(2)))["due"]
+    assert made.tolist() == [pd.Timestamp("2024-03-01 10:15:00"), pd.NaT]
+
+
+def test_a_copy_is_asked_whether_it_keeps_the_order() -> None:
+    born, gone = Bound(name="client:born", above=True), Bound(name="client:gone", above=True, late=True)
+    rule = Ordered(column="at", lower=(born, Bound(name="since", strict=True)), upper=(gone,), unit="micro")
+    assert rule.check({}) == (
+        "coalesce(`at` >= `#synthohive:client:born`, true) and coalesce(`at` > `since`, true)"
+        " and coalesce(cast(`at` as date) <= cast(`#synthohive:client:gone` as date), true)"
+    )
+    assert Ordered(column="day", lower=(Bound(name="at"),)).check({}) == (
+        "coalesce(cast(`day` as date) >= cast(`at` as date), true)"
+    )
+    assert Ordered(column="day", lower=(Bound(name="at"),), open=2_932_896).check({}) is None

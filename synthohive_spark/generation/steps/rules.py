@@ -49,4 +49,7 @@ class CompleteRules:
             made = rule.complete(state.columns, state.context, rule.column in self.nullable)
             if made is not None:
                 state.columns[rule.column] = made
+        if not state.rows.alone:  # rows without a parent have no siblings
+            for rule in self.rules.each:
+                state.columns.update(rule.among(state.columns, state.rows.owner))
         return state

@@ -5,28 +5,22 @@ So a model also learns what such values have in common: days until delivery, not
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from synthohive_spark.randomness import uniform
-from synthohive_spark.rules.evidence import COARSE, WHOLE
+from synthohive_spark.rules.line import DAY, Line, Numbers, Places, Unit, equal, floats, ticks, timed
+from synthohive_spark.schema import frames
 from synthohive_spark.schema.conversion import Mask, Values
-from synthohive_spark.schema.rule import EXACT, Ancestor, Rule
+from synthohive_spark.schema.rule import Ancestor, Rule
 from synthohive_spark.sql import quote
 from synthohive_spark.strict import Strict
 
 Way = Literal["after", "before", "share", "own"]
-Unit = Literal["day", "micro", "number"]
-Numbers: TypeAlias = "npt.NDArray[Any]"  # whole ones for days and microseconds, else floats
-EPOCH = dt.date(1970, 1, 1).toordinal()
-DAY = 86_400_000_000  # microseconds
-CALENDAR = (dt.date.min.toordinal() - EPOCH, dt.date.max.toordinal() - EPOCH)
 FAR = 2**62  # beyond every day and microsecond
 
 
@@ -48,30 +42,26 @@ class Bound(Strict):
     open: int | None = None
 
 
-@dataclass(frozen=True)
-class Places:
-    """Numbers of which some are not known.
+def said(lower: Sequence[Bound], upper: Sequence[Bound], ancestor: Ancestor) -> str:
+    """Bounds as a person reads them, behind the name of what they bound."""
 
-    Attributes:
-        at: days, microseconds, or numbers in units of their last digit; any number where not known. Shape (rows,).
-        there: where they are known.
-    """
+    def one(sign: str, bound: Bound) -> str:
+        return f"{sign}{'' if bound.strict else '='} {ancestor(bound.name) if bound.above else quote(bound.name)}"
 
-    at: Numbers
-    there: Mask
+    return " and ".join([*(one(">", b) for b in lower), *(one("<", b) for b in upper)])
 
-    def turned(self) -> Places:
-        """The line as seen from its other end."""
-        return Places(-self.at, self.there)
 
-    def last(self, other: Places) -> Places:
-        """The greater of two, or the one that is known."""
-        greater = np.where(self.there & other.there, np.maximum(self.at, other.at), self.known(other.at))
-        return Places(greater, self.there | other.there)
+def lawful(own: str, lower: Sequence[Bound], upper: Sequence[Bound], unit: Unit) -> str:
+    """Spark SQL: a column is within its bounds; a null, and a bound that may mean "no end", bounds nothing."""
 
-    def known(self, others: Any) -> Numbers:
-        """The others where they are not known."""
-        return np.where(self.there, self.at, others)
+    def one(sign: str, bound: Bound) -> str:
+        base = quote(frames.hidden(bound.name) if bound.above else bound.name)
+        days = unit == "day" or bound.late
+        parts = [f"cast({c} as date)" if days and unit != "number" else c for c in (own, base)]
+        return f"{parts[0]} {sign}{'' if bound.strict and not bound.late else '='} {parts[1]}"
+
+    each = [(">", b) for b in lower] + [("<", b) for b in upper]
+    return " and ".join(f"coalesce({one(sign, b)}, true)" for sign, b in each if b.open is None) or "true"
 
 
 @dataclass(frozen=True)
@@ -127,22 +117,32 @@ class Ordered(Rule):
     most: int = 0
 
     @property
+    def line(self) -> Line:
+        """Where its values lie."""
+        return Line(self.unit, self.step, self.scale)
+
+    @property
     def seen(self) -> tuple[str, ...]:
         """Bounds of ancestors."""
         return tuple(dict.fromkeys(b.name for b in (*self.lower, *self.upper) if b.above))
 
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Bounds of the row."""
+        return tuple(b.name for b in (*self.lower, *self.upper) if not b.above and self.unit == "number")
+
     def text(self, ancestor: Ancestor) -> str:
         """What bounds it."""
+        return said(self.lower, self.upper, ancestor)
 
-        def said(sign: str, bound: Bound) -> str:
-            return f"{sign}{'' if bound.strict else '='} {ancestor(bound.name) if bound.above else quote(bound.name)}"
-
-        return " and ".join([*(said(">", b) for b in self.lower), *(said("<", b) for b in self.upper)])
+    def check(self, types: Mapping[str, str]) -> str | None:
+        """Whether it is within its bounds; not asked of a column of which a value means "no end"."""
+        return lawful(quote(self.column), self.lower, self.upper, self.unit) if self.open is None else None
 
     def encode(self, data: pd.DataFrame, context: pd.DataFrame, original: pd.DataFrame, seed: int) -> pd.DataFrame:
         """Where it lies between its bounds, instead of what it is."""
-        own, ends = self._own(original[self.column]), self._ends(original, context)
-        endless = _equal(own, self.open)
+        own, ends = self.line.places(original[self.column]), self._ends(original, context)
+        endless = equal(own, self.open)
         there = own.there & (ends.known | endless) if self.together else own.there
         if self.way == "share":
             made = self._shares(Places(own.at, there), ends, seed)
@@ -152,24 +152,24 @@ class Ordered(Rule):
             distance = own.at - ends.low if self.way == "after" else ends.high - own.at
             bounded = ends.first.there if self.way == "after" else ends.last.there
             distance = np.where(bounded, np.maximum(distance, 0), distance)
-            made = self._column(Places(np.where(endless, own.at, distance), there), data.index)
+            made = self.line.column(Places(np.where(endless, own.at, distance), there), data.index)
         return data.assign(**{self.column: made})
 
     def decode(self, data: pd.DataFrame, context: pd.DataFrame) -> pd.DataFrame:
         """What it is, within its bounds."""
         ends = self._ends(data, context)
         if self.way == "share":
-            drawn = _floats(data[self.column])
+            drawn = floats(data[self.column])
             made = ends.low + (ends.high - ends.low) * np.where(drawn.there, drawn.at, 0).clip(0, 1)
             endless = np.zeros(len(data), bool)
         else:
-            drawn = self._own(data[self.column])
-            endless = _equal(drawn, self.open)
+            drawn = self.line.places(data[self.column])
+            endless = equal(drawn, self.open)
             inside = self._inside(Places(drawn.at, drawn.there & ~endless), ends)
             made = {"after": ends.low + inside, "before": ends.high - inside}.get(self.way, inside)
         made = np.where(endless, drawn.at, self._clipped(made, ends))
         there = drawn.there & (ends.known | endless) if self.together else drawn.there
-        column = self._column(Places(made, there), data.index)
+        column = self.line.column(Places(made, there), data.index)
         if self.way == "own":
             column = data[self.column].where((made == drawn.at) & (there == drawn.there), column.astype(object))
         return data.assign(**{self.column: column})
@@ -211,7 +211,7 @@ class Ordered(Rule):
 
     def _ends(self, data: pd.DataFrame, context: pd.DataFrame) -> Ends:
         """Between what each row's value lies."""
-        usual = [self._scaled(np.array([u], np.float64))[0] for u in self.usual]
+        usual = [self.line.scaled(np.array([u], np.float64))[0] for u in self.usual]
         low, first = self._edge(self.lower, data, context, 1)
         high, last = (e.turned() for e in self._edge(self.upper, data, context, -1))
         if not self.lower and self.way == "share":
@@ -230,77 +230,73 @@ class Ordered(Rule):
             own = not bound.above and bound.name in data
             place = self._bound(data[bound.name] if own else context[bound.name], bound)
             seen = place if side > 0 else place.turned()
-            edge = edge.last(Places(self._next(seen.at, False), seen.there))
-            allowed = allowed.last(Places(self._next(seen.at, bound.strict), seen.there))
+            edge = edge.last(Places(self.line.next(seen.at, False), seen.there))
+            allowed = allowed.last(Places(self.line.next(seen.at, bound.strict), seen.there))
         return edge, allowed
 
     def _bound(self, values: Values, bound: Bound) -> Places:
         """Where the bound of each row is, in the unit of what it bounds."""
         if self.unit == "number":
-            return self._own(values)
-        place = _counted(values)
-        at, there = place.at, place.there & ~_equal(place, bound.open)
+            return self.line.places(values)
+        values = timed(values)
+        place = ticks(values)
+        at, there = place.at, place.there & ~equal(place, bound.open)
         if self.unit == "day" and values.dtype.kind == "M":
             at = -(-at // DAY) if bound.late else at // DAY
         elif self.unit == "micro" and values.dtype.kind != "M":
             at = at * DAY + (DAY - 1 if bound.late else 0)
         return Places(at, there)
 
-    def _next(self, at: Numbers, strict: bool) -> Numbers:
-        """The first place of the grid at each number, or behind it."""
-        if not self.step:
-            return np.nextafter(at, np.inf) if strict else at
-        return at // self.step * self.step + self.step if strict else -(-at // self.step) * self.step
 
-    def _own(self, values: Values) -> Places:
-        """Values of the column, or of its kind, in its unit."""
-        if self.unit != "number":
-            return _counted(values)
-        numbers = _floats(values)
-        return Places(self._scaled(numbers.at), numbers.there)
+class OrderedLater(Rule):
+    """A value lies between others that are known only when Spark has computed them: it goes to them if it is beyond.
 
-    def _scaled(self, numbers: Numbers) -> Numbers:
-        """Numbers in units of the last digit."""
-        if self.unit != "number" or not self.step:
-            return numbers.astype(np.float64 if self.unit == "number" else np.int64)
-        scaled = numbers * 10.0**self.scale
-        whole = np.rint(scaled)
-        return np.where(np.abs(scaled - whole) <= EXACT * np.maximum(1.0, np.abs(scaled)), whole, scaled)
+    Attributes:
+        lower: what it is not before, or not below.
+        upper: what it is not after, or not above.
+        step: of its grid, as that of ``Ordered``.
+        unit: what it is counted in.
+        scale: decimals of a number that is rounded.
+    """
 
-    def _column(self, places: Places, index: Any) -> Values:
-        """Places as the model's values; null where not known."""
-        at, null = places.at, ~places.there
-        if self.unit == "micro":
-            ends = CALENDAR[0] * DAY, CALENDAR[1] * DAY + DAY - 1
-            return pd.Series(at.clip(*ends).astype("datetime64[us]"), index=index).mask(null)
+    kind: Literal["order_later"] = "order_later"
+    lower: tuple[Bound, ...] = ()
+    upper: tuple[Bound, ...] = ()
+    unit: Unit = "day"
+    step: int = 1
+    scale: int = 0
+
+    @property
+    def sql(self) -> str | None:
+        """The value, or the bound that it is beyond; ``greatest`` and ``least`` pass over nulls."""
+        made = own = quote(self.column)
+        for word, bounds, side in (("least", self.upper, -1), ("greatest", self.lower, 1)):
+            if bounds:
+                made = f"{word}({', '.join([made, *(self._limit(b, side) for b in bounds)])})"
+        return f"if({own} is null, null, {made})"
+
+    @property
+    def follows(self) -> str:
+        """Its bounds."""
+        return " ".join(quote(b.name) for b in (*self.lower, *self.upper))
+
+    def text(self, ancestor: Ancestor) -> str:
+        """What bounds it."""
+        return said(self.lower, self.upper, ancestor)
+
+    def check(self, types: Mapping[str, str]) -> str | None:
+        """Whether it is within its bounds."""
+        return lawful(quote(self.column), self.lower, self.upper, self.unit)
+
+    def _limit(self, bound: Bound, side: int) -> str:
+        """The first place of the grid that a bound allows."""
+        base, strict = quote(bound.name), side * int(bound.strict)
         if self.unit == "day":
-            dates = at.clip(*CALENDAR).astype("datetime64[D]").astype(object)
-            dates[null] = None
-            return pd.Series(dates, index=index, dtype=object)
-        numbers = pd.Series(pd.array(np.where(null, 0, at / 10.0**self.scale), dtype="Float64"), index=index).mask(null)
-        return numbers.astype("Int64") if self.step and not self.scale else numbers
-
-
-def _counted(values: Values) -> Places:
-    """Dates as days, times as microseconds since 1970."""
-    null = values.isna().to_numpy(bool)
-    if values.dtype.kind == "M":
-        return Places(np.where(null, 0, values.to_numpy("datetime64[us]").astype(np.int64)), ~null)
-    days = [0 if lost else v.toordinal() - EPOCH for v, lost in zip(values, null, strict=True)]
-    return Places(np.array(days, np.int64), ~null)
-
-
-def _floats(values: Values) -> Places:
-    """Numbers as floats."""
-    numbers = values.astype("Float64").to_numpy(np.float64, na_value=np.nan)
-    null = np.isnan(numbers)
-    return Places(np.where(null, 0, numbers), ~null)
-
-
-def _equal(places: Places, open_: int | None) -> Mask:
-    """Where a value is that which means "no end"; the search saw what no float holds rounded down."""
-    if open_ is None:
-        return np.zeros(len(places.at), bool)
-    rough = places.at // COARSE == open_ // COARSE if abs(open_) > WHOLE else places.at == open_
-    same: Mask = places.there & rough
-    return same
+            return f"date_add({base}, {strict})"
+        if self.unit == "micro":
+            return f"{base} + make_dt_interval(0, 0, 0, {strict * self.step / 1e6:.6f})" if strict else base
+        if not self.step:
+            return base
+        rounded = "ceil" if side > 0 else "floor"
+        away = {"ceil": "floor", "floor": "ceil"}[rounded] if strict else rounded
+        return f"{away}({base}, {self.scale}){f' + {strict * 10.0**-self.scale:.{self.scale}f}' if strict else ''}"

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from synthohive_spark.rules.choose import reached
 from synthohive_spark.rules.evidence import Column, Sample, Vector
 from synthohive_spark.rules.kind import Decided, Kind, Law, Searched
-from synthohive_spark.rules.kinds.bounds import DAY, Bound, Ordered, Unit
-from synthohive_spark.rules.orders import TIMES, Bounding, best_way, boundings, ended, on_line, open_end, rounded
+from synthohive_spark.rules.kinds.bounds import Bound, Ordered, OrderedLater
+from synthohive_spark.rules.line import DAY, Unit
+from synthohive_spark.rules.orders import TIMES, Bounding, best_way, boundings, on_line, rounded
 from synthohive_spark.schema.rule import Rule
 
 GRIDS = (DAY, 3_600_000_000, 60_000_000, 1_000_000, 1_000, 1)  # microseconds
@@ -32,10 +34,10 @@ class Order(Kind):
     """
 
     name = "order"
-    order = 24
+    order = 34
 
     def search(self, sample: Sample) -> list[Law]:
-        """A law per pair and sense in which it is in order, the loosest one first; those of times before numbers."""
+        """A law per pair and sense in which it is in order, the loosest one first; at the end what others say."""
         found = boundings(sample)
         single = {(b.target.id, b.base.id, b.side): _score(b) for b in found}
 
@@ -50,7 +52,10 @@ class Order(Kind):
             for b in own:
                 facts = {**known, "side": b.side, "missing": b.missing, "score": single[b.target.id, b.base.id, b.side]}
                 laws += [_law(b, {**facts, "strict": strict, "late": late}) for strict, late in b.forms]
-        return laws
+        targets = {law.target for law in laws}
+        telling = bounding(laws, {i for law in laws for i in law.inputs}, targets).values()
+        wanted = {(law.target, law.inputs) for own in telling for law in own}
+        return sorted(laws, key=lambda law: (law.target, law.inputs) not in wanted)
 
     def expression(self, law: Law, names: Mapping[str, str], types: Mapping[str, str]) -> str:
         """The column itself, where it is not beyond its bound."""
@@ -76,13 +81,24 @@ class Order(Kind):
         return f"if(coalesce({lawful}, true), {names[law.target]}, null)"
 
     def rules(self, laws: Iterable[Law], table: Searched, decided: Decided) -> list[Rule]:
-        """One per column that the model draws, bases first."""
+        """One per column that the model draws, bases first; a second one where Spark computes some of these."""
         found = list(laws)
         names = table.names
         targets = {t for t in table.drawn if names[t] not in decided.valued | decided.ruled}
         ready = {t for t in table.drawn if names[t] not in decided.valued | decided.late} | {*table.given}
         ready |= {i for law in found for i in law.inputs if (c := table.context(i)) is not None and c.meaning}
-        return [_rule(t, own, table) for t, own in bounding(found, ready, targets).items()]
+        later = {i for i, name in names.items() if name in decided.valued | decided.late} - ready
+        made = list[Rule]()
+        for target, own in bounding(found, ready | later, targets).items():
+            now = [law for law in own if law.inputs[0] not in later]
+            then = [law for law in own if law not in now and _computable(law, table.types)]
+            then = [law for law in then if target not in reached(law.inputs, decided.after)]  # else it is so by itself
+            if now:
+                made.append(_rule(target, now, table))
+            if then and names[target] not in decided.nulls:
+                made.append(_later(target, then, table))
+                later.add(target)
+        return made
 
 
 def _score(b: Bounding) -> float:
@@ -107,14 +123,14 @@ def _law(b: Bounding, facts: Mapping[str, Any]) -> Law:
         "",
         b.target.distinct,
         step,
-        {**facts, "endless": open_end(b.base)},
+        {**facts, "endless": b.base.open_end},
     )
 
 
 def _grid(column: Column) -> int:
     """Microseconds of the grid that times lie on; 1 for days and for numbers that are rounded, else 0."""
     if column.family in ("time", "plain time"):
-        values = ended(column)
+        values = column.ended
         return next(size for size in GRIDS if not (values[~np.isnan(values)] % size).any())
     return int(not column.number or column.scale is not None)
 
@@ -137,7 +153,7 @@ def _facts(target: Column, led: Sequence[Bounding]) -> dict[str, Any]:
     null = np.isnan(target.values)
     return {
         "scale": target.scale or 0,
-        "open": open_end(target),
+        "open": target.open_end,
         "ways": ways,
         "usual": usual,
         "together": bool(null.any() and unbounded.any() and not (unbounded & ~null).any()),
@@ -173,15 +189,10 @@ def bounding(laws: Iterable[Law], ready: Collection[str], targets: Collection[st
     after: dict[str, dict[str, Law]] = {}
     for law in sorted(possible, key=lambda w: (w.facts["score"], -w.facts["side"], w.target, w.inputs)):
         target, base = law.target, law.inputs[0]
-        if target not in _behind(base, after):
+        if target not in reached([base], after):
             after.setdefault(target, {})[base] = law
     kept = {t: [law for law in own.values() if not _follows(law, after)] for t, own in after.items()}
-    return {t: kept[t] for t in sorted(kept, key=lambda t: (len(_behind(t, after)), t))}
-
-
-def _behind(column: str, after: Mapping[str, Mapping[str, Law]]) -> set[str]:
-    """A column and all that it is bounded by."""
-    return {column}.union(*(_behind(base, after) for base in after.get(column, ())))
+    return {t: kept[t] for t in sorted(kept, key=lambda t: (len(reached([t], after)), t))}
 
 
 def _follows(law: Law, after: Mapping[str, Mapping[str, Law]]) -> bool:
@@ -214,6 +225,25 @@ def _rule(target: str, laws: Sequence[Law], table: Searched) -> Ordered:
         open=facts["open"],
         together=facts["together"],
         most=LARGEST.get(kind, 0),
+    )
+
+
+def _computable(law: Law, types: Mapping[str, str]) -> bool:
+    """Whether Spark can move a value to its bound: of its own family, and where neither may mean "no end"."""
+    kinds = [types[law.target], types[law.inputs[0]]]
+    return len({UNITS.get(k, "number") for k in kinds}) == 1 and law.facts["open"] is law.facts["endless"] is None
+
+
+def _later(target: str, laws: Sequence[Law], table: Searched) -> OrderedLater:
+    """The rule of a column whose bounds are computed."""
+    sides = [tuple(_bound(w, table) for w in laws if w.facts["side"] == side) for side in (1, -1)]
+    return OrderedLater(
+        column=table.names[target],
+        lower=sides[0],
+        upper=sides[1],
+        unit=UNITS.get(table.types[target], "number"),
+        step=laws[0].step,
+        scale=laws[0].facts["scale"],
     )
 
 

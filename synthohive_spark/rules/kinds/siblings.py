@@ -1,0 +1,144 @@
+"""Order among the rows of one parent: intervals that follow each other, and times that rise with a counter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from synthohive_spark.randomness import Ints, uniform
+from synthohive_spark.rules.line import Line, Numbers, Places, Unit, equal
+from synthohive_spark.schema.conversion import Values
+from synthohive_spark.schema.rule import Ancestor, Rule
+from synthohive_spark.sql import quote
+
+Form = Literal["joined", "apart", "rising"]
+
+
+class AmongSiblings(Rule):
+    """Rows of one parent are in order; where a family is cut into slices, those of each slice.
+
+    Attributes:
+        column: the column that is changed where rows are out of order: of an interval its begin, or, where a key
+            decides the begin, its end; of times that rise, the time.
+        other: the interval's other end; of times that rise, the counter.
+        form: intervals are joined: the next one begins where the last one ends; or they are apart, or touch; or times
+            rise with the counter.
+        fixed: the begin of an interval is decided by a key.
+        strict: times that rise are never equal.
+        single: of the intervals of a parent only the last one may have no end.
+        open: an end that means "no end".
+        unit: what they are counted in.
+        step: of their grid, as that of ``Ordered``.
+        scale: decimals of numbers that are rounded.
+    """
+
+    kind: Literal["siblings"] = "siblings"
+    other: str
+    form: Form
+    fixed: bool = False
+    strict: bool = False
+    single: bool = False
+    open: int | None = None
+    unit: Unit = "day"
+    step: int = 1
+    scale: int = 0
+
+    @property
+    def moved(self) -> tuple[str, ...]:
+        """The columns of rows that it moves together."""
+        return (self.column,) if self.fixed or self.form == "rising" else (self.column, self.other)
+
+    def text(self, ancestor: Ancestor) -> str:
+        """How it stands to the siblings' values."""
+        if self.form == "rising":
+            return f"rises with {quote(self.other)} among the rows of a parent"
+        begin, end = (self.other, self.column) if self.fixed else (self.column, self.other)
+        word = {"joined": "=", "apart": ">="}[self.form]
+        return f"next {quote(begin)} {word} last {quote(end)} among the rows of a parent"
+
+    def among(self, columns: Mapping[str, Values], owner: Ints) -> dict[str, Values]:
+        """The columns of rows in the order that their siblings have.
+
+        Args:
+            columns: the rows' columns, by name.
+            owner: the family of each row; rows of one stand together, in their order. Shape (rows,).
+        """
+        line, index = Line(self.unit, self.step, self.scale), columns[self.column].index
+        if self.form == "rising":
+            time = line.places(columns[self.column])
+            counter = pd.factorize(columns[self.other], sort=True)[0].astype(np.int64)
+            made = {self.column: self._risen(time, counter, owner)}
+        elif self.fixed:
+            begin, end = line.places(columns[self.other]), line.places(columns[self.column])
+            made = {self.column: self._ended(begin, end, owner)}
+        else:
+            begin, end = line.places(columns[self.column]), line.places(columns[self.other])
+            made = dict(zip((self.column, self.other), self._laid(begin, end, owner), strict=True))
+        return {name: line.column(places, index) for name, places in made.items()}
+
+    def _risen(self, time: Places, counter: Ints, owner: Ints) -> Places:
+        """The times of a family in the order of its counter; equal ones a step apart where they may not be equal."""
+        at, there = time.at.copy(), time.there
+        known = np.flatnonzero(there)
+        places = known[np.lexsort((counter[known], owner[known]))]
+        values = at[known[np.lexsort((at[known], owner[known]))]]
+        if self.strict:
+            values = _spread(values, owner[places], max(self.step, 1))
+        at[places] = values
+        return Places(at, there)
+
+    def _ended(self, begin: Places, end: Places, owner: Ints) -> Places:
+        """Ends, given begins: that of each row but the last is, or is at most, the next begin."""
+        order = np.lexsort((begin.at, owner))
+        more = np.append(owner[order][1:] == owner[order][:-1], False)
+        rows, behind = order[:-1][more[:-1]], order[1:][more[:-1]]
+        at, there, endless = end.at.copy(), end.there.copy(), ~end.there | equal(end, self.open)
+        never = rows[endless[rows]]
+        if self.single and len(never):  # then the last one has none, so that as many families have such a one
+            last = order[~more]
+            last = last[np.isin(owner[last], owner[never])]
+            at[last], there[last] = end.at[never[0]], end.there[never[0]]
+            at[never], there[never] = begin.at[behind[endless[rows]]], True
+        after = begin.at[behind]
+        at[rows] = np.minimum(at[rows], after) if self.form == "apart" else after
+        there[rows] |= self.form == "joined"
+        return Places(at, there)
+
+    def _laid(self, begin: Places, end: Places, owner: Ints) -> tuple[Places, Places]:
+        """Intervals one behind the other, each as long as it was drawn; one without an end comes last."""
+        endless = ~end.there | equal(end, self.open)
+        length = np.where(begin.there & ~endless, end.at - begin.at, 0)
+        order = np.lexsort((begin.at, endless & self.single, owner))
+        order = order[begin.there[order]]
+        more = np.append(owner[order][1:] == owner[order][:-1], False)
+        there, early = end.there.copy(), order[more & endless[order]]
+        if self.single and len(early):  # they get an end after all, at another one's distance
+            lengths = length[begin.there & ~endless]
+            picked = (uniform(early.astype(np.int64)) * len(lengths)).astype(np.int64)
+            length[early] = lengths[picked] if len(lengths) else self.step
+            there[early], endless[early] = True, False
+        length[order[more]] = np.maximum(length[order[more]], self.step)  # no two of them begin at once
+        first, last = begin.at.copy(), end.at.copy()
+        until, family = 0, -1
+        for row in order:  # each depends on the one before
+            place = begin.at[row]
+            if owner[row] == family:
+                place = until if self.form == "joined" else max(until, place)
+            first[row], until, family = place, place + length[row], owner[row]
+            if not endless[row]:
+                last[row] = until
+        return Places(first, begin.there), Places(last, there)
+
+
+def _spread(values: Numbers, owner: Ints, step: int) -> Numbers:
+    """Rising values of each family, each at least a step behind the one before."""
+    at = np.arange(len(values)) * step
+    highest = values - at
+    starts = np.flatnonzero(np.append(True, owner[1:] != owner[:-1])) if len(values) else np.zeros(0, int)
+    for begin, end in zip(starts, [*starts[1:], len(values)], strict=True):
+        highest[begin:end] = np.maximum.accumulate(highest[begin:end])
+    made: Numbers = highest + at
+    return made
