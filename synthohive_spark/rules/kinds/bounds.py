@@ -51,7 +51,7 @@ def said(lower: Sequence[Bound], upper: Sequence[Bound], ancestor: Ancestor) -> 
     return " and ".join([*(one(">", b) for b in lower), *(one("<", b) for b in upper)])
 
 
-def lawful(own: str, lower: Sequence[Bound], upper: Sequence[Bound], unit: Unit) -> str:
+def within(own: str, lower: Sequence[Bound], upper: Sequence[Bound], unit: Unit) -> str:
     """Spark SQL: a column is within its bounds; a null, and a bound that may mean "no end", bounds nothing."""
 
     def one(sign: str, bound: Bound) -> str:
@@ -137,7 +137,7 @@ class Ordered(Rule):
 
     def check(self, types: Mapping[str, str]) -> str | None:
         """Whether it is within its bounds; not asked of a column of which a value means "no end"."""
-        return lawful(quote(self.column), self.lower, self.upper, self.unit) if self.open is None else None
+        return within(quote(self.column), self.lower, self.upper, self.unit) if self.open is None else None
 
     def encode(self, data: pd.DataFrame, context: pd.DataFrame, original: pd.DataFrame, seed: int) -> pd.DataFrame:
         """Where it lies between its bounds, instead of what it is."""
@@ -286,7 +286,7 @@ class OrderedLater(Rule):
 
     def check(self, types: Mapping[str, str]) -> str | None:
         """Whether it is within its bounds."""
-        return lawful(quote(self.column), self.lower, self.upper, self.unit)
+        return within(quote(self.column), self.lower, self.upper, self.unit)
 
     def _limit(self, bound: Bound, side: int) -> str:
         """The first place of the grid that a bound allows."""
