@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -198,20 +199,20 @@ class Run:
         orchestrator.trained = Trained(plans, artifacts, self.source(versions).frame, lineage)
         wanted = orchestrator.wanted_rows(self._rows(plans))
         done = {e.table: e.payload["rows"] for e in self.events if e.event == "stage_written" and e.table}
+        exact = {e.table for e in self.events if e.event == "aggregates_written" and e.table}
         if done:
             log.info("stages_skipped", tables=sorted(done))
-        return orchestrator.write_stages(
-            self.config.target.location,
-            wanted,
-            config.seed,
+        return orchestrator.writer(self.config.target.location, wanted, config.seed).write(
             done,
-            self._written,
+            partial(self._written, "stage_written"),
+            exact,
+            partial(self._written, "aggregates_written"),
         )
 
-    def _written(self, table: str, version: int, rows: int) -> None:
-        """A stage is complete: its version, rows and content hash go into the manifest."""
+    def _written(self, event: str, table: str, version: int, rows: int) -> None:
+        """A table is written, or its aggregates: its version, rows and content hash go into the manifest."""
         made = self.io.read_dataset(self.config.target.location.table(table), version)
-        self.workspace.record(self.id, "stage_written", table, version=version, rows=rows, content=content_hash(made))
+        self.workspace.record(self.id, event, table, version=version, rows=rows, content=content_hash(made))
 
     def training_versions(self, training: str) -> dict[str, int]:
         """Source versions that a training pinned."""

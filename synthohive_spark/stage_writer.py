@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from synthohive_spark.errors import ConstraintViolationError, GenerationError, SynthoHiveError, WriteError
 from synthohive_spark.generation import oracle
+from synthohive_spark.generation.aggregates import exact_rows, next_due
 from synthohive_spark.generation.constraints import violation
 from synthohive_spark.generation.row_counts import planned_sizes
 from synthohive_spark.generation.stage import completed, stage_frame
@@ -124,6 +125,7 @@ class TableGenerator:
         """Every table, persisted."""
         made: dict[str, DataFrame] = {}
         sizes: dict[str, int] = {}
+        exact: set[str] = set()
         for tables in self.stages:
             log.info("stage_start", tables=tables)
             for table in tables:
@@ -135,7 +137,57 @@ class TableGenerator:
                         if (broken := violation(e)) is not None:
                             raise ConstraintViolationError(broken) from e
                         raise
+            while (due := self.due(sizes, exact)) is not None:
+                with settings(self.spark):
+                    drawn, made[due] = made[due], exact_rows(self.trained.plans, due, made.__getitem__).persist()
+                    made[due].count()
+                    drawn.unpersist()
+                exact.add(due)
         return made
+
+    def due(self, written: Collection[str], exact: Collection[str]) -> str | None:
+        """A table whose columns can be made what its children say, of those that are written; None without one."""
+        plans = {t: self.trained.plans[t] for t in self.metadata.tables}
+        return next_due(plans, written, exact)
+
+
+Written = Callable[[str, int, int], None]
+
+
+def nobody(table: str, version: int, rows: int) -> None:
+    """Nobody wants to know of a table that it is written."""
+
+
+class NewestRows:
+    """Tables of the target, each read once; again when it was written again.
+
+    Args:
+        open_table: reads the newest version of a table.
+    """
+
+    def __init__(self, open_table: Reader) -> None:
+        self._open, self._known = open_table, dict[str, DataFrame]()
+
+    def __call__(self, table: str) -> DataFrame:
+        """The rows of a table."""
+        if table not in self._known:
+            self._known[table] = self._open(table)
+        return self._known[table]
+
+    def forget(self, table: str) -> None:
+        """Read a table anew when it is asked for next."""
+        self._known.pop(table, None)
+
+
+@contextmanager
+def _failing_in(table: str) -> Iterator[None]:
+    """Raise what Spark raises in the block as a ``WriteError`` that names the table."""
+    try:
+        yield
+    except SynthoHiveError:
+        raise
+    except Exception as e:
+        raise WriteError(f"{table}: {first_line(e)}") from e
 
 
 @dataclass(frozen=True)
@@ -159,13 +211,20 @@ class StageWriter:
     def write(
         self,
         done: Mapping[str, int] | None = None,
-        written: Callable[[str, int, int], None] = lambda table, version, rows: None,
+        written: Written = nobody,
+        exact: Collection[str] = (),
+        replaced: Written = nobody,
     ) -> dict[str, int]:
         """Generate and write every table that is not ``done``; those of a stage side by side.
+
+        After a stage, tables whose columns follow from its rows are written once more, with these columns exact. Tables
+        of later stages read that; it is the same in whichever attempt it is written.
 
         Args:
             done: {table: rows} that an earlier attempt of the same run completed.
             written: called after each table with its name, Delta version and rows.
+            exact: tables that an earlier attempt wrote once more.
+            replaced: called after each of these, as ``written`` is.
 
         Returns:
             {table: rows}.
@@ -180,12 +239,8 @@ class StageWriter:
         before = self._versions() if self.on_write_failure == "cleanup" else {}
         touched: list[str] = []
         memory = Held()  # the stages below a small table ask it many questions
-
-        @functools.cache  # a table that is written is not written again
-        def read(table: str) -> DataFrame:
-            frame: DataFrame = self.io.read_dataset(self.target.table(table))
-            return memory.keep(frame, sizes[table])
-
+        read = NewestRows(lambda table: memory.keep(self.io.read_dataset(self.target.table(table)), sizes[table]))
+        ready = {*exact}
         planned = made.planned
         cells = sum(rows * len(trained.plans[table].columns.each) for table, rows in planned.items())
         log.info("tables_to_generate", rows={t: n for t, n in planned.items() if t not in sizes})
@@ -199,6 +254,10 @@ class StageWriter:
                     side_by_side(
                         lambda table: written(table, *self._make(table, sizes, read)), waiting, done=bar.update
                     )
+                    while (due := made.due(sizes, ready)) is not None:
+                        touched.append(due)
+                        replaced(due, *self._replace(due, sizes, read))
+                        ready.add(due)
                 except Exception:
                     if self.on_write_failure == "cleanup":
                         self._clean(touched, before)
@@ -208,23 +267,29 @@ class StageWriter:
     def _make(self, table: str, sizes: dict[str, int], read: Reader) -> tuple[int, int]:
         """Write one table and ask the oracle about it: its version and rows."""
         with bound(table=table):
-            try:
+            with _failing_in(table):
                 frame, total, asked = self.generator.frame(table, sizes, read)
                 version, rows = self._write(table, frame)
                 sizes[table] = rows
                 if not self.generator.trained.plans[table].reference:
                     self._judge(table, version, total, [*sizes], read)
-            except SynthoHiveError:
-                raise
-            except Exception as e:
-                raise WriteError(f"{table}: {first_line(e)}") from e
             log.info("stage_written", rows=rows, version=version)
             if rows < asked:
                 log.warning("rows_left_out", rows=rows, wanted=asked, why=PAIRED)
             log.debug("table_released_from_memory")
             return version, rows
 
-    def _write(self, table: str, frame: DataFrame) -> tuple[int, int]:
+    def _replace(self, table: str, sizes: Mapping[str, int], read: NewestRows) -> tuple[int, int]:
+        """Write a table once more, with the columns that follow from its children; its version and rows."""
+        with bound(table=table), _failing_in(table):
+            version, rows = self._write(table, exact_rows(self.generator.trained.plans, table, read), again=True)
+            read.forget(table)
+            self._judge(table, version, sizes[table], [*sizes], read)
+            log.info("aggregates_written", rows=rows, version=version)
+            return version, rows
+
+    def _write(self, table: str, frame: DataFrame, again: bool = False) -> tuple[int, int]:
+        """Write a table; ``again`` where it has its properties already."""
         trained = self.generator.trained
         plan = trained.plans[table]
         schema = StructType.fromJson(plan.columns.spark_schema)
@@ -237,7 +302,7 @@ class StageWriter:
                     frame,
                     self.target.table(table),
                     schema=schema,
-                    properties=lineage,
+                    properties={} if again else lineage,
                     user_metadata=json.dumps(trained.lineage, sort_keys=True),
                     **declared,
                 )

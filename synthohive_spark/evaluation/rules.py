@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from synthohive_spark.evaluation.scores import ConstraintCheck, DerivedColumn
 from synthohive_spark.logs import get_logger
+from synthohive_spark.rules.kinds.aggregate import broken_aggregates
 from synthohive_spark.schema import frames
 from synthohive_spark.schema.ancestors import Ancestors
 from synthohive_spark.schema.context import ContextPlan
@@ -54,9 +55,10 @@ def broken_rules(name: str, plans: Plans, synthetic: Mapping[str, DataFrame]) ->
     if plan is None or plan.reference:
         return {}
     types = plan.columns.types()
+    found = broken_aggregates(synthetic[name], plan.rules, types, synthetic.__getitem__)
     checks = [(rule.column, sql, rule.seen) for rule in plan.rules.each if (sql := rule.check(types)) is not None]
     if not checks:
-        return {}
+        return _said(name, found)
     wanted = {seen for _, _, names in checks for seen in names}
     context = ContextPlan(each=tuple(c for c in plan.context.each if c.name in wanted))
     rows = synthetic[name]
@@ -69,12 +71,16 @@ def broken_rules(name: str, plans: Plans, synthetic: Mapping[str, DataFrame]) ->
         for i, (_, sql, _) in enumerate(checks)
     ]
     counted = rows.agg(*missed).collect()[0]
-    found: dict[str, int] = {}
     for i, (column, _, _) in enumerate(checks):
         found[column] = max(found.get(column, 0), int(counted[f"n{i}"]))
-    for column in (c for c, n in found.items() if n):
-        log.warning("rule_broken", table=name, column=column, rows=found[column])
-    return found
+    return _said(name, found)
+
+
+def _said(name: str, broken: dict[str, int]) -> dict[str, int]:
+    """What is broken, with a line in the log for each rule."""
+    for column in (c for c, n in broken.items() if n):
+        log.warning("rule_broken", table=name, column=column, rows=broken[column])
+    return broken
 
 
 def _ancestor(table: str, seen: str, plans: Plans) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from synthohive_spark.counts.distribution import LinkageModel
 from synthohive_spark.graph import LEVELS
+from synthohive_spark.rules.kinds.aggregate import changing
 from synthohive_spark.schema.ancestors import SEEN
 from synthohive_spark.schema.columns import ColumnPlan
 from synthohive_spark.schema.context import DEGREE, ContextColumn, degree_name
@@ -151,6 +152,22 @@ def _to_repeat(column: ColumnPlan, parent: TablePlan, but: Sequence[str] = ()) -
     """Whether a column of a parent can be repeated by rows, though no model may learn it; rows have some already."""
     text = column.name in parent.protected and column.type.startswith(TEXT)
     return (column.role in KEYS or text) and column.name not in but
+
+
+def passing_columns(
+    seen: Sequence[ContextColumn], keys: KeysPlan, plans: Mapping[str, TablePlan]
+) -> tuple[ContextColumn, ...]:
+    """What rows see of their ancestors, with a mark on what becomes what the ancestor's children say.
+
+    Args:
+        seen: the columns.
+        keys: of the table.
+        plans: of the tables before it.
+    """
+    passing = {t: changing(plan.rules) for t, plan in plans.items()}
+    return tuple(
+        c.model_copy(update={"passing": True}) if c.column in passing[_at_end(c.path, keys, plans)] else c for c in seen
+    )
 
 
 def _before(fk: ForeignKeyPlan, keys: KeysPlan) -> list[tuple[str, ...]]:

@@ -17,6 +17,7 @@ from synthohive_spark.profiling.context_columns import (
     context_columns,
     few_explain,
     further_columns,
+    passing_columns,
     shown_columns,
 )
 from synthohive_spark.profiling.implied_keys import with_implied_keys
@@ -24,6 +25,9 @@ from synthohive_spark.profiling.key_formats import key_format
 from synthohive_spark.profiling.key_planner import KeyPlanner, key_design, with_used_keys
 from synthohive_spark.profiling.shapes import Shapes, shape_plans
 from synthohive_spark.profiling.unique_columns import Unique, unique_numbers
+from synthohive_spark.rules.children.find import find_aggregates, referring
+from synthohive_spark.rules.children.lake import KeyToParent
+from synthohive_spark.rules.children.obstacles import without_obstacles
 from synthohive_spark.rules.find import find
 from synthohive_spark.schema.ancestors import Ancestors
 from synthohive_spark.schema.columns import ColumnPlan, ColumnsPlan, Role
@@ -55,11 +59,16 @@ def plan_tables(source: SourceLake, min_subjects: int, method: Method = "empiric
     if problems:
         raise SchemaValidationError(problems)
     plans: dict[str, TablePlan] = {}
+    children = referring(tables)
     for stage in graph.stages(tables):
-        made = side_by_side(lambda name: _Profiler(name, source, plans, min_subjects, method).plan(), stage)
+        made = side_by_side(
+            lambda name: _Profiler(name, source, plans, min_subjects, method, children[name]).plan(), stage
+        )
         for name, plan in made.items():
             plans[name] = plan
             log.debug("table_planned", table=name, roles={c.name: c.role for c in plan.columns.each})
+    for name, rules in without_obstacles(plans).items():
+        plans[name] = plans[name].model_copy(update={"rules": rules})
     return plans
 
 
@@ -72,6 +81,7 @@ class _Profiler:
     plans: Mapping[str, TablePlan]
     min_subjects: int
     method: Method
+    children: Sequence[KeyToParent]
 
     @property
     def spec(self) -> Table:
@@ -88,13 +98,17 @@ class _Profiler:
         roles.update(key_roles)
         schema = self.source.copied_schema(self.name).jsonValue()
         seen = context_columns(keys, spec, self.plans, self.source.metadata.tables)
+        seen = (*seen, *further_columns(keys, seen, self.plans))
+        columns = ColumnsPlan(each=_columns(types, roles), spark_schema=schema, bounds=spec.constraints)
+        later = find_aggregates(self.source, self.name, columns, self.children, self.min_subjects)
         plan = TablePlan(
             table=self.name,
             rows=self.source.rows[self.name],
             reference=spec.reference,
             keys=keys,
-            columns=ColumnsPlan(each=_columns(types, roles), spark_schema=schema, bounds=spec.constraints),
-            context=ContextPlan(each=(*seen, *further_columns(keys, seen, self.plans))),
+            columns=columns,
+            context=ContextPlan(each=passing_columns(seen, keys, self.plans)),
+            rules=RulesPlan(each=tuple(later)),
             design=self.source.design(self.name),
         )
         return self._with_values(plan, frame, types, roles)
@@ -112,7 +126,7 @@ class _Profiler:
         """The plan with what decides the columns that no key decides: rules, shapes, else the model."""
         keys = {**{t: p.keys for t, p in self.plans.items()}, self.name: plan.keys}
         ancestors = Ancestors(self.name, plan.context, keys, self.source.frame)
-        rules = self._wanted(find(plan, self.spec, frame, ancestors, self.min_subjects))
+        rules = self._wanted([*find(plan, self.spec, frame, ancestors, self.min_subjects), *plan.rules.each])
         found = [r for r in rules if not (r.learnt and r.column in plan.columns.widths())]  # such a text carries two
         roles.update({r.column: r.gives for r in found if r.gives in ("derived", "given")})
         copied = [r for r in found if r.gives == "copied"]

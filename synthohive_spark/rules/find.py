@@ -10,10 +10,12 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from synthohive_spark.logs import get_logger
-from synthohive_spark.rules.choose import choose, in_order, reached
+from synthohive_spark.rules.children.steady import steady
+from synthohive_spark.rules.choose import in_order, reached
 from synthohive_spark.rules.evidence import ROWS, TEXT_OF, family_of
 from synthohive_spark.rules.kind import KINDS, Decided, Law
 from synthohive_spark.rules.kinds import load
+from synthohive_spark.rules.kinds.aggregate import aggregates
 from synthohive_spark.rules.kinds.copy import Inherited
 from synthohive_spark.rules.kinds.null_decision import NullDecision
 from synthohive_spark.rules.kinds.null_implication import NullImplication, NullWhere
@@ -77,7 +79,7 @@ def find(plan: TablePlan, spec: Table, frame: DataFrame, ancestors: Ancestors, l
     """Rules between the columns of a row, and with the rows of its parents; those that people declared among them.
 
     Args:
-        plan: the table's plan so far: roles, keys, context.
+        plan: the table's plan so far: roles, keys, context, and aggregates of children, which no other rule may give.
         spec: its metadata.
         frame: its rows.
         ancestors: joins rows of its ancestors.
@@ -96,7 +98,7 @@ class _Search:
     def __init__(self, plan: TablePlan, spec: Table, frame: DataFrame, ancestors: Ancestors, least: int) -> None:
         self.plan, self.declared, self.least = plan, spec.declared, least
         self.frame, self.ancestors = frame, ancestors
-        self.columns = tuple(c for c in plan.context.each if c.column != DEGREE)
+        self.columns = tuple(c for c in plan.context.each if c.column != DEGREE and not c.passing)
         own = [
             c for c in plan.columns.each if family_of(c.type) and (c.name not in spec.pii or c.type.startswith(TEXT))
         ]
@@ -105,7 +107,9 @@ class _Search:
         self.names = {i: n for n, i in self.ids.items()}
         self.types = {f"v{position[c.name]}": c.type for c in own}
         bounded = {law.column for law in spec.constraints if law.column}
-        closed = {*spec.key_columns, *spec.derived, *bounded}
+        later = [r for r in aggregates(plan.rules) if r.name not in spec.switched_off]
+        self.later = {self._id(r.column): {self._id(n) for n in r.own} for r in later}
+        closed = {*spec.key_columns, *spec.derived, *bounded, *map(self._name, self.later)}
         self.drawn = {self.ids[c.name] for c in own if c.role == "model" and c.name not in closed}
         times = {c.name for c in own if family_of(c.type) in ("date", "time", "plain time")}
         numbered = {c.name for c in own if c.role in ("surrogate", "foreign")}
@@ -217,10 +221,11 @@ class _Search:
         """Chosen and declared laws as the plan keeps them."""
         taken = {self._id(t): {self._id(n) for n in self._named(t)} for t in self.declared}
         given = {c.name for c in self.plan.columns.each if c.role not in ("model", "derived")}
-        choice = choose(laws, {self.ids[c] for c in given if c in self.ids} | set(self.seen), taken)
+        fixed = {self.ids[c] for c in given if c in self.ids} | set(self.seen)
+        choice, laws = steady(laws, fixed, taken, self.later)
         inherited = {t: law for t, law in choice.values.items() if law.inputs[0] in self.seen and law.kind == "copy"}
-        whole = {t for t, law in choice.values.items() if law.reach == "whole"} | set(taken)
-        valued = {*choice.values, *taken}
+        whole = {t for t, law in choice.values.items() if law.reach == "whole"} | {*taken, *self.later}
+        valued = {*choice.values, *taken, *self.later}
         decided = Decided(self._named_by(whole), self._named_by(valued))
         nulls = self._nulls(laws, replace(decided, after=choice.after))
         values = {t: law for t, law in choice.values.items() if t not in inherited}

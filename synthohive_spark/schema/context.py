@@ -18,6 +18,7 @@ class ContextColumn(Strict):
         column: its name in the ancestor; ``DEGREE`` for the number of its children.
         verbatim: the ancestor is a reference table, so that its copy holds rare values too.
         hidden: no model sees it: a text or a key that other columns equal, or what only a rule needs.
+        passing: it becomes what the ancestor's children say once these are written, so that no rule may rest on it.
         meaning: its values are values of the copy: no key, and no text that is written as its shape.
     """
 
@@ -27,6 +28,7 @@ class ContextColumn(Strict):
     type: str
     verbatim: bool = False
     hidden: bool = False
+    passing: bool = False
     meaning: bool = True
 
 

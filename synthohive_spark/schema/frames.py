@@ -5,6 +5,7 @@ Frames of joins
     ``__extra0``..   further columns of a parent
     ``__up2_0``..    the key of a parent, by its position, that leads to its own parent; ``__above0``.. the latter
     ``context0``..   a column of an ancestor, by its place in ``ContextPlan.each``
+    ``__child0``..   a value that the children of a row have together
 
 Frames of generation (``BATCH_FRAME``): rows are families, heads of batches or parents, told apart by ``kind``
     ``block``, ``slice``   name the generation batch
@@ -31,6 +32,7 @@ from synthohive_spark.schema.keys import KeysPlan
 
 BATCH = ("block", "slice")
 REFERENCED = "__key"
+CHILD = "__child"
 FAMILY, HEAD = 0, -1  # kinds of rows; the parents behind the n-th assigned key are of kind n + 1
 ORDER = "order"
 
@@ -103,6 +105,11 @@ def referenced(place: int) -> str:
 def extra(place: int) -> str:
     """A further column of a parent."""
     return f"__extra{place}"
+
+
+def child(place: int) -> str:
+    """A value that the children of a row have together."""
+    return f"{CHILD}{place}"
 
 
 @dataclass(frozen=True)

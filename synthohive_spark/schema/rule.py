@@ -35,6 +35,7 @@ class Rule(Strict, ABC):
     """
 
     needs: ClassVar[Role | None] = None  # the role that its column must have in the end, else the rule is dropped
+    binding: ClassVar[bool] = True  # every row keeps it; else it says what is usual
 
     kind: str
     column: str

@@ -75,7 +75,8 @@ class Trained:
     def hashes(self, run_id: str) -> Hashes:
         """The content hash of each table that a run wrote."""
         events = Workspace(self.spark, Location(path=str(self.folder / "workspace"))).events(run_id)
-        return {str(e.table): e.payload["content"] for e in events if e.event == "stage_written"}
+        written = ("stage_written", "aggregates_written")
+        return {str(e.table): e.payload["content"] for e in events if e.event in written}
 
     def metrics(self, run_id: str) -> dict[str, dict[str, Any]]:
         """Metrics of each trained table."""

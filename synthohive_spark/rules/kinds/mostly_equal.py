@@ -72,6 +72,7 @@ class EqualOnMostRows(Rule):
     """
 
     needs: ClassVar[Role | None] = "shape"
+    binding: ClassVar[bool] = False
 
     kind: Literal["mostly_equal"] = "mostly_equal"
     source: str

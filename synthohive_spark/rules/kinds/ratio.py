@@ -76,6 +76,7 @@ class Multiple(Rule):
     """
 
     needs: ClassVar[Role | None] = "model"
+    binding: ClassVar[bool] = False
 
     kind: Literal["ratio"] = "ratio"
     source: str
