@@ -49,7 +49,7 @@ def guests() -> pd.DataFrame:
 
 
 def stays() -> pd.DataFrame:
-    """Rows with what follows from their guest's segment, from a weekday, and from towns of which many are rare."""
+    """Rows with what follows from their guest's segment, from a month, and from towns of which many are rare."""
     guest = RNG.integers(0, 90, ROWS)
     day = [DAY + dt.timedelta(int(d)) for d in RNG.integers(0, 700, ROWS)]
     card = RNG.integers(0, 15, 90)[guest]
@@ -62,7 +62,7 @@ def stays() -> pd.DataFrame:
             "limit": 100.5 * card,
             "tier": [f"tier {g % 18 % 11}" for g in guest],
             "day": day,
-            "weekday": [d.strftime("%A") for d in day],
+            "month": [d.strftime("%B") for d in day],
             "town": [f"town {t}" for t in town],
             "state": [f"state {t % 7}" for t in town],
         }
@@ -79,10 +79,10 @@ def test_dictionaries_of_parents_of_parts_and_of_what_is_often_rare(spark: Spark
     plan = made.trained.plans["stay"]
     texts = {r.column: r.text(lambda name: name) for r in plan.rules.each if isinstance(r, Lookup)}
     assert texts["tier"] == "a function of guest:segment (19 entries)"
-    assert texts["weekday"] == "a function of weekday(`day`) (7 entries)"
+    assert texts["month"] == "a function of month(`day`) (12 entries)"
     assert texts["state"].startswith("a function of `town` (")
     assert texts["limit"] == "a function of `card` (16 entries)"
-    assert plan.columns.named("derived") == ["limit", "tier", "weekday"]
+    assert plan.columns.named("derived") == ["limit", "tier", "month"]
     assert plan.columns.named("given") == ["card"], "it follows from the guest alone, and the limit from it"
     copy = made.io.read_dataset(str(tmp_path / "target" / "stay")).toPandas()
     above = made.io.read_dataset(str(tmp_path / "target" / "guest")).toPandas()
@@ -91,7 +91,7 @@ def test_dictionaries_of_parents_of_parts_and_of_what_is_often_rare(spark: Spark
     assert copy.groupby("guest")["card"].nunique().max() == 1
     assert 1 < copy["card"].nunique() <= 15
     assert copy["limit"].tolist() == [100.5 * int(c.split()[1]) for c in copy["card"]]
-    assert copy["weekday"].tolist() == [d.strftime("%A") for d in copy["day"]]
+    assert copy["month"].tolist() == [d.strftime("%B") for d in copy["day"]]
     usual = copy[copy["town"].isin([f"town {t}" for t in range(30)])]
     assert len(usual) > ROWS / 2
     assert usual["state"].tolist() == [f"state {int(t.split()[1]) % 7}" for t in usual["town"]]
