@@ -16,11 +16,12 @@ MARK = "\x1e"  # before a line of the job's stdout that is not for its log: its 
 PROCESS = "process "  # after the mark: the process that works, which signals are for
 JOBS = ("ingest.py", "train.py", "generate.py", "evaluate.py", "pipeline.py", "plan.py", "doctor.py")
 IVY_NOISE = ":: loading settings ::"
-# What Java's start and Ivy say, which resolves Delta's jars, before the job's first line.
-_START = re.compile(
-    r"WARNING: Using incubator|:: |:+ |\s|[-|]|\[|Ivy Default Cache|The jars for the packages|downloading "
+# What Java's start and Ivy say, which resolves Delta's jars; and what may be theirs before the job's first line.
+_IVY = re.compile(
+    r"WARNING: Using incubator|:: |Ivy Default Cache|The jars for the packages|downloading "
     r"|\S+#\S+ added as a dependency"
 )
+_START = re.compile(rf"{_IVY.pattern}|:+ |\s|[-|]|\[")
 _JVM = re.compile(r"\d\d/\d\d/\d\d \d\d:\d\d:\d\d (WARN|ERROR|INFO) ")
 _LEVELS = {"WARN": "warning", "ERROR": "error"}
 _decode = json.JSONDecoder().raw_decode
@@ -54,7 +55,7 @@ class Reader:
                 made += [*self._release(_START), self._filled(part)]
             elif self._held is not None:
                 self._held.append(part)
-            else:
+            elif not _IVY.match(part):  # the other stream was read first
                 made.append(self._said(part))
         return made
 
