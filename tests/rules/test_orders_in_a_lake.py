@@ -120,7 +120,7 @@ def test_bounds_are_those_of_ancestors_of_the_row_and_of_what_is_computed(lake: 
     assert [b.name for b in at.lower] == ["client:born"]
     assert [(b.name, b.late) for b in at.upper] == [("client:gone", True)], "the last day is part of a life"
     assert (rules["visit", "until"].column, rules["visit", "until"].lower[0].name) == ("until", "at")
-    assert {b.name for b in taken.lower} == {"visit:at"}
+    assert {b.name for b in taken.lower} == {"visit:at", "visit:client:born"}, "a grandparent that no model sees"
     later = [r for r in lake["plans"]["visit"].rules.each if isinstance(r, OrderedLater)]
     assert [(r.column, [b.name for b in r.upper]) for r in later] == [("paid", ["cost"])]
     assert lake["frames"]["visit"].where("paid = 0").count() > VISITS // 5, "what is inside its bounds stays"
