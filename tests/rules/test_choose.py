@@ -22,6 +22,14 @@ def test_a_sum_follows_from_its_parts_and_a_cycle_is_not_closed() -> None:
     assert list(choose(laws, (), {}).values) == ["v0"]
 
 
+def test_what_cannot_be_turned_round_comes_before_sums_that_can() -> None:
+    net, tax, _, total = columns = ("v0", "v1", "v2", "v3")
+    distinct = (99, 40, 50, 90)
+    sums = [law("total", i, *(c for c in columns if c != f"v{i}"), distinct=distinct[i]) for i in range(4)]
+    made = choose([*sums, law("factors", 1, net, distinct=40)], (), {}).values
+    assert {t: w.kind for t, w in made.items()} == {tax: "factors", total: "total"}
+
+
 def test_equal_columns_follow_from_the_first() -> None:
     laws = [law("copy", a, f"v{b}") for a in range(3) for b in range(3) if a != b]
     made = choose(laws, (), {}).values
