@@ -19,7 +19,7 @@ IVY_NOISE = ":: loading settings ::"
 # What Java's start and Ivy say, which resolves Delta's jars; and what may be theirs before the job's first line.
 _IVY = re.compile(
     r"WARNING: Using incubator|:: |Ivy Default Cache|The jars for the packages|downloading "
-    r"|\S+#\S+ added as a dependency"
+    r"|\S+#\S+ added as a dependency|\t(confs: |found |:: |-|\||\[|\S+#\S+;|\d+ artifacts copied)"
 )
 _START = re.compile(rf"{_IVY.pattern}|:+ |\s|[-|]|\[")
 _JVM = re.compile(r"\d\d/\d\d/\d\d \d\d:\d\d:\d\d (WARN|ERROR|INFO) ")

@@ -29,6 +29,7 @@ def say(event, **more):
 say('first')
 say('tables_to_train', run_id='r1', phase='train', rows={{'orders': 30, 'items': 70}})
 sys.stderr.write('{{"event": "in_a_worker", "table": "orders"}}{{"event": "glued"}} and more' + chr(10))
+print('\\tfound org.slf4j#slf4j-api;2.0.13 in central', flush=True)
 say('training_task_submitted', table='orders', phase='train')
 say('table_trained', table='orders', rows=30, phase='train')
 say('stage_written', table='orders', rows=31, phase='generate')
