@@ -71,6 +71,11 @@ def late_keys(tables: Mapping[str, Table]) -> set[Edge]:
     return set[Edge]().union(*(_late_keys(part, tables) for part in _tangles(tables)))
 
 
+def tangled(tables: Mapping[str, Table]) -> set[str]:
+    """Tables of which the choice of late keys may depend: those in cycles, and those between cycles."""
+    return set[str]().union(*_tangles(tables))
+
+
 def _tangles(tables: Mapping[str, Table]) -> list[dict[str, Table]]:
     """The parts of a schema that hold cycles, each without the tables around it."""
     parents = {n: {k.references for k in t.foreign_keys if k.references != n} & {*tables} for n, t in tables.items()}

@@ -13,6 +13,7 @@ from synthohive_spark.rules.kinds.aggregate import broken_aggregates
 from synthohive_spark.schema import frames
 from synthohive_spark.schema.ancestors import Ancestors
 from synthohive_spark.schema.context import ContextPlan
+from synthohive_spark.schema.keys import ForeignKeyPlan, KeysPlan
 from synthohive_spark.schema.table_plan import Plans
 from synthohive_spark.sql import quote
 from synthohive_spark.tables import Constraint, Table
@@ -36,6 +37,10 @@ def derived_columns(table: Table, name: str, plans: Plans, broken: Mapping[str, 
     lines: dict[str, list[str]] = {}
     for rule in plan.rules.each:
         lines.setdefault(rule.column, []).append(rule.text(lambda seen: _ancestor(name, seen, plans)))
+    for fk in plan.keys.following:
+        for c, seen in zip(fk.columns, fk.follows, strict=True):
+            source = _twin(fk, c, plan.keys) or _ancestor(name, seen, plans)
+            lines.setdefault(c, []).append(f"{source}{_where(fk, plan.keys)}")
     return tuple(
         DerivedColumn(c.name, "; ".join(lines[c.name]), c.name in table.declared, broken.get(c.name))
         for c in plan.columns.each
@@ -81,6 +86,24 @@ def _said(name: str, broken: dict[str, int]) -> dict[str, int]:
     for column in (c for c, n in broken.items() if n):
         log.warning("rule_broken", table=name, column=column, rows=broken[column])
     return broken
+
+
+def _twin(fk: ForeignKeyPlan, column: str, keys: KeysPlan) -> str:
+    """The column of another key of the row that equals one of this key's; '' where an ancestor has it."""
+    if fk.path is None or len(fk.path.hops) > 1 or fk.path.onward is not None:
+        return ""
+    leads = keys.at(fk.path.hops[0])
+    same = dict(zip(leads.referenced_columns, leads.columns, strict=True))
+    own = same.get(dict(zip(fk.columns, fk.path.columns, strict=True))[column])
+    return "" if own is None else quote(own)
+
+
+def _where(fk: ForeignKeyPlan, keys: KeysPlan) -> str:
+    """On which rows a key follows from an ancestor, in words; '' for all."""
+    leads = keys.leading(fk)
+    if leads is not None:
+        return f" where {', '.join(map(quote, leads.columns))} is set"
+    return " where it is set" if fk.role == "following" else ""
 
 
 def _ancestor(table: str, seen: str, plans: Plans) -> str:

@@ -20,7 +20,7 @@ from synthohive_spark.lake.source import SourceLake
 from synthohive_spark.logs import get_logger
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.parallel import side_by_side
-from synthohive_spark.profiling.key_design import KeyDesign, design, implies, unique_keys
+from synthohive_spark.profiling.key_design import KeyDesign, design, foreseen, implies, unique_keys
 from synthohive_spark.profiling.key_statistics import children_counts
 from synthohive_spark.rules.evidence import EVIDENCE
 from synthohive_spark.rules.verify import SAMPLE, sampled
@@ -62,7 +62,11 @@ class KeyCounts:
 def with_implied_keys(source: SourceLake) -> SourceLake:
     """The source with the keys that follow from others; where one of them drove its table, a key that leads does."""
     tables, late = source.metadata.tables, graph.late_keys(source.metadata.tables)
-    found = side_by_side(lambda name: _implied(source, name, late), tables)
+    fixed = {*graph.tangled(tables), *foreseen(tables, source.rows)} if late else set()
+    fixed |= {
+        n for n, t in tables.items() if t.parent_context_cols is not None or any(k.driving for k in t.foreign_keys)
+    }
+    found = side_by_side(lambda name: _implied(source, name, late, name in fixed), tables)
     driven = {name: _driven(name, source, found[name]) for name in tables}
     return replace(source, metadata=Metadata(driven), implied=found)
 
@@ -83,13 +87,12 @@ def never_dealt(implied: Mapping[int, KeyPath]) -> list[int]:
     return [i for i, path in implied.items() if path.reach != "there"]
 
 
-def _implied(source: SourceLake, name: str, late: Collection[graph.Edge]) -> dict[int, KeyPath]:
-    """The keys of a table that follow from others, and how."""
+def _implied(source: SourceLake, name: str, late: Collection[graph.Edge], fixed: bool) -> dict[int, KeyPath]:
+    """The keys of a table that follow from others, and how; none that drives the table if that is fixed."""
     tables, spec = source.metadata.tables, source.metadata.tables[name]
     driving = graph.driving_key(name, tables, source.rows, late)
-    stays = late or (driving and driving.driving) or spec.parent_context_cols is not None  # whatever follows
     asked = [
-        (i, path) for i, path in graph.key_paths(name, tables, late) if not (stays and spec.foreign_keys[i] is driving)
+        (i, path) for i, path in graph.key_paths(name, tables, late) if not (fixed and spec.foreign_keys[i] is driving)
     ]
     frame, check = source.frame(name), PathCheck(source, name)
     if asked and source.rows[name] > SAMPLE:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from synthohive_spark.evaluation.rules import derived_columns
 from synthohive_spark.metadata import Metadata
 from tests.lakes import fitted, key_faults, write_lake
 
@@ -79,6 +80,8 @@ def planted() -> tuple[dict[str, Spec], dict[str, pd.DataFrame]]:
     )
     rows["call"].loc[gone, ["clerk", "order"]] = pd.NA
     rows["call"].loc[rng.random(BILLS) < 0.4, "clerk"] = pd.NA
+    few = rng.choice(np.flatnonzero(who < 6), size=200)
+    table("gift", {"id": np.arange(200), "client": who[few], "order": few + 1000}, "id", *above[1:])
     table("tenant", {"t": np.arange(6)}, "t")
     man = [(t, c) for t in range(6) for c in range(4 + t)]
     table("man", {"t": [t for t, _ in man], "c": [c for _, c in man]}, ["t", "c"], key("t", "tenant", "t"))
@@ -144,6 +147,19 @@ def test_two_keys_that_always_agree(lake: dict[str, Any]) -> None:
     assert (lake["orders"]["client"] != lake["orders"]["clerk"]).any()
 
 
+def test_the_report_says_what_keys_follow_from(lake: dict[str, Any]) -> None:
+    def told(table: str) -> dict[str, str]:
+        found = derived_columns(lake["metadata"].tables[table], table, lake["plans"])
+        return {d.column: d.source for d in found if d.column != "sum"}
+
+    assert told("orders") == {"twin": "`clerk`"}
+    assert told("bill") == {"region": "`client`.`region`", "client": "`orders`.`client`"}
+    assert told("call") == {
+        "client": "`orders`.`client` where `order` is set",
+        "clerk": "`orders`.`clerk` where it is set",
+    }
+
+
 def test_what_holds_on_all_rows_but_one_is_no_law(lake: dict[str, Any]) -> None:
     assert follows(lake, "near") == {}
 
@@ -172,6 +188,14 @@ def test_a_key_that_is_set_on_some_rows_only_and_one_that_names_anybody_without_
     source = planted()[1]["call"]
     assert np.allclose(shares, [source["order"].isna().mean(), source["clerk"].isna().mean(), 0], atol=0.02)
     assert call.loc[call["order"].isna(), "client"].nunique() > 30
+
+
+def test_where_rows_lie_on_few_parents_of_the_coarse_key_it_drives(lake: dict[str, Any]) -> None:
+    roles = {k.columns[0]: k.role for k in lake["plans"]["gift"].keys.foreign}
+    assert roles == {"client": "driving", "order": "bound"}
+    gift, orders = lake["gift"], lake["orders"].set_index("id")
+    assert (gift["client"] == orders["client"].loc[gift["order"]].to_numpy()).all()
+    assert gift["client"].nunique() <= 6
 
 
 def test_composite_keys_of_a_tenant(lake: dict[str, Any]) -> None:
