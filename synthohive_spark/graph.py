@@ -26,12 +26,14 @@ class KeyPath:
         onward: the key of that table which has these columns; None if they are the parent's own.
         reach: where a key equals them: ``always``; where it is ``set``, for it may be null all the same; or where the
             key that leads is ``there``, for rows without that may name any parent.
+        but: share of the rows with both keys on which they name different parents all the same.
     """
 
     hops: tuple[int, ...]
     columns: tuple[str, ...]
     onward: int | None = None
     reach: Reach = "always"
+    but: float = 0.0
 
     @property
     def whole(self) -> tuple[int, ...]:

@@ -102,7 +102,8 @@ def _where(fk: ForeignKeyPlan, keys: KeysPlan) -> str:
     """On which rows a key follows from an ancestor, in words; '' for all."""
     leads = keys.leading(fk)
     if leads is not None:
-        return f" where {', '.join(map(quote, leads.columns))} is set"
+        most = " on most rows" if fk.path is not None and fk.path.but else ""
+        return f"{most} where {', '.join(map(quote, leads.columns))} is set"
     return " where it is set" if fk.role == "following" else ""
 
 

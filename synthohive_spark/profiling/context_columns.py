@@ -33,8 +33,10 @@ def _values(parent: TablePlan) -> list[ColumnPlan]:
 
 def few_explain(path: Sequence[int], keys: KeysPlan, plans: Mapping[str, TablePlan]) -> bool:
     """Whether a path of keys leads through parents of whom few have children, for no reason that was found."""
-    for position in path:
+    for n, position in enumerate(path):
         fk = keys.at(position)
+        if keys.leading(fk) is not None and fk.path is not None:  # most of its rows see the parent at the path's end
+            return few_explain((*fk.path.whole, *path[n + 1 :]), keys, plans)
         law, parent = LinkageModel.from_dict(fk.distribution), plans[fk.references]
         if law.leaves is None and law.busy * parent.rows < min(FEW_SUBJECTS, FEW_SHARE * parent.rows):
             return True

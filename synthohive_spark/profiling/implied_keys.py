@@ -30,6 +30,7 @@ from synthohive_spark.tables import ForeignKey, Table
 log = get_logger(__name__)
 REACHES: tuple[Reach, ...] = ("always", "set", "there")  # the widest first
 LED = 0.5  # share of the rows on which a key leads, at least, if it is to drive the table
+NEARLY = 0.05  # share of rows on which a key may name another parent than the path, as many in the copy
 CROWDED = 0.25  # share of all parents that more have no rows than by chance, from which on their number of rows is kept
 FEW = 7.0  # nats by which chance is the worse explanation of what the parents that lead say: 1 in 1,000
 Hops = tuple[int, ...]
@@ -201,7 +202,7 @@ def followed(name: str, tables: Mapping[str, Table], laws: Laws, finest: Sequenc
     """
     found: dict[int, KeyPath] = {}
     for n, i in enumerate(finest):
-        for path in sorted(laws.get(i, ()), key=lambda p: REACHES.index(p.reach)):
+        for path in sorted(laws.get(i, ()), key=lambda p: (REACHES.index(p.reach), p.but)):
             first = path.hops[0]
             if first in laws and first not in finest[:n]:
                 continue
@@ -275,9 +276,9 @@ class PathCheck:
         keys = self.tables[self.name].foreign_keys
         own = dict.fromkeys(c for fk in keys for c in fk.columns)
         names: Names = {((), c): f"own{n}" for n, c in enumerate(own)}
-        rows = frame.select(*(F.col(quote(c)).alias(names[(), c]) for c in own))
+        climbed = frame.select(*(F.col(quote(c)).alias(names[(), c]) for c in own))
         for hops, columns in self._steps(paths).items():
-            rows = self._climbed(rows, names, hops, columns)
+            climbed = self._climbed(climbed, names, hops, columns)
         broken = []
         for n, (i, path) in enumerate(paths):
             other, key, leads = ~_same(names, keys[i].columns, path), keys[i].columns, keys[path.hops[0]].columns
@@ -286,11 +287,16 @@ class PathCheck:
             rows_of = {"always": other, "set": other & known, "there": other & there}
             broken += [F.count_if(rows_of[reach]).alias(f"{reach}{n}") for reach in REACHES]
             broken.append(F.count_if(known & there).alias(f"rows{n}"))
-        row, found = rows.agg(*broken).first(), list[tuple[int, KeyPath, int]]()
+        row, found = climbed.agg(*broken).first(), list[tuple[int, KeyPath, int]]()
         for n, (i, path) in enumerate(paths):
-            reach = next((r for r in REACHES if row is not None and row[f"{r}{n}"] == 0), None)
-            if row is not None and reach is not None:
-                found.append((i, replace(path, reach=reach), int(row[f"rows{n}"])))
+            if row is None:
+                continue
+            reach, rows = next((r for r in REACHES if not row[f"{r}{n}"]), None), int(row[f"rows{n}"])
+            but = row[f"there{n}"] / max(rows, 1)
+            if reach is not None:
+                found.append((i, replace(path, reach=reach, but=0.0), rows))
+            elif but <= NEARLY:
+                found.append((i, replace(path, reach="there", but=but), rows))
         return found
 
     def _steps(self, paths: Sequence[tuple[int, KeyPath]]) -> dict[Hops, list[str]]:

@@ -28,6 +28,7 @@ from synthohive_spark.profiling.key_statistics import (
     hierarchy,
     key_set,
     null_patterns,
+    with_exceptions,
     within_batch,
 )
 from synthohive_spark.profiling.shared_ancestors import tie_of
@@ -96,7 +97,8 @@ class KeyPlanner:
                 found.roles[i], found.turns[i] = "late", 0  # rows that refer to each other in a ring
         counts = children_counts(self.frame, [fk.columns for fk in self.spec.foreign_keys])
         for i, led in _led(self.paths, self.spec).items():
-            counts[i] = children_counts(self.frame.where(~key_set(led)), [self.spec.foreign_keys[i].columns])[0]
+            others = round(self.paths[i].but * self.source.rows[self.name])
+            counts[i] = _dealt_counts(self.frame, self.spec.foreign_keys[i].columns, led, others)
         keys = [self._key(found, i, fk, counts[i]) for i, fk in enumerate(self.spec.foreign_keys)]
         keys, patterns, free = self._with_nulls(keys)
         positions, roles = position_keys(self.source, self.name, self.min_subjects), dict[str, Role]()
@@ -267,17 +269,16 @@ class KeyPlanner:
         told = {self.spec.foreign_keys[i].columns: led for i, led in _led(self.paths, self.spec).items()}
         owned, free, loose = null_patterns(self.frame, own, [fk.columns for fk in dealt_order(keys)], nullable, told)
         if loose and driving is not None:
-            extra = driving.model_copy(
-                update={
-                    "position": len(keys) + driving.position,
-                    "role": "loose",
-                    "turn": 1 + max(k.turn for k in keys),
-                }
-            )
+            place, turn = len(keys) + driving.position, 1 + max(k.turn for k in keys)
+            extra = driving.model_copy(update={"position": place, "role": "loose", "turn": turn})
             law = LinkageModel().fit({1: max(1, self.source.rows[driving.references])}).to_dict()
             keys = [*keys, extra.model_copy(update={"distribution": law})]
             owned, free, _ = null_patterns(self.frame, own, [fk.columns for fk in dealt_order(keys)], nullable, told)
         order = [fk.position for fk in dealt_order(keys)]
+        for i, path in ((i, p) for i, p in self.paths.items() if p.but):
+            leads = order.index(path.hops[0]) if path.hops[0] in order else None
+            owned = with_exceptions(owned, order.index(i), leads, path.but)
+            free = free if leads is None else with_exceptions(free, order.index(i), leads, path.but)
 
         def filled(fk: ForeignKeyPlan) -> ForeignKeyPlan:
             if fk.position not in order:
@@ -300,6 +301,12 @@ class KeyPlanner:
         up = _up(driving)
         within = () if set(shared) == set(driving.columns) else tuple(up[c] for c in shared)
         return made.model_copy(update={"within": within})
+
+
+def _dealt_counts(frame: DataFrame, columns: tuple[str, ...], led: tuple[str, ...], others: int) -> dict[int, int]:
+    """How many parents have how many of the rows that are dealt one: those without the leading key, and exceptions."""
+    known = children_counts(frame.where(~key_set(led)), [columns])[0]
+    return {**known, 1: known.get(1, 0) + others} if others else known
 
 
 def _led(paths: Mapping[int, KeyPath], spec: Table) -> dict[int, tuple[str, ...]]:

@@ -99,7 +99,8 @@ def null_patterns(
     foreign = list(dict.fromkeys([*driving, *(c for columns in (*dealt, *told.values()) for c in columns)]))
     flagged = [c for c in foreign if c in nullable]
     if not flagged:
-        return ((NullPattern(set_keys=(True,) * len(dealt), share=1.0),) if dealt else ()), (), ()
+        every = tuple(columns not in told for columns in dealt)
+        return ((NullPattern(set_keys=every, share=1.0),) if dealt else ()), (), ()
     names = [f"null{i}" for i in range(len(flagged))]
     flags = [F.col(quote(c)).isNull().alias(n) for c, n in zip(flagged, names, strict=True)]
     rows = frame.select(*flags).groupBy(*names).agg(F.count("*").alias("n")).collect()
@@ -123,6 +124,27 @@ def null_patterns(
         return tuple(NullPattern(set_keys=there, share=n / total, nulls=nulls) for there, nulls, n in mine)
 
     return (among(True), among(False), tuple(c for c in driving if c in loose)) if dealt else ((), (), tuple(loose))
+
+
+def with_exceptions(
+    patterns: Sequence[NullPattern], key: int, leading: int | None, share: float
+) -> tuple[NullPattern, ...]:
+    """Patterns of rows among which a share of those on which a key follows from another is dealt a parent all the same.
+
+    Args:
+        patterns: of rows with a driving parent, or without.
+        key: the place of the key among the dealt ones.
+        leading: that of the key that leads; None where all of these rows have it.
+        share: of the exceptions.
+    """
+    found: list[NullPattern] = []
+    for p in patterns:
+        follows = not p.set_keys[key] and (leading is None or p.set_keys[leading])
+        dealt = tuple(there or i == key for i, there in enumerate(p.set_keys))
+        rest = p.model_copy(update={"share": p.share * (1 - share)})
+        other = p.model_copy(update={"share": p.share * share, "set_keys": dealt})
+        found += [rest, other] if follows and share else [p]
+    return tuple(found)
 
 
 def fan_out(
