@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
+from tests.rules.hunt import hunt
 from tests.rules.planted import database
+
+KEPT = 0.98  # of the planted rules
 
 
 @pytest.mark.parametrize("seeds", [range(60)])
@@ -22,3 +27,20 @@ def test_the_databases_keep_what_was_planted(seeds: range) -> None:
             elif rule.sort == "near":
                 assert 0.9 < rule.share(frames) < 0.995, (seed, rule)
     assert min(seen.values()) >= 10
+
+
+@pytest.mark.spark
+def test_planted_rules_are_kept(spark: SparkSession, tmp_path: Path) -> None:
+    verdict = hunt(spark, tmp_path, range(2))
+    assert verdict.share >= KEPT, verdict.text()
+    assert not verdict.taken, verdict.text()
+
+
+@pytest.mark.slow
+@pytest.mark.spark
+@pytest.mark.timeout(3_600)
+@pytest.mark.parametrize("first", range(0, 200, 20))
+def test_two_hundred_planted_databases_keep_their_rules(spark: SparkSession, tmp_path: Path, first: int) -> None:
+    verdict = hunt(spark, tmp_path, range(first, first + 20))
+    assert verdict.share >= KEPT, verdict.text()
+    assert not verdict.taken, verdict.text()
