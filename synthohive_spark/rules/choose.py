@@ -27,9 +27,9 @@ class Choice:
 def choose(laws: Iterable[Law], given: Collection[str], taken: Mapping[str, Collection[str]]) -> Choice:
     """A consistent set of laws that give values: one per column, and no column follows from itself.
 
-    Columns that keys and parents decide come first, then laws that give every row, then those that cannot be turned
-    round (tax from the net amount), then the column with the most distinct values of each relation: a sum rather than
-    its parts.
+    Columns that keys and parents decide come first, then laws that give every row, then those that round on the way and
+    cannot be turned round (tax from the net amount), then the column with the most distinct values of each relation: a
+    sum rather than its parts.
 
     Args:
         laws: verified ones; those of kinds that give no values are passed over.
@@ -107,5 +107,4 @@ def in_order(after: Mapping[str, Collection[str]]) -> list[str]:
 def _preference(law: Law) -> tuple[bool, int, bool, int, int, int, int, str]:
     kind, size = KINDS[law.kind], len(law.data)
     late = kind.order if kind.tabled else 0  # whatever a formula says is simpler than a dictionary
-    turns = not (isinstance(kind, ValueKind) and kind.one_way)
-    return law.reach != "whole", late, turns, -law.distinct, kind.order, -int(law.target[1:]), size, law.sql
+    return law.reach != "whole", late, not law.slack, -law.distinct, kind.order, -int(law.target[1:]), size, law.sql

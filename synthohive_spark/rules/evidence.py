@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from synthohive_spark.randomness import Ints
 from synthohive_spark.schema.rule import EXACT
 from synthohive_spark.tables import INTEGRAL, TEXT
 
@@ -25,6 +26,7 @@ Reach = Literal["whole", "fill", "part"]
 ROWS = 30  # fewer say nothing
 FEW = 6  # rows, or distinct values, below which a law is not even tried
 EVIDENCE = 30.0  # nats by which chance must be the worse explanation; the search asks some exp(13) questions
+GOLDEN = (math.sqrt(5) - 1) / 2  # multiples of it lie far apart, modulo 1
 PROBE = 128  # rows that refute most candidates
 COLUMNS = 128  # columns among which the search looks; copies and nulls are looked for among all
 ABOVE = 32  # columns of ancestors among which the search looks; copies are looked for among all
@@ -251,6 +253,11 @@ def evidence(values: Vector) -> float:
     if not len(values):
         return 0.0
     return -len(values) * math.log(alike(values))
+
+
+def strangers(rows: int) -> Ints:
+    """Another row for each, far from it whatever order the rows are in; shape (rows,)."""
+    return np.argsort(np.arange(rows) * GOLDEN % 1)
 
 
 def alike(values: Vector) -> float:

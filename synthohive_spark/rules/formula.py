@@ -12,13 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from synthohive_spark.randomness import Ints
-from synthohive_spark.rules.evidence import EVIDENCE, FEW, Column, Flags, Sample, Vector
+from synthohive_spark.rules.evidence import EVIDENCE, FEW, Column, Flags, Sample, Vector, strangers
 from synthohive_spark.rules.kind import Law
 from synthohive_spark.rules.value_kind import Candidate, ValueKind, law_of
 from synthohive_spark.schema.rule import EXACT
 
 DIGITS = 4  # of a constant that is structure: more of them are data
-GOLDEN = (math.sqrt(5) - 1) / 2
 TRIED = 17.0  # nats: some exp(17) ways to put three or four numbers together are tried
 WORDS = {"try_add": np.add, "try_subtract": np.subtract, "try_multiply": np.multiply}
 
@@ -84,7 +83,7 @@ class Formula(ValueKind):
         made, room = candidate.make(inputs), candidate.slack + EXACT * np.maximum(1.0, np.abs(mine))
         ordered = np.sort(made)
         near = np.searchsorted(ordered, mine + room, "right") - np.searchsorted(ordered, mine - room)
-        others = np.argsort(np.arange(len(mine)) * GOLDEN % 1)  # rows far from each, whatever their order
+        others = strangers(len(mine))
         shares = [float(near.mean()) / len(mine)]
         for i, values in enumerate(inputs):
             moved = candidate.make([*inputs[:i], values[others], *inputs[i + 1 :]])

@@ -46,11 +46,9 @@ class ValueKind(Kind):
     Attributes:
         rounds: a target with decimals is the result rounded to them.
         casts: a result that does not fit the target's type becomes null.
-        one_way: its laws cannot be turned round, as a sum can: where both cannot be kept, a sum gives another column.
     """
 
     rounds: ClassVar[bool] = False
-    one_way: ClassVar[bool] = False
     casts: ClassVar[bool] = True
 
     @abstractmethod

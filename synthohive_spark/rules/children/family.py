@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from synthohive_spark.randomness import Ints
-from synthohive_spark.rules.evidence import Column, Flags, Vector
+from synthohive_spark.rules.evidence import Column, Flags, Vector, strangers
 
 NUMBERS, CATEGORIES, TIMES = 10, 10, 4  # columns of a child table that take part
 ALIKE = 1e-6  # relative difference of quotients that are one
@@ -82,6 +82,12 @@ class Family:
         kept = new[self.parent] >= 0
         columns = tuple(replace(c, values=c.values[kept]) for c in self.columns)
         return Family(self.place, columns, new[self.parent[kept]], len(places))
+
+    def mixed(self) -> Family:
+        """The same families with one another's rows."""
+        others = strangers(len(self.parent))
+        columns = tuple(replace(c, values=c.values[others]) for c in self.columns)
+        return Family(self.place, columns, self.parent, self.parents)
 
     def known(self, values: Vector) -> Vector:
         """How many values of each parent are set."""

@@ -12,13 +12,14 @@ import numpy as np
 from synthohive_spark.randomness import Ints
 from synthohive_spark.rules.children.family import Family, FamilySample
 from synthohive_spark.rules.children.features import NUMBER, Feature, features, summed
-from synthohive_spark.rules.evidence import EVIDENCE, PROBE, ROWS, Column, Flags, Vector, evidence
+from synthohive_spark.rules.evidence import EVIDENCE, PROBE, ROWS, Column, Flags, Vector, close, evidence
 from synthohive_spark.rules.kinds.aggregate import HALF
 from synthohive_spark.rules.value_kind import DIFFERENT
 from synthohive_spark.schema import frames
 from synthohive_spark.schema.rule import EXACT
 
 BEST = 4  # candidates of each column that go on to the whole table
+TWICE, SOME = 2.0, 0.1  # times as often as by chance, and so much more, is no accident of small families
 PROPORTION = 1e-3  # relative difference of factors that are one: small numbers are rounded
 
 
@@ -205,7 +206,7 @@ def _confirmed(sample: FamilySample, asked: Asked, parts: list[tuple[Feature, in
     value, there = np.sum(made, axis=0), sizes > 0
     null = np.isnan(asked.values) & np.isnan(value)
     same = (np.abs(asked.values - value) <= asked.allowed()) | null
-    told = all(_told(_family(sample, f), f) for f, _ in parts)
+    told = all(_told(_family(sample, f), f) and not _repeated(asked, _family(sample, f), f) for f, _ in parts)
     if there.sum() < ROWS or not same[there].all() or not told or not _needed(asked, made, there):
         return
     none = asked.target.values[~there]
@@ -230,6 +231,26 @@ def _told(family: Family, feature: Feature) -> bool:
     if feature.among is not None:
         return family.differ(feature.among(family)) >= DIFFERENT
     return feature.alone or int((family.size > 1).sum()) >= DIFFERENT
+
+
+def _repeated(asked: Asked, family: Family, feature: Feature) -> bool:
+    """Whether rows have the parent's value far more often than the one that it could be read off: they repeat it.
+
+    A list price is the highest price of its sales, but they have it because it is the list price.
+    """
+    if feature.among is None or asked.base is not None:
+        return False
+    mixed = family.mixed()
+    by_chance = _having(mixed, feature, feature.make(mixed))
+    return _having(family, feature, asked.target.values) > TWICE * by_chance + SOME
+
+
+def _having(family: Family, feature: Feature, values: Vector) -> float:
+    """The share of rows, of those with siblings, that have their parent's value."""
+    assert feature.among is not None
+    own, theirs = feature.among(family), values[family.parent]
+    known = (family.size[family.parent] > 1) & ~np.isnan(own) & ~np.isnan(theirs)
+    return float(close(own[known], theirs[known]).mean()) if known.any() else 0.0
 
 
 def _needed(asked: Asked, made: list[Vector], there: Flags) -> bool:

@@ -38,7 +38,6 @@ class Factors(Formula):
 
     name = "factors"
     order = 9
-    one_way = True
 
     def levels(self, sample: Sample) -> Levels:
         """Products of fewest columns first."""
