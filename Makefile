@@ -13,7 +13,7 @@ help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 # PyPI's PyTorch for Linux is the one for NVIDIA's GPUs: 2.9 GB to fetch, 6.5 GB on disk with all else. Where there is no GPU, uv
-# fetches the one for CPUs from PyTorch's own index (under 1 GB, 2 GB on disk). `make venv TORCH=pypi` or `TORCH=cpu` says which.
+# fetches the one for CPUs from PyTorch's own index (a fraction of that). `make venv TORCH=pypi` or `TORCH=cpu` says which.
 TORCH ?= $(shell if [ -n "$$CI" ] || [ "$$(uname)" != Linux ] || [ -e /proc/driver/nvidia/version ]; then echo pypi; else echo cpu; fi)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV := uv==0.13.9
