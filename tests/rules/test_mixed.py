@@ -79,3 +79,4 @@ def test_numbers_are_learnt_as_places_and_written_as_before() -> None:
 def test_a_plan_holds_the_rule() -> None:
     made = rule()
     assert NumberOrText.model_validate_json(made.model_dump_json()) == made
+    assert made.check({"value": "string"}) is None, "what was drawn is not in the copy"
