@@ -59,6 +59,7 @@ def check(trained: Trained, children: int) -> None:
     assert made.select("child_id").distinct().count() == made.count()
 
 
+@pytest.mark.slow
 @pytest.mark.spark
 def test_a_family_of_200_000(spark: SparkSession, tmp_path: Path) -> None:
     check(skewed(spark, tmp_path, 200_000, "tests.shuffle.ColumnShuffle"), 200_000)

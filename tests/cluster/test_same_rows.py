@@ -64,6 +64,7 @@ def test_small_chains_are_the_same_on_one_core(small: Trained, small_hashes: Has
     assert small.submitted("one-core", ["--master", "local[1]", *conf_words()]) == small_hashes
 
 
+@pytest.mark.slow
 @pytest.mark.spark
 def test_another_seed_gives_other_rows_and_no_run_leaves_a_setting_behind(small: Trained, small_hashes: Hashes) -> None:
     before = _settings(small)

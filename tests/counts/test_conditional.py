@@ -126,6 +126,7 @@ def test_no_mean_is_that_of_fewer_parents_than_may_be_told() -> None:
     assert many is None or max(law.mean for law in many.laws) < 10
 
 
+@pytest.mark.slow
 @pytest.mark.spark
 def test_large_shops_have_more_visits_in_the_copy_too(spark: SparkSession, tmp_path: Path) -> None:
     large = RNG.random(SHOPS) < 0.3

@@ -48,6 +48,7 @@ def test_overlapping_keys_in_a_cycle_are_refused_before_anything_is_learnt() -> 
     assert problem.endswith("leave the key out")
 
 
+@pytest.mark.slow
 @pytest.mark.spark
 def test_a_diamond_in_a_cycle_gives_valid_keys(spark: SparkSession, tmp_path: Path) -> None:
     data = {

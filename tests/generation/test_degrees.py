@@ -62,6 +62,7 @@ class Seen(ColumnShuffle):
     sample_table = sample
 
 
+@pytest.mark.slow
 @pytest.mark.spark
 @pytest.mark.parametrize("driving", [True, False])
 def test_rows_see_what_the_model_learnt(spark: SparkSession, tmp_path: Path, driving: bool) -> None:

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.spark
 RNG = np.random.default_rng(4)
 
 
+@pytest.mark.slow
 def test_units_that_stand_for_their_table_are_told_so(spark: SparkSession, tmp_path: Path) -> None:
     rows = 40_000  # more than two units
     metadata = Metadata()

@@ -176,6 +176,7 @@ def test_what_crosses_to_the_workers_is_what_the_frame_says(made: dict[str, Any]
         assert {c: t for c, t in crossing.items() if known[c] not in (None, t)} == {}, table
 
 
+@pytest.mark.slow
 def test_rows_do_not_hang_on_partitions_or_batches(made: dict[str, Any], spark: SparkSession, tmp_path: Path) -> None:
     whole = made["made"]
     names = ("item", "day", "sale", "p", "shop", "staff", "trio")

@@ -41,6 +41,7 @@ def commonest(group: pd.Series, value: pd.Series) -> float:
     return float(pd.crosstab(group, value).max(axis=1).sum() / len(group))
 
 
+@pytest.mark.slow
 def test_a_carrier_keeps_its_planes_and_its_numbers(spark: SparkSession, tmp_path: Path) -> None:
     keys = Metadata()
     keys.add_table("carriers", pk="carrier", pii=["name"])

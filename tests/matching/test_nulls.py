@@ -17,6 +17,7 @@ pytestmark = pytest.mark.spark
 CARRIERS, PLANES, HOURS, FLIGHTS = 8, 120, 100, 4_000
 
 
+@pytest.mark.slow
 def test_a_carrier_without_known_planes_has_none_in_the_copy(spark: SparkSession, tmp_path: Path) -> None:
     rng = np.random.default_rng(6)
     keys = Metadata()

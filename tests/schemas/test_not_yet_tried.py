@@ -125,5 +125,6 @@ def test_six_hundred_columns(spark: SparkSession, tmp_path: Path) -> None:
     assert made(spark, tmp_path, shapes) == []
 
 
+@pytest.mark.slow
 def test_a_tenth_of_many_levels(spark: SparkSession, tmp_path: Path) -> None:
     assert made(spark, tmp_path, levels(), 0.1) == []
