@@ -16,6 +16,7 @@ import pytest
 
 from synthohive_spark.launch.lines import CONTEXT, MARK, PROCESS, Reader, is_job
 from synthohive_spark.launch.screen import Screen
+from tests.terminals import read_terminal
 
 WATCH = "import os, sys; from synthohive_spark.launch.watch import {how}; sys.exit({how}(sys.argv[1:], os.environ))"
 RESULT = '{"status": "complete"}'
@@ -113,7 +114,7 @@ def test_at_a_terminal_there_is_a_line_per_table_and_one_that_moves() -> None:
     words = [sys.executable, "-c", WATCH.format(how="watch"), sys.executable, "-c", program]
     with subprocess.Popen(words, stdout=inside, stderr=inside) as job:
         os.close(inside)
-        shown = _read(terminal)
+        shown = read_terminal(terminal)
     assert job.returncode == 0
     lines = [line.rpartition("\r\x1b[2K")[2] for line in shown.replace("\r\n", "\n").split("\n")]
     told = [line for line in lines if line.strip()]
@@ -152,19 +153,6 @@ def test_tables_of_a_large_database_share_a_line() -> None:
 @pytest.mark.parametrize(("words", "job"), [(["/x/jobs/train.py"], True), (["train.py"], False), ([], False)])
 def test_what_a_job_is(words: list[str], job: bool) -> None:
     assert is_job(words) is job
-
-
-def _read(terminal: int) -> str:
-    parts = []
-    while True:
-        try:
-            part = os.read(terminal, 65536)
-        except OSError:  # Linux: the other side has closed
-            break
-        if not part:
-            break
-        parts.append(part)
-    return b"".join(parts).decode()
 
 
 def _when(true: object) -> str:

@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from tests.terminals import read_terminal
+
 pytestmark = pytest.mark.slow
 SPARK = ("pyspark", "py4j", "delta")
 Environment = Callable[..., Path]
@@ -148,20 +150,12 @@ def at_a_terminal(block: str, programs: Path, folder: Path) -> tuple[int, str]:
     """Run commands as a person does who has activated the environment: exit code, and what the terminal was sent."""
     terminal, inside = pty.openpty()
     env = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
-    parts = []
     with subprocess.Popen(
         ["sh", "-ec", block], cwd=folder, env=env, stdin=inside, stdout=inside, stderr=inside
     ) as shell:
         os.close(inside)
-        while True:
-            try:
-                part = os.read(terminal, 65536)
-            except OSError:  # Linux: the other side has closed
-                break
-            if not part:
-                break
-            parts.append(part)
-    return shell.returncode, b"".join(parts).decode()
+        said = read_terminal(terminal)
+    return shell.returncode, said
 
 
 def test_it_needs_nothing_of_the_checkout(environment: Environment, tmp_path: Path) -> None:
