@@ -77,7 +77,7 @@ def test_it_runs_through_the_pipeline_and_the_report_lists_what_was_derived_and_
         ("total: at most 60", 0),
     ]
     assert (tables["users"]["derived"], tables["users"]["constraints"]) == ([], [])
-    assert Path(done.line["report"]).read_text().count("holds on every row") == 3 + 3, "rules and constraints"
+    assert Path(done.line["report"]).read_text().count("holds on every row") == 4 + 3, "rules and constraints"
 
 
 def test_a_class_that_breaks_the_interface_is_refused_with_what_is_missing(tmp_path: Path, spark: SparkSession) -> None:

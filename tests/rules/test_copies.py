@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
+from synthohive_spark.evaluation.rules import broken_rules
 from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.rules.kinds.copy import Inherited
@@ -86,6 +88,12 @@ def test_texts_and_keys_of_a_parent_are_repeated(spark: SparkSession, tmp_path: 
 
     frames = {t: DeltaIO(spark).read_dataset(str(tmp_path / "copy" / t)) for t in tables}
     assert key_faults(metadata, frames) == []
+    asked = {t: broken_rules(t, plans, frames) for t in tables}
+    inherited = {(t, r.column) for t in tables for r in plans[t].rules.each if isinstance(r, Inherited)}
+    assert {(t, c) for t, found in asked.items() for c in found} >= inherited
+    assert not any(rows for found in asked.values() for rows in found.values()), asked
+    moved = frames["people"].withColumn("mail", F.concat("mail", F.lit("x")))
+    assert broken_rules("orders", plans, {**frames, "people": moved})["mail"] == frames["orders"].count()
     copy = {t: frame.toPandas() for t, frame in frames.items()}
     orders = copy["orders"].merge(copy["people"], on="person", suffixes=("", "_of_person"))
     for own, theirs in (("bill_street", "street"), ("mail", "mail_of_person"), ("agent_then", "agent")):

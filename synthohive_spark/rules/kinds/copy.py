@@ -11,7 +11,9 @@ from synthohive_spark.rules.kinds.numbers import first
 from synthohive_spark.rules.value_kind import Candidate, ValueKind
 from synthohive_spark.schema.columns import Role
 from synthohive_spark.schema.conversion import Values
+from synthohive_spark.schema.frames import hidden
 from synthohive_spark.schema.rule import Ancestor, Rule
+from synthohive_spark.sql import quote
 
 
 class Copy(ValueKind):
@@ -55,6 +57,10 @@ class Inherited(Rule):
     def text(self, ancestor: Ancestor) -> str:
         """The ancestor's column."""
         return ancestor(self.source)
+
+    def check(self, types: Mapping[str, str]) -> str | None:
+        """It is what the ancestor has; null without one."""
+        return f"{quote(self.column)} <=> {quote(hidden(self.source))}"
 
     def complete(self, columns: Mapping[str, Values], context: Mapping[str, Values], nullable: bool) -> Values:
         """What the rows see of the ancestor."""
