@@ -1,8 +1,8 @@
 """Parents for rows inside a group: how often each candidate is taken, so that no bucket takes one too often.
 
 The candidates of a group are put on classes of fan-out, learnt from the source. A bucket of rows asks each class for a
-share of its candidates (systematic sampling with unequal probabilities: Madow, Annals of Mathematical Statistics,
-1949); what all buckets ask of a class is one line of positions, and position p takes the candidate p modulo the size of
+share of its candidates, rounded so that the shares of all buckets are met as well (``rounding.py``); what all buckets
+ask of a class is one line of positions, and position p takes the candidate p modulo the size of
 the class. So the candidates of a class are taken equally often, and a bucket that asks a class of k candidates for k or
 fewer takes nobody twice. All of it is a function of sizes and positions: no task needs to see a whole group.
 """
@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from synthohive_spark.counts.rounding import rounded_together
 from synthohive_spark.randomness import Floats, Ints
 from synthohive_spark.strict import Strict
 
@@ -63,43 +64,26 @@ class FanOut(Strict):
         inner = np.clip(np.ceil(ends - 1e-9), 0, candidates[:, None]).astype(np.int64)
         return np.column_stack([np.zeros_like(candidates), inner, candidates])
 
-    def split(self, rows: Ints, bounds: Ints, luck: Floats, repeats: Ints | None = None) -> Ints:
+    def split(self, rows: Ints, bounds: Ints, luck: Floats, run: Ints, repeats: Ints | None = None) -> Ints:
         """How many of a bucket's rows take a candidate of each class.
 
         Args:
             rows: of each bucket, shape (n,).
             bounds: of the classes in its group, shape (n, classes + 1).
             luck: in [0, 1), rounds, shape (n,).
+            run: names the buckets of one group that are rounded together, shape (n,); equal ones are neighbours.
             repeats: how often a bucket may take one candidate, shape (n,); None for any number of times. With it
                 ``rows`` is at most ``repeats`` times the candidates.
 
         Returns:
             Rows by class, shape (n, classes); they sum to ``rows``.
         """
-        held = np.diff(bounds, axis=1).astype(np.float64)
+        held = np.diff(bounds, axis=1)
         weight = held * np.maximum(self.weights, NOTHING)[None, :]
-        room = None if repeats is None else held * repeats[:, None]
+        room = None if repeats is None else held * repeats[:, None].astype(np.float64)
         wanted = _capped(weight, rows.astype(np.float64), room)
-        ends = np.cumsum(wanted, axis=1)
-        ends[:, -1] = rows
-        marks = np.floor(np.minimum(ends, rows[:, None]) + luck[:, None] + 1e-9).astype(np.int64)
-        marks[:, -1] = rows
-        parts: Ints = np.diff(np.column_stack([np.zeros_like(rows), np.minimum(marks, rows[:, None])]), axis=1)
-        limit = np.diff(bounds, axis=1) * (rows[:, None] if repeats is None else repeats[:, None])
-        return _within(parts, limit)
-
-
-def _within(parts: Ints, limit: Ints) -> Ints:
-    """Parts that rounding put above their limit give the surplus to the next ones with room."""
-    over = np.maximum(parts - limit, 0)
-    if not over.any():
-        return parts
-    parts, left = parts - over, over.sum(axis=1)
-    for v in range(parts.shape[1]):
-        more = np.minimum(left, limit[:, v] - parts[:, v])
-        parts[:, v] += more
-        left = left - more
-    return parts
+        limit: Ints = held * (rows[:, None] if repeats is None else repeats[:, None])
+        return rounded_together(wanted, rows, limit, luck, run)
 
 
 def _capped(weight: Floats, rows: Floats, room: Floats | None) -> Floats:

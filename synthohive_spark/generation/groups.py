@@ -5,6 +5,7 @@ Nothing here needs a group in one task: ranks and sums are made in two levels, b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from synthohive_spark.schema import frames
 from synthohive_spark.worker import forget_archives
 
 BLOCK = 65_536  # rows that are ranked or summed in one piece
+RUN = 4096  # buckets of a group that are rounded one after the other; each run is off by a row a class at most
 ANYBODY = "*"  # the group of rows that may take any candidate
 
 
@@ -76,7 +78,7 @@ def one_each(parents: DataFrame, part: Column) -> DataFrame:
 
 @dataclass(frozen=True)
 class Demand:
-    """What buckets ask of the classes of their group, as the function of ``mapInPandas``: ``frames.DEMAND`` rows.
+    """What buckets ask of the classes of their group, as the function of ``applyInPandas``: ``frames.DEMAND`` rows.
 
     Attributes:
         fan_out: the classes.
@@ -88,20 +90,22 @@ class Demand:
     seed: int
     repeats: bool
 
-    def __call__(self, frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        """Buckets (bucket, g, k candidates, size, m, hashes of the names) in, one row per class that is asked out."""
-        forget_archives()
-        for frame in frames:
-            if len(frame):
-                yield self._asked(frame)
+    def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Buckets of a stretch (bucket, g, k candidates, size, m, hashes of the names) in.
 
-    def _asked(self, frame: pd.DataFrame) -> pd.DataFrame:
+        The buckets of a group are rounded together, ``RUN`` at a time. One row comes out per class that is asked.
+        """
+        forget_archives()
+        frame = frame.sort_values(["g", "in_bucket", "bucket"], ignore_index=True)
+        nth = frame.groupby("g", sort=False).cumcount().to_numpy(np.int64)
+        run = np.cumsum(nth % RUN == 0)
         held, rows = frame["k"].to_numpy(np.int64), frame["size"].to_numpy(np.int64)
         bounds = self.fan_out.bounds(held, uniform(frame["in_group"].to_numpy(np.int64), self.seed))
         repeats = frame["m"].to_numpy(np.int64) if self.repeats else None
         if repeats is not None:
             rows = np.minimum(rows, held * repeats)
-        parts = self.fan_out.split(rows, bounds, uniform(frame["in_bucket"].to_numpy(np.int64), self.seed), repeats)
+        luck = uniform(frame["in_bucket"].to_numpy(np.int64), self.seed)
+        parts = self.fan_out.split(rows, bounds, luck, run, repeats)
         at, cls = np.nonzero(parts)
         return pd.DataFrame(
             {
@@ -124,8 +128,15 @@ def lined_up(buckets: DataFrame, demand: Demand, rows: int) -> DataFrame:
         demand: the classes.
         rows: about how many rows all buckets have together.
     """
+
+    def asked_of(frame: pd.DataFrame) -> pd.DataFrame:  # Spark looks at the number of arguments, self among them
+        return demand(frame)
+
     hashed = buckets.withColumns({"in_group": F.xxhash64("g"), "in_bucket": F.xxhash64("bucket")})
-    asked = hashed.mapInPandas(demand, frames.DEMAND)
+    groups = hashed.groupBy("g").agg(F.count("*").alias("buckets"))
+    stretch = pieces(F.col("in_bucket"), F.col("buckets")).alias("piece")
+    some = F.pmod("in_group", F.lit(max(1, math.ceil(rows / BLOCK)))).alias("groups")
+    asked = hashed.join(groups, "g").groupBy(stretch, some).applyInPandas(asked_of, frames.DEMAND)
     placed = asked.withColumn("piece", pieces(F.xxhash64("bucket"), F.lit(rows)))
     return running_within(placed, ["g", "class"], [F.xxhash64("bucket"), "bucket"], F.col("asked"), "before")
 

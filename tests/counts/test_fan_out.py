@@ -25,7 +25,7 @@ def demanded(fan: FanOut, sizes: list[int], held: int, repeats: int | None) -> p
     """The demand of buckets of these sizes on one group."""
     rows = pd.DataFrame({"bucket": [str(i) for i in range(len(sizes))], "g": "=", "k": held, "size": sizes})
     rows = rows.assign(m=repeats or 0, in_group=7, in_bucket=np.arange(len(sizes)) * 12345)
-    return lines(pd.concat(Demand(fan, 3, repeats is not None)([rows])))
+    return lines(Demand(fan, 3, repeats is not None)(rows))
 
 
 @given(laws, st.lists(st.integers(1, 60), min_size=1, max_size=30), st.integers(1, 70), st.integers(1, 3))
