@@ -13,6 +13,7 @@ from synthohive_spark.randomness import Floats, Ints
 
 TOLERANCE = 1e-4  # of a run's rows: what proportional fitting leaves of the difference to whole numbers
 EXACT = 1e-6  # below what sums of floats are off, nothing is left to chance
+TINY = 1e-300  # so that nothing is divided by 0
 
 
 def rounded_together(wanted: Floats, rows: Ints, limit: Ints, luck: Floats, run: Ints) -> Ints:
@@ -40,20 +41,19 @@ def rounded_together(wanted: Floats, rows: Ints, limit: Ints, luck: Floats, run:
     for nth in range(int(lengths.max())):  # the n-th bucket of each run that has so many
         live = np.flatnonzero(lengths > nth)
         at = starts[live] + nth
-        due = _inside(wanted[at] + carried[live], rows[at], limit[at])
+        due = _with_carried(wanted[at], carried[live], limit[at])
         parts[at] = _within(_rounded(due, rows[at], luck[at], np.full(len(at), EXACT)), limit[at])
         carried[live] += wanted[at] - parts[at]
     return parts
 
 
-def _inside(due: Floats, rows: Ints, limit: Ints) -> Floats:
-    """Shares between 0 and their limit that sum to ``rows``: what is over goes where there is room, in proportion."""
-    inside = np.clip(due, 0, limit)
-    gap = rows - inside.sum(axis=1)
-    room = np.where(gap[:, None] > 0, limit - inside, inside)
-    share = gap / np.maximum(room.sum(axis=1), 1e-300)
-    spread: Floats = inside + room * share[:, None]
-    return spread
+def _with_carried(wanted: Floats, carried: Floats, limit: Ints) -> Floats:
+    """Shares with as much of what is carried as limits allow: what one class gets another one gives."""
+    more, less = np.clip(carried, 0, limit - wanted), np.clip(-carried, 0, wanted)
+    gets, gives = more.sum(axis=1, keepdims=True), less.sum(axis=1, keepdims=True)
+    moved = np.minimum(gets, gives)
+    due: Floats = wanted + more * moved / np.maximum(gets, TINY) - less * moved / np.maximum(gives, TINY)
+    return due
 
 
 def _rounded(shares: Floats, rows: Ints, luck: Floats, tolerance: Floats) -> Ints:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -47,3 +49,19 @@ def test_groups_of_one_bucket_favour_no_class() -> None:
     one = np.ones(rows, np.int64)
     parts = rounded_together(np.tile(shares, (rows, 1)), one, np.ones((rows, 3), np.int64), luck, np.arange(rows))
     assert parts.mean(axis=0) == pytest.approx(shares, abs=0.005)  # four standard deviations
+
+
+def test_a_class_that_nobody_asks_for_gets_nothing() -> None:
+    rng = np.random.default_rng(3)
+    has = np.repeat([2, 3], 2000)
+    wanted = _to_limit(np.tile([1e-9, 0.2, 0.9, 0.95, 0.6], (4000, 1)), has)
+    parts = rounded_together(wanted, has, np.ones((4000, 5), np.int64), rng.random(4000), np.zeros(4000, np.int64))
+    assert np.abs(parts.sum(axis=0) - wanted.sum(axis=0)).max() < 2
+
+
+def _to_limit(weight: np.ndarray[Any, Any], rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Shares in proportion to weights that sum to ``rows``, none above 1."""
+    shares = weight.copy()
+    for _ in range(200):
+        shares = np.minimum(shares * (rows / shares.sum(axis=1))[:, None], 1.0)
+    return shares
