@@ -19,6 +19,9 @@ from synthohive_spark.location import Location, path_problem
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.strict import Strict, problems
 
+FIGURES = ("columns", "pairs", "relations", "c2st")  # of the evaluation
+Share = Annotated[float, Field(ge=0, le=1)]
+
 
 class Place(Strict):
     """Where tables lie: a folder of Delta tables, or a schema of the catalog."""
@@ -82,9 +85,19 @@ class Privacy(Strict):
 
 
 class Evaluate(Strict):
-    """The quality gate."""
+    """The quality gate: the least of each of the four figures, or {figure: least} for some of them."""
 
-    fail_under: float = Field(default=0.85, ge=0, le=1)
+    fail_under: Share | dict[str, Share] = 0.8
+    reports: str | None = Field(
+        default=None, description="folder of the reports; beside the workspace's tables if unset"
+    )
+
+    @model_validator(mode="after")
+    def _known_figures(self) -> Evaluate:
+        unknown = sorted({*self.fail_under} - {*FIGURES}) if isinstance(self.fail_under, dict) else []
+        if unknown:
+            raise ValueError(f"fail_under names {unknown}; the figures are {', '.join(FIGURES)}")
+        return self
 
 
 class Config(Strict):

@@ -75,7 +75,7 @@ workspace: {{path: {folder}/lake/workspace}}
 metadata: {folder}/metadata.yaml
 train: {{model: ctgan, seed: 1}}
 generate: {{scale: 1.0, seed: 1}}
-evaluate: {{fail_under: 0.80}}
+evaluate: {{fail_under: {{columns: 0.80}}}}
 """
 
 

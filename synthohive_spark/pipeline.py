@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -17,10 +16,12 @@ from synthohive_spark.config import Config, new_run_id
 from synthohive_spark.errors import ConfigError, QualityError, TrainingError
 from synthohive_spark.evaluation.compare import evaluate
 from synthohive_spark.evaluation.report import render
+from synthohive_spark.evaluation.report_files import ReportPlace
+from synthohive_spark.evaluation.scores import Evaluation
 from synthohive_spark.generation.row_counts import scaled_rows, wanted_rows
 from synthohive_spark.lake.content import content_hash
 from synthohive_spark.lake.held import Held
-from synthohive_spark.lake.io import DeltaIO
+from synthohive_spark.lake.io import DeltaIO, first_line
 from synthohive_spark.lake.places import check_apart, tables_of_run
 from synthohive_spark.lake.source import SourceLake, check_source, pin_source
 from synthohive_spark.logs import bind, get_logger
@@ -155,18 +156,7 @@ class Run:
         return {**scaled_rows(plans, config.scale), **config.rows}
 
     def _settings(self) -> TrainSettings:
-        train = self.config.train
-        settings = TrainSettings(
-            model_cls=resolve_model(train.model),
-            sample_rows=train.sample_rows,
-            max_seconds=train.max_seconds,
-            epochs=train.epochs,
-            seed=train.seed,
-            gpu=train.gpu,
-            min_subjects=self.config.privacy.min_subjects,
-            parallelism=train.parallelism,
-            options=train.options,
-        )
+        settings = train_settings(self.config)
         settings.check()
         return settings
 
@@ -275,21 +265,34 @@ class Run:
             "models": metrics,
             **peak_memory(),
         }
-        folder = Path(self.config.workspace.path or "reports") / ("reports" if self.config.workspace.path else "")
-        folder.mkdir(parents=True, exist_ok=True)
-        page = folder / f"{self.id}.html"
-        page.write_text(render(result, about), encoding="utf-8")
-        details = json.dumps({**result.to_dict(), "run": about}, indent=1, default=str)
-        page.with_suffix(".json").write_text(details, encoding="utf-8")
-        self.workspace.record(self.id, "evaluated", score=result.score, report=str(page), driver=peak_memory())
-        log.info("evaluated", score=result.score, fail_under=gate, report=str(page))
+        report = self._report(result, about)
+        figures = {name: f.score for name, f in result.figures.items()}
+        self.workspace.record(
+            self.id, "evaluated", score=result.score, figures=figures, report=report, driver=peak_memory()
+        )
+        log.info("evaluated", score=result.score, figures=figures, fail_under=gate, report=report)
         rows = {t.table: t.synthetic_rows for t in result.tables}
         try:
             result.check(gate)
         except QualityError as e:
-            e.summary = self.summary("failed", rows, str(page))
+            e.summary = self.summary("failed", rows, report)
             raise
-        return self.summary("complete", rows, str(page))
+        return self.summary("complete", rows, report)
+
+    def _report(self, result: Evaluation, about: Mapping[str, Any]) -> str:
+        """Write page and JSON: into the folder of reports, else into a table of the workspace."""
+        page = render(result, about)
+        details = json.dumps({**result.to_dict(), "run": about}, indent=1, default=str)
+        workspace = self.config.workspace.path
+        folder = self.config.evaluate.reports or (None if workspace is None else f"{workspace.rstrip('/')}/reports")
+        if folder is not None:
+            try:
+                return ReportPlace(folder).write(self.id, page, details)
+            except (OSError, ValueError) as e:
+                log.warning(
+                    "report_folder_refused", folder=folder, error=first_line(e), kept_in=str(self.workspace.place)
+                )
+        return self.workspace.keep_report(self.id, page, details)
 
     def summary(self, status: str, tables: Mapping[str, int], report: str | None = None) -> RunSummary:
         """The run's last line; the driver's peak memory goes into the manifest with it."""
@@ -297,6 +300,22 @@ class Run:
         self.workspace.record(self.id, "run_complete", status=status, seconds=seconds, driver=peak_memory())
         bind(phase=None)
         return RunSummary(self.id, status, dict(tables), report, seconds)
+
+
+def train_settings(config: Config) -> TrainSettings:
+    """How a configuration wants its models trained."""
+    train = config.train
+    return TrainSettings(
+        model_cls=resolve_model(train.model),
+        sample_rows=train.sample_rows,
+        max_seconds=train.max_seconds,
+        epochs=train.epochs,
+        seed=train.seed,
+        gpu=train.gpu,
+        min_subjects=config.privacy.min_subjects,
+        parallelism=train.parallelism,
+        options=train.options,
+    )
 
 
 def run_pipeline(

@@ -40,6 +40,7 @@ TABLES = {
         at=TimestampType(),
     ),
 }
+REPORTS = _columns(run_id=TEXT, page=TEXT, details=TEXT, at=TimestampType())  # made where no folder can hold them
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,18 @@ class Workspace:
             F.current_timestamp().alias("at"),
         )
         self._io.append(line, self.place.table("manifest"))
+
+    def keep_report(self, run_id: str, page: str, details: str) -> str:
+        """Append a report to the workspace's table ``reports``.
+
+        Returns:
+            Where it lies, in words.
+        """
+        place = self.place.table("reports")
+        self._io.create(place, REPORTS)
+        line = self.spark.createDataFrame([(run_id, page, details)], "run_id string, page string, details string")
+        self._io.append(line.withColumn("at", F.current_timestamp()), place)
+        return f"{place.sql}: column page where run_id = '{run_id}'"
 
     def events(self, run_id: str) -> list[Event]:
         """A run's events, oldest first.

@@ -39,7 +39,7 @@ def test_every_default_is_filled_in(write: Any) -> None:
     assert (config.train.model, config.train.sample_rows, config.train.epochs) == ("ctgan", 200_000, None)
     assert (config.generate.on_write_failure, config.generate.write_retries, config.generate.scale) == ("raise", 1, 1.0)
     assert config.privacy.min_subjects == 3
-    assert config.evaluate.fail_under == 0.85
+    assert config.evaluate.fail_under == 0.8
     assert list(config.metadata.tables) == ["T"]
 
 

@@ -55,7 +55,7 @@ def test_it_runs_through_the_pipeline_and_the_report_lists_what_was_derived_and_
 ) -> None:
     assert len(inspect.getsource(ColumnShuffle).splitlines()) <= 32
     write_lake(spark, tmp_path / "source", planted())
-    done = run_job(cli.pipeline, "--config", config_file(tmp_path, TABLES, evaluate={"fail_under": 0.5}))
+    done = run_job(cli.pipeline, "--config", config_file(tmp_path, TABLES, evaluate={"fail_under": {"columns": 0.5}}))
     assert (done.code, done.line["tables"]) == (0, {"users": 40, "orders": 300}), done.err[-3000:]
     io = DeltaIO(spark)
     orders = io.read_dataset(str(tmp_path / "target" / "orders"))

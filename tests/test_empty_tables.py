@@ -42,7 +42,7 @@ TABLES: dict[str, Any] = {
 def test_empty_parents_and_children_are_copied_empty(spark: SparkSession, tmp_path: Path) -> None:
     rows = {"coupons": COUPONS, "users": USERS, "orders": ORDERS, "returns": RETURNS, "notes": NOTES}
     write_lake(spark, tmp_path / "source", rows)
-    file = config_file(tmp_path, TABLES, evaluate={"fail_under": 0.5}, generate={"scale": 2})
+    file = config_file(tmp_path, TABLES, evaluate={"fail_under": {"columns": 0.5}}, generate={"scale": 2})
     done = run_job(cli.pipeline, "--config", file)
     assert done.code == 0, done.err
     assert done.line["tables"] == {"coupons": 0, "users": 80, "orders": 180, "returns": 0, "notes": 40}

@@ -30,7 +30,7 @@ def test_mutagenesis_with_six_lines(spark: SparkSession, shared_data: Path, tmp_
         f"target: {{path: {tmp_path}/target}}\n"
         f"workspace: {{path: {tmp_path}/workspace}}\n"
         f"metadata: {schema}\n"
-        "evaluate: {fail_under: 0.3}\n"
+        "evaluate: {fail_under: {columns: 0.3}}\n"
     )
     taken = run_job(cli.ingest, "--config", str(file), "--from", str(schema.parent))
     assert taken.line["tables"] == {"molecule": 188, "atom": 4893, "bond_end": 10486}
@@ -75,7 +75,7 @@ def test_a_day_of_flights_with_planted_orphans(
     file.write_text(yaml.safe_dump({**places, "metadata": str(schema), "train": {"model": SHUFFLE}}))
 
     assert run_job(cli.ingest, "--config", str(file), "--from", str(files)).code == 0
-    done = run_job(cli.pipeline, "--config", str(file), "--set", "evaluate.fail_under=0.3")
+    done = run_job(cli.pipeline, "--config", str(file), "--set", "evaluate.fail_under={columns: 0.3}")
     assert done.code == 0, done.err[-3000:]
     told = {tuple(e["key"]): (e["policy"], e["rows"]) for e in done.events("orphans_treated")}
     assert told == {("tailnum",): ("null", 5), ("dest",): ("drop", 7), ("origin", "time_hour"): ("drop", 3)}

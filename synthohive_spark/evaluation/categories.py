@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pyspark.sql import Column, DataFrame, Window
+import numpy as np
+from pyspark.sql import Column, DataFrame, Row, Window
 from pyspark.sql import functions as F
 
 from synthohive_spark.evaluation.kinds import ComparedColumn, as_text
 from synthohive_spark.evaluation.scores import Histogram
+from synthohive_spark.randomness import Ints
 
 SHOWN = 20  # bars that a person looks at
+CODED = 100  # categories that stand for themselves where pairs are counted; the others are one
 LEAST_ROWS = 3  # a category of fewer real rows is not shown
 LABEL_LENGTH = 80  # characters that the report keeps of a value
 OTHER = "other"
@@ -25,11 +28,15 @@ class Categories:
         distance: total variation distance of the non-null values, in [0, 1].
         distinct: different values in the real table.
         histogram: the most frequent categories of the real table; the rest, and the rare, in one.
+        hashes: of the most frequent categories, ascending: what has a code of its own where pairs are counted.
+        covered: share of the real table's categories that the copy holds too (CategoryCoverage of SDMetrics).
     """
 
     distance: float
     distinct: int
     histogram: Histogram
+    hashes: Ints
+    covered: float
 
 
 def compare_categories(
@@ -40,7 +47,7 @@ def compare_categories(
     synthetic_values: Sequence[int],
     min_subjects: int,
 ) -> tuple[Categories, ...]:
-    """Compare all categorical columns of a table: one Spark query, at most SHOWN + 1 rows a column come back.
+    """Compare all categorical columns of a table: one Spark query, at most CODED + 1 rows a column come back.
 
     Args:
         real: the real table.
@@ -60,23 +67,40 @@ def compare_categories(
     common = F.col("real") >= max(min_subjects, 1)
     apart, rare = F.sum(F.when(common, F.abs(gap)).otherwise(0.0)), F.abs(F.sum(F.when(common, 0.0).otherwise(gap)))
     whole = counted.groupBy("field").agg(
-        ((apart + rare) / 2).alias("distance"), F.count_if(F.col("real") > 0).alias("distinct")
+        ((apart + rare) / 2).alias("distance"),
+        F.count_if(F.col("real") > 0).alias("distinct"),
+        F.count_if(common).alias("common"),
+        F.count_if(common & (F.col("synthetic") > 0)).alias("covered"),
     )
     order = Window.partitionBy("field").orderBy(F.col("real").desc(), F.col("value"))
-    top = counted.filter(F.col("real") >= LEAST_ROWS).withColumn("place", F.row_number().over(order))
-    top = top.filter(F.col("place") <= SHOWN).withColumn("value", F.substring("value", 1, LABEL_LENGTH))
+    top = counted.filter(common).withColumn("place", F.row_number().over(order))
+    top = top.filter(F.col("place") <= CODED).withColumn("hash", F.xxhash64("value"))
+    top = top.withColumn(
+        "value",
+        F.when((F.col("place") <= SHOWN) & (F.col("real") >= LEAST_ROWS), F.substring("value", 1, LABEL_LENGTH)),
+    )
     rows = whole.unionByName(top, allowMissingColumns=True).orderBy("field", "place").collect()
-    out = []
-    for i in range(len(fields)):
-        mine = [row for row in rows if row["field"] == f"c{i}"]
-        shown = [(row["value"], row["real"], row["synthetic"]) for row in mine if row["place"] is not None]
-        distance = next((float(row["distance"]) for row in mine if row["place"] is None), 0.0)
-        distinct = next((int(row["distinct"]) for row in mine if row["place"] is None), 0)
-        if bool(real_values[i]) != bool(synthetic_values[i]):
-            distance = 1.0  # one side holds nothing but nulls
-        picture = _picture(shown, real_values[i], synthetic_values[i])
-        out.append(Categories(min(1.0, distance), distinct, picture))
-    return tuple(out)
+    return tuple(
+        _categories([row for row in rows if row["field"] == f"c{i}"], real_values[i], synthetic_values[i])
+        for i in range(len(fields))
+    )
+
+
+def _categories(rows: Sequence[Row], real_values: int, synthetic_values: int) -> Categories:
+    """What was found of one column."""
+    whole = next((row for row in rows if row["place"] is None), None)
+    ranked = [row for row in rows if row["place"] is not None]
+    shown = [(row["value"], row["real"], row["synthetic"]) for row in ranked if row["value"] is not None]
+    distance = 0.0 if whole is None else float(whole["distance"])
+    if bool(real_values) != bool(synthetic_values):
+        distance = 1.0  # one side holds nothing but nulls
+    return Categories(
+        distance=min(1.0, distance),
+        distinct=0 if whole is None else int(whole["distinct"]),
+        histogram=_picture(shown, real_values, synthetic_values),
+        hashes=np.array(sorted(int(row["hash"]) for row in ranked), dtype=np.int64),
+        covered=1.0 if whole is None or not whole["common"] else round(whole["covered"] / whole["common"], 6),
+    )
 
 
 def _values(frame: DataFrame, fields: Sequence[ComparedColumn], side: int) -> DataFrame:

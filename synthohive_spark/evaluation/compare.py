@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from pyspark.sql import DataFrame
 
 from synthohive_spark import graph
 from synthohive_spark.errors import SourceDataError
-from synthohive_spark.evaluation import columns, integrity, relations, rules
-from synthohive_spark.evaluation.kinds import compared_kind, plan
+from synthohive_spark.evaluation import integrity, relations, rules
+from synthohive_spark.evaluation.columns import Columns, ColumnsOfTable
+from synthohive_spark.evaluation.detection import detect
+from synthohive_spark.evaluation.halves import Halved, whole_families
+from synthohive_spark.evaluation.judging import Judged
+from synthohive_spark.evaluation.kinds import KEYS, compared_kind, plan
+from synthohive_spark.evaluation.links import LinkFound, Links, edge_name
 from synthohive_spark.evaluation.profile import profiles
+from synthohive_spark.evaluation.relations import FamilySizes, both_families
 from synthohive_spark.evaluation.scores import Evaluation, TableEvaluation
 from synthohive_spark.logs import get_logger
 from synthohive_spark.metadata import Metadata
+from synthohive_spark.parallel import side_by_side
 from synthohive_spark.schema.table_plan import Plans
 from synthohive_spark.session import settings
 
-TABLES_AT_ONCE = 4  # queries of small tables leave most of a cluster idle
+Lakes = tuple[Mapping[str, DataFrame], Mapping[str, DataFrame]]
+Halves = tuple[tuple[FamilySizes, ...], ...]
 log = get_logger(__name__)
 
 
@@ -53,53 +60,99 @@ def evaluate(
     if found:
         raise SourceDataError("\n  - ".join(["the tables cannot be compared:", *found]))
     spark = next(iter(real.values())).sparkSession
-    with settings(spark), ThreadPoolExecutor(TABLES_AT_ONCE) as pool:  # most queries are too small to fill a cluster
-        running = [
-            pool.submit(copy_context().run, _evaluate_table, name, metadata, real, synthetic, plans or {}, min_subjects)
-            for name in metadata.tables
+    with settings(spark):  # most queries are too small to fill a cluster: tables go side by side
+        return _Comparison(metadata, (real, synthetic), plans or {}, min_subjects).run()
+
+
+class _Comparison:
+    """One comparison of all tables."""
+
+    def __init__(self, metadata: Metadata, lakes: Lakes, plans: Plans, min_subjects: int) -> None:
+        self._metadata, self._lakes, self._plans, self._min = metadata, lakes, plans, min_subjects
+        self._halves: dict[str, Halves] = {}
+        self._sides: tuple[Halved, Halved]
+        self._columns: dict[str, Columns] = {}
+
+    def run(self) -> Evaluation:
+        tables, (real, synthetic) = self._metadata.tables, self._lakes
+        self._halves = side_by_side(
+            lambda t: relations.family_halves(t, tables[t].foreign_keys, real, synthetic), tables
+        )
+        sizes = {
+            t: [(both_families(a, b), both_families(c, d)) for a, b, c, d in halves]
+            for t, halves in self._halves.items()
+        }
+        whole = whole_families(self._metadata, sizes)
+        self._sides = (Halved(self._metadata, real, whole, 0), Halved(self._metadata, synthetic, whole, 2))
+        found = side_by_side(lambda t: self._table(t, sizes[t]), tables)
+        counted = {t: c.counted for t, c in self._columns.items()}
+        links = Links(self._metadata, self._sides, counted, sizes)
+        edges = {f"{t}\0{i}": (t, i) for t, table in tables.items() for i in range(len(table.foreign_keys))}
+        looked = side_by_side(lambda edge: links.look(*edges[edge]), edges)
+        told, left_out = detect(
+            self._metadata, self._sides, counted, {t: (f.real_rows, f.synthetic_rows) for t, f in found.items()}
+        )
+        judged = [j for t in tables for j in (*self._columns[t].judged, *self._counts(t))]
+        judged += [*(j for e in looked.values() for j in e.judged), *told]
+        skipped = [f"{t}.{s.column}: {s.reason}" for t, f in found.items() for s in f.skipped if s.reason not in KEYS]
+        return Evaluation(
+            tuple(self._with_pairs(f, looked) for f in found.values()),
+            tuple(tuple(stage) for stage in graph.stages(tables)),
+            tuple(judged),
+            (*skipped, *(line for e in looked.values() for line in e.left_out), *left_out),
+        )
+
+    def _counts(self, name: str) -> list[Judged]:
+        """Children per parent, between floor and ceiling."""
+        out = []
+        for fk, halves in zip(self._metadata.tables[name].foreign_keys, self._halves[name], strict=True):
+            place = edge_name(name, fk)
+            seen = relations.cardinality(place, halves)
+            if seen is not None:
+                out.append(Judged("relations", place, "children per parent", f"children of {fk.references}", *seen))
+        return out
+
+    def _with_pairs(self, table: TableEvaluation, looked: Mapping[str, LinkFound]) -> TableEvaluation:
+        keys = [
+            replace(fk, pairs=tuple(looked[f"{table.table}\0{i}"].pairs)) for i, fk in enumerate(table.foreign_keys)
         ]
-        tables = tuple(job.result() for job in running)
-    return Evaluation(tables, tuple(tuple(stage) for stage in graph.stages(metadata.tables)))
+        return replace(table, foreign_keys=tuple(keys))
 
-
-def _evaluate_table(
-    name: str,
-    metadata: Metadata,
-    real: Mapping[str, DataFrame],
-    synthetic: Mapping[str, DataFrame],
-    plans: Plans,
-    min_subjects: int,
-) -> TableEvaluation:
-    began = time.monotonic()
-    table, original, copy = metadata.tables[name], real[name], synthetic[name]
-    what = plan(table, original, plans[name].protected if name in plans else {})
-    real_profile, synthetic_profile = profiles(original, copy, what)
-    compared = columns.compare_columns(original, copy, what, real_profile, synthetic_profile, min_subjects)
-    families = relations.families(name, table.foreign_keys, real, synthetic)
-    result = TableEvaluation(
-        table=name,
-        real_rows=real_profile.rows,
-        synthetic_rows=synthetic_profile.rows,
-        columns=compared.scored,
-        skipped=compared.skipped,
-        primary_key=integrity.primary_key(copy, table.primary_key),
-        foreign_keys=tuple(
-            integrity.foreign_key(fk, i, sides, real_profile, synthetic_profile)
-            for i, (fk, sides) in enumerate(zip(table.foreign_keys, families, strict=True))
-        ),
-        pairs=compared.pairs,
-        derived=rules.derived_columns(table, name, plans, rules.broken_rules(name, plans, synthetic)),
-        constraints=rules.broken_constraints(copy, plans[name].columns.bounds if name in plans else table.constraints),
-    )
-    log.info(
-        "table_evaluated",
-        table=name,
-        score=result.score,
-        failures=len(result.failures),
-        rows=result.synthetic_rows,
-        seconds=round(time.monotonic() - began, 2),
-    )
-    return result
+    def _table(self, name: str, sizes: Sequence[tuple[FamilySizes, FamilySizes]]) -> TableEvaluation:
+        began = time.monotonic()
+        plans, (original, copy) = self._plans, (lake[name] for lake in self._lakes)
+        table = self._metadata.tables[name]
+        what = plan(table, original, plans[name].protected if name in plans else {})
+        both = profiles(original, copy, what)
+        comparison = ColumnsOfTable(name, what, both, self._min)
+        halves = [side.sided(name, comparison.read()) for side in self._sides]
+        compared = self._columns[name] = comparison.compare(original, copy, halves)
+        bounds = plans[name].columns.bounds if name in plans else table.constraints
+        result = TableEvaluation(
+            table=name,
+            real_rows=both[0].rows,
+            synthetic_rows=both[1].rows,
+            columns=compared.scored,
+            skipped=compared.skipped,
+            primary_key=integrity.primary_key(copy, table.primary_key),
+            foreign_keys=tuple(
+                integrity.foreign_key(fk, i, sides, *both)
+                for i, (fk, sides) in enumerate(zip(table.foreign_keys, sizes, strict=True))
+            ),
+            pairs=compared.pairs,
+            all_pairs=compared.all_pairs,
+            derived=rules.derived_columns(table, name, plans, rules.broken_rules(name, plans, self._lakes[1])),
+            constraints=rules.broken_constraints(copy, bounds),
+        )
+        log.info(
+            "table_evaluated",
+            table=name,
+            score=result.score,
+            failures=len(result.failures),
+            rows=result.synthetic_rows,
+            seconds=round(time.monotonic() - began, 2),
+        )
+        return result
 
 
 def _problems(metadata: Metadata, real: Mapping[str, DataFrame], synthetic: Mapping[str, DataFrame]) -> list[str]:

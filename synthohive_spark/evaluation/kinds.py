@@ -20,6 +20,7 @@ from synthohive_spark.tables import Table
 ORDERED = ("integer", "number", "date", "timestamp")
 FARTHEST = 1e100  # the squares of many such numbers have a finite sum
 CATEGORICAL = ("string", "boolean")
+KEYS = ("foreign key", "primary key")  # reasons why a column is not compared that nobody has to be told
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,9 @@ def plan(table: Table, frame: DataFrame, protected: Mapping[str, str] = MappingP
         frame: its rows.
         protected: {column: why its values mean nothing}.
     """
-    reasons = {c: "foreign key" for fk in table.foreign_keys for c in fk.columns}
+    reasons = {c: KEYS[0] for fk in table.foreign_keys for c in fk.columns}
     if len(table.primary_key) == 1:
-        reasons[table.primary_key[0]] = "primary key"
+        reasons[table.primary_key[0]] = KEYS[1]
     reasons.update(protected)
     reasons.update(dict.fromkeys(table.pii, "personal data, replaced"))
     fields: list[ComparedColumn] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,7 @@ class Profile:
         keys: rows in which a foreign key is complete.
         percentiles: per ordered column PERCENTILES + 1 values, ascending; empty for a column of nulls and on
             the synthetic side.
+        ranges: per ordered column its least and largest value; NaN without values.
     """
 
     rows: int
@@ -37,6 +39,7 @@ class Profile:
     categories: tuple[int, ...]
     keys: tuple[int, ...]
     percentiles: tuple[Doubles, ...]
+    ranges: tuple[tuple[float, float], ...] = ()
 
 
 def profiles(real: DataFrame, synthetic: DataFrame, plan: Comparison) -> tuple[Profile, Profile]:
@@ -57,6 +60,7 @@ def profiles(real: DataFrame, synthetic: DataFrame, plan: Comparison) -> tuple[P
         *(F.count(f"n{i}").alias(f"n{i}") for i in numbers),
         *(F.count_if(f"c{i}").alias(f"c{i}") for i in texts),
         *(F.count_if(f"k{i}").alias(f"k{i}") for i in keys),
+        *(f(f"n{i}").alias(f"{f.__name__}{i}") for i in numbers for f in (F.min, F.max)),
         *(F.expr(f"percentile_approx(if(side = 0, n{i}, null), {_GRID}, {ACCURACY})").alias(f"p{i}") for i in numbers),
     ).collect()
 
@@ -64,13 +68,19 @@ def profiles(real: DataFrame, synthetic: DataFrame, plan: Comparison) -> tuple[P
         row = next((r for r in rows if r["side"] == side), None)
         if row is None:  # no rows at all
             nothing = (np.empty(0),) * len(numbers)
-            return Profile(0, (0,) * len(numbers), (0,) * len(texts), (0,) * len(keys), nothing)
+            none = ((math.nan, math.nan),) * len(numbers)
+            return Profile(0, (0,) * len(numbers), (0,) * len(texts), (0,) * len(keys), nothing, none)
         return Profile(
             rows=row["rows"],
             ordered=tuple(row[f"n{i}"] for i in numbers),
             categories=tuple(row[f"c{i}"] for i in texts),
             keys=tuple(row[f"k{i}"] for i in keys),
             percentiles=tuple(np.array(row[f"p{i}"] or (), dtype=np.float64) for i in numbers),
+            ranges=tuple((_number(row[f"min{i}"]), _number(row[f"max{i}"])) for i in numbers),
         )
 
     return side_of(0), side_of(1)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)

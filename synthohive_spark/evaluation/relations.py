@@ -15,14 +15,17 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from synthohive_spark.evaluation import bins
+from synthohive_spark.evaluation.judging import LEAST_HALF
 from synthohive_spark.evaluation.kinds import column_of, complete
 from synthohive_spark.evaluation.ordered import kolmogorov_smirnov
 from synthohive_spark.evaluation.profile import Doubles
 from synthohive_spark.evaluation.scores import Histogram
+from synthohive_spark.randomness import generator
 from synthohive_spark.tables import ForeignKey
 
 EXACT = 1000  # numbers of children that are compared one by one
 WIDTH = 1.005  # of the buckets of larger ones: half a per cent
+DRAWN = 100_000  # parents whose children by chance are drawn
 _ORPHANS = -1
 
 
@@ -54,14 +57,22 @@ def families(
     table: str, keys: Sequence[ForeignKey], real: Mapping[str, DataFrame], synthetic: Mapping[str, DataFrame]
 ) -> tuple[tuple[FamilySizes, FamilySizes], ...]:
     """Children per parent for every foreign key of a table, as (real, synthetic): one Spark query."""
+    halves = family_halves(table, keys, real, synthetic)
+    return tuple((both_families(a, b), both_families(c, d)) for a, b, c, d in halves)
+
+
+def family_halves(
+    table: str, keys: Sequence[ForeignKey], real: Mapping[str, DataFrame], synthetic: Mapping[str, DataFrame]
+) -> tuple[tuple[FamilySizes, ...], ...]:
+    """The same for the two halves of the real parents, and the two of the synthetic ones: one Spark query."""
     if not keys:
         return ()
     branches = [
         _branch(frames[table], frames[fk.references], fk).select(
-            F.lit(i).alias("key"), F.lit(side).alias("side"), "bucket", "parents", "children", "most"
+            F.lit(i).alias("key"), (F.lit(2 * s) + F.col("half")).alias("side"), "bucket", "parents", "children", "most"
         )
         for i, fk in enumerate(keys)
-        for side, frames in enumerate((real, synthetic))
+        for s, frames in enumerate((real, synthetic))
     ]
     rows = reduce(DataFrame.union, branches).collect()
 
@@ -76,7 +87,41 @@ def families(
             orphans=sum(int(r["children"]) for r in mine if r["bucket"] == _ORPHANS),
         )
 
-    return tuple((side_of(i, 0), side_of(i, 1)) for i in range(len(keys)))
+    return tuple(tuple(side_of(i, side) for side in range(4)) for i in range(len(keys)))
+
+
+def both_families(left: FamilySizes, right: FamilySizes) -> FamilySizes:
+    """Both halves together."""
+    buckets = np.union1d(left.buckets, right.buckets)
+    children = np.zeros(len(buckets))
+    for side in (left, right):
+        children[np.searchsorted(buckets, side.buckets)] += side.children
+    parents = _spread(left, buckets) + _spread(right, buckets)
+    return FamilySizes(buckets, parents, children, max(left.most, right.most), left.orphans + right.orphans)
+
+
+def by_chance(side: FamilySizes, *names: object) -> FamilySizes:
+    """Children per parent where each child has any parent: the floor that shuffled keys are."""
+    parents, children = int(side.parents.sum()), int(side.children.sum())
+    mean = children / max(parents, 1)
+    drawn = generator("children", *names).poisson(mean, min(parents, DRAWN))
+    large = EXACT + np.floor(np.log(np.maximum(drawn, 1) / EXACT) / float(np.log(WIDTH)))
+    buckets, counts = np.unique(np.where(drawn < EXACT, drawn, large), return_counts=True)
+    return FamilySizes(buckets.astype(np.float64), counts.astype(np.float64), buckets * counts, int(drawn.max()), 0)
+
+
+def cardinality(key: str, halves: Sequence[FamilySizes]) -> tuple[float, float, float] | None:
+    """Score, floor and ceiling of children per parent; None where there are too few parents."""
+    a, b, c, d = halves
+    if min(a.parents.sum(), b.parents.sum()) < LEAST_HALF:
+        return None
+
+    def near(x: FamilySizes, y: FamilySizes) -> float:
+        return similarity(x, y) or 0.0
+
+    score = (near(a, c) + near(a, d) + near(b, c) + near(b, d)) / 4
+    floor = (near(a, by_chance(b, key, 1)) + near(b, by_chance(a, key, 0))) / 2
+    return round(score, 6), round(floor, 6), near(a, b)
 
 
 def _branch(child: DataFrame, parent: DataFrame, fk: ForeignKey) -> DataFrame:
@@ -90,6 +135,7 @@ def _branch(child: DataFrame, parent: DataFrame, fk: ForeignKey) -> DataFrame:
         *(column_of(c).alias(n) for c, n in zip(fk.referenced_columns, names, strict=True))
     )
     held = held.distinct().withColumn("held", F.lit(True))
+    half = F.pmod(F.xxhash64(F.lit("halves"), *(F.col(n).cast("string") for n in names)), F.lit(2)).cast("int")
     number = F.coalesce(F.col("children"), F.lit(0))
     large = EXACT + F.floor(F.log(number / EXACT) / float(np.log(WIDTH)))
     bucket = (
@@ -97,8 +143,8 @@ def _branch(child: DataFrame, parent: DataFrame, fk: ForeignKey) -> DataFrame:
     )
     return (
         held.join(found, on=names, how="full_outer")
-        .select(bucket.alias("bucket"), number.alias("number"))
-        .groupBy("bucket")
+        .select(half.alias("half"), bucket.alias("bucket"), number.alias("number"))
+        .groupBy("half", "bucket")
         .agg(F.count(F.lit(1)).alias("parents"), F.sum("number").alias("children"), F.max("number").alias("most"))
     )
 

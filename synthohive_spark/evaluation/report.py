@@ -10,10 +10,12 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from synthohive_spark.evaluation import charts
+from synthohive_spark.evaluation.judging import FIGURES
 from synthohive_spark.evaluation.scores import Evaluation
 
 TEMPLATE = "report.html.j2"
 GOOD, FAIR = 0.9, 0.75  # scores from which a number is green, or yellow
+WORST_SHOWN = 10  # things that lost most
 PAIRS_SHOWN = 6  # pairs of columns of a table, the most different ones
 FACTS = {
     "run_id": "Run",
@@ -71,8 +73,7 @@ def render(evaluation: Evaluation, context: Mapping[str, Any]) -> str:
         percent=charts.percent, score=_score, grade=_grade, chart=charts.chart, number=_number, correlation=_correlation
     )
     gate = context.get("fail_under")
-    score = evaluation.score
-    passed = None if gate is None else not evaluation.failures and (score is not None and score >= float(gate))
+    passed = None if gate is None else evaluation.passes(gate)
     return environment.get_template(TEMPLATE).render(
         evaluation=evaluation,
         schema=charts.schema_picture(evaluation),
@@ -80,9 +81,9 @@ def render(evaluation: Evaluation, context: Mapping[str, Any]) -> str:
         facts=_facts(context),
         models=_models(context.get("models") or {}),
         run=context.get("run_id"),
-        gate=gate,
+        gates={name: gate.get(name) if isinstance(gate, Mapping) else gate for name in FIGURES},
         passed=passed,
-        worst=[(table, column) for table, column in evaluation.worst() if column.score < 1],
+        worst=evaluation.worst(WORST_SHOWN),
         pairs_shown=PAIRS_SHOWN,
     )
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 from synthohive_spark.errors import QualityError
+from synthohive_spark.evaluation.judging import FIGURES, Figure, FigureName, Judged, figure
 
-WORST_COLUMNS_NAMED = 5  # in the message of a failed gate
+WORST_NAMED = 5  # in the message of a failed gate
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class ColumnScore:
         real_nulls: share of null (or NaN) in the real table. Not part of the score.
         synthetic_nulls: the same in the synthetic table.
         histogram: both distributions in a few bins.
+        covered: share of the real range, or of the real categories, that the copy reaches.
     """
 
     column: str
@@ -47,6 +50,7 @@ class ColumnScore:
     real_nulls: float
     synthetic_nulls: float
     histogram: Histogram
+    covered: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -59,13 +63,44 @@ class SkippedColumn:
 
 @dataclass(frozen=True)
 class PairScore:
-    """Pearson correlation of two numeric columns on both sides; score = 1 - |real - synthetic| / 2."""
+    """What goes together, as ColumnPairTrends of SDMetrics scores it.
+
+    Attributes:
+        left: a column.
+        right: another one.
+        real: Pearson's r of two columns with an order, else Cramér's V, in the real table.
+        synthetic: the same in the synthetic table.
+        score: 1 - |real - synthetic| / 2 of correlations; 1 - total variation distance of what meets elsewhere.
+        metric: correlation or contingency.
+        real_strength: Cramér's V of what meets, numbers in bins, without what chance gives, in [0, 1].
+        synthetic_strength: the same in the synthetic table.
+        share: how much of the way from floor to ceiling is gone; None where there are too few rows.
+    """
 
     left: str
     right: str
     real: float
     synthetic: float
     score: float
+    metric: str = "correlation"
+    real_strength: float = 0.0
+    synthetic_strength: float = 0.0
+    share: float | None = None
+
+
+@dataclass(frozen=True)
+class LinkPairs:
+    """Columns of two tables that keys connect.
+
+    Attributes:
+        hops: keys between them: 1 for parent and child.
+        upper: the table above.
+        pairs: a column of it and one of the child, as Intertable Trends of SDMetrics scores them.
+    """
+
+    hops: int
+    upper: str
+    pairs: tuple[PairScore, ...]
 
 
 @dataclass(frozen=True)
@@ -100,6 +135,7 @@ class ForeignKeyScore:
         real_max: most children of one parent.
         synthetic_max: the same in the synthetic tables.
         histogram: children per parent, shares of the parents.
+        pairs: columns of the parent, and of its first parent, with columns of the child.
     """
 
     columns: tuple[str, ...]
@@ -114,6 +150,7 @@ class ForeignKeyScore:
     real_max: int
     synthetic_max: int
     histogram: Histogram
+    pairs: tuple[LinkPairs, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -158,6 +195,7 @@ class TableEvaluation:
     primary_key: PrimaryKeyCheck | None
     foreign_keys: tuple[ForeignKeyScore, ...]
     pairs: tuple[PairScore, ...]
+    all_pairs: int = 0
     derived: tuple[DerivedColumn, ...] = ()
     constraints: tuple[ConstraintCheck, ...] = ()
 
@@ -168,7 +206,7 @@ class TableEvaluation:
 
     @property
     def pair_score(self) -> float | None:
-        """Mean similarity of the correlations; None without a pair of numeric columns."""
+        """Mean similarity of the pairs; None without one."""
         return _mean([p.score for p in self.pairs])
 
     @property
@@ -195,15 +233,25 @@ class Evaluation:
     Attributes:
         tables: in the order of the metadata.
         stages: table names, parents in earlier stages than their children.
+        judged: everything that was judged between floor and ceiling.
+        left_out: what could not be judged, with the reason.
     """
 
     tables: tuple[TableEvaluation, ...]
     stages: tuple[tuple[str, ...], ...]
+    judged: tuple[Judged, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    @cached_property
+    def figures(self) -> dict[FigureName, Figure]:
+        """The four figures; without those that nothing could be judged for."""
+        found = {name: figure([j for j in self.judged if j.figure == name]) for name in FIGURES}
+        return {name: f for name, f in found.items() if f is not None}
 
     @property
     def score(self) -> float | None:
-        """Mean over the tables of their mean column similarity; None when no table has a scored column."""
-        return _mean([t.score for t in self.tables if t.score is not None])
+        """The worst of the four figures; None when nothing could be judged."""
+        return min((f.score for f in self.figures.values()), default=None)
 
     @property
     def failures(self) -> list[str]:
@@ -220,33 +268,57 @@ class Evaluation:
         """Rows with a repeated or null primary key, over all tables."""
         return sum(t.primary_key.duplicates + t.primary_key.nulls for t in self.tables if t.primary_key)
 
-    def worst(self, number: int = WORST_COLUMNS_NAMED) -> list[tuple[str, ColumnScore]]:
-        """The scored columns with the lowest similarity, as (table, column), worst first."""
-        every = [(t.table, c) for t in self.tables for c in t.columns]
-        return sorted(every, key=lambda pair: pair[1].score)[:number]
+    def worst(self, number: int = WORST_NAMED, name: FigureName | None = None) -> list[Judged]:
+        """What lost most of what the source holds, worst first; classifiers last, since they name no cause.
 
-    def check(self, fail_under: float) -> None:
+        Args:
+            number: how many at most.
+            name: of one figure only.
+        """
+        lost = [j for j in self.judged if j.lost > 0 and name in (None, j.figure)]
+        return sorted(lost, key=lambda j: (j.figure == "c2st", -j.lost))[:number]
+
+    def check(self, fail_under: float | Mapping[str, float]) -> None:
         """The gate.
 
         Args:
-            fail_under: the score below which the lake fails; an orphan or a bad key fails at any value.
+            fail_under: the least that each of the four figures may be, or {figure: least} for some of them; an orphan
+                or a bad key fails at any value.
 
         Raises:
-            QualityError: naming the score, the worst columns, and every orphan or bad key.
+            QualityError: naming the figures, what is worst, and every orphan or bad key.
         """
         lines = self.failures
-        score = self.score
-        if score is None and fail_under > 0:
-            lines.append("no column could be scored, so the gate says nothing; evaluate.fail_under: 0 turns it off.")
-        elif score is not None and score < fail_under:
-            worst = ", ".join(f"{table}.{c.column} {c.score:.3f}" for table, c in self.worst())
-            lines.append(
-                f"the score {score:.4f} is below evaluate.fail_under {fail_under:g}; worst columns: {worst}. "
-                "Train longer (train.max_seconds, train.epochs) or on more rows (train.sample_rows), or lower the gate."
-            )
+        named = isinstance(fail_under, Mapping)
+        least = fail_under if isinstance(fail_under, Mapping) else dict[str, float].fromkeys(self.figures, fail_under)
+        if not named and not self.figures and fail_under != 0:
+            lines.append("nothing could be judged, so the gate says nothing; evaluate.fail_under: 0 turns it off.")
+        for name, bound in least.items():
+            lines += self._below(name, bound)
         if lines:
-            found = "no score" if score is None else f"score {score:.4f}"
+            found = ", ".join(f"{name} {f.score:.3f}" for name, f in self.figures.items()) or "no score"
             raise QualityError("\n  - ".join([f"the synthetic lake does not pass ({found}):", *lines]))
+
+    def passes(self, fail_under: float | Mapping[str, float]) -> bool:
+        """Whether ``check`` would be silent."""
+        try:
+            self.check(fail_under)
+        except QualityError:
+            return False
+        return True
+
+    def _below(self, name: str, bound: float) -> list[str]:
+        found = next((f for n, f in self.figures.items() if n == name), None)
+        if found is None:
+            return [f"{name} could not be judged; take it out of evaluate.fail_under."] if bound > 0 else []
+        if found.score >= bound:
+            return []
+        key = next(n for n in FIGURES if n == name)
+        worst = "; ".join(f"{j.place} {j.kind} {j.what} {j.share:.3f}" for j in self.worst(name=key))
+        return [
+            f"{name} {found.score:.4f} is below evaluate.fail_under {bound:g}; worst: {worst}. "
+            "Train longer (train.max_seconds, train.epochs) or on more rows (train.sample_rows), or lower the gate."
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """A tree of plain values that ``json.dumps`` takes."""
@@ -255,11 +327,24 @@ class Evaluation:
         ]
         return {
             "score": self.score,
+            "figures": {name: asdict(f) for name, f in self.figures.items()},
+            "worst": [{**asdict(j), "share": round(j.share, 6), "lost": round(j.lost, 6)} for j in self.worst(20)],
+            "left_out": list(self.left_out),
             "orphans": self.orphans,
             "bad_keys": self.bad_keys,
             "failures": self.failures,
             "stages": [list(stage) for stage in self.stages],
             "tables": tables,
+            "rules": [
+                {"table": t.table, "rule": rule, "broken": broken}
+                for t in self.tables
+                for rule, broken in (
+                    *((f"{d.column}: {d.source}", d.broken) for d in t.derived),
+                    *((c.rule, c.broken) for c in t.constraints),
+                )
+            ],
+            "privacy": {},
+            "judged": [{**asdict(j), "share": round(j.share, 6)} for j in self.judged],
         }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Callable
-from typing import TextIO
+from collections.abc import Callable, Mapping
+from typing import Any, TextIO
 
 from synthohive_spark.launch.lines import Event
 
@@ -61,7 +61,7 @@ class Screen:
         elif name in DONE:
             self._finish(table, int(event.get("rows") or 0))
         elif name == "evaluated":
-            self._line(self._phase, f"score {event['score']:.3f}, at least {event['fail_under']:.3f}", self._age())
+            self._line(self._phase, _figures(event), self._age())
         elif name in FAILED:
             self.failed = True
         elif event.get("level") in ("warning", "error", "debug"):
@@ -143,3 +143,14 @@ class Screen:
         width = shutil.get_terminal_size().columns - 1
         self.stream.write(f"\r\x1b[2K{text[:width]}")
         self.stream.flush()
+
+
+def _figures(event: Mapping[str, Any]) -> str:
+    """The figures of an evaluation, and what the gate asks of each."""
+    gate = event["fail_under"]
+    least = gate if isinstance(gate, Mapping) else dict.fromkeys(event["figures"], gate)
+    told = [
+        f"{name} {score:.3f}{f' (at least {least[name]:g})' if name in least else ''}"
+        for name, score in event["figures"].items()
+    ]
+    return ", ".join(told) or "nothing could be judged"

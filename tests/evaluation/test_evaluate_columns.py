@@ -215,7 +215,9 @@ def test_keys_personal_and_free_text_columns_are_not_scored(spark: SparkSession)
     assert "personal" in reasons["mail"]
     assert "free text" in reasons["note"]
     assert parent.score is None
-    assert found.score == 1
+    assert child.score == 1
+    assert "t.mail: personal data, replaced" in found.left_out, "what is not judged is named"
+    assert not [line for line in found.left_out if line.startswith(("t.id:", "t.parent:"))], "but no key"
 
 
 def test_columns_of_a_natural_key_are_scored_unless_they_refer(every_type: DataFrame) -> None:

@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from synthohive_spark.errors import QualityError, SourceDataError
 from synthohive_spark.evaluation import Evaluation, evaluate, integrity, relations
+from synthohive_spark.evaluation.judging import FIGURES
 from synthohive_spark.evaluation.relations import FamilySizes
 from synthohive_spark.metadata import Metadata
 
@@ -73,9 +74,11 @@ def broken(spark: SparkSession) -> Evaluation:
 def test_a_faithful_copy_has_no_failures(same: Evaluation) -> None:
     assert same.failures == []
     assert (same.orphans, same.bad_keys) == (0, 0)
-    assert (same.score, same.stages) == (1, (("place",), ("shop",)))
+    assert (same.score, same.stages) == (None, (("place",), ("shop",))), "four rows are judged by nobody"
     assert [k.score for k in same.tables[1].foreign_keys] == [1.0, 1.0]
-    same.check(1.0)
+    same.check(0)
+    with pytest.raises(QualityError, match="nothing could be judged"):
+        same.check(0.5)
 
 
 def test_null_shares_of_a_composite_key_count_any_null(same: Evaluation) -> None:
@@ -172,7 +175,9 @@ def test_a_real_database_is_like_itself(spark: SparkSession, shared_data: Path) 
     metadata = Metadata.load(folder / "schema.json")
     tables = {name: spark.read.parquet(str(folder / f"{name}.parquet")) for name in metadata.tables}
     found = evaluate(metadata, tables, tables)
-    assert found.score == 1
+    assert {name: f.score for name, f in found.figures.items()} == dict.fromkeys(FIGURES, 1.0)
+    assert found.worst() == []
+    found.check(1.0)
     assert found.failures == []
     assert [fk.score for t in found.tables for fk in t.foreign_keys] == [1.0, 1.0]
     assert found.tables[1].foreign_keys[0].real_mean == pytest.approx(26.027, abs=1e-3)

@@ -11,6 +11,7 @@ import pytest
 
 from synthohive_spark.errors import QualityError
 from synthohive_spark.evaluation import Evaluation, TableEvaluation, charts, render
+from synthohive_spark.evaluation.judging import Judged
 from synthohive_spark.evaluation.rules import describe
 from synthohive_spark.evaluation.scores import (
     ColumnScore,
@@ -41,7 +42,13 @@ def evaluation(name: str = "orders", orphans: int = 0, score: float = 0.9) -> Ev
     pairs = (PairScore(f"{name} a", "b", 0.5, -0.5, 0.5),)
     child = TableEvaluation(name, 1000, 2000, columns, skipped, PrimaryKeyCheck(("id",), 0, 0), (key,), pairs)
     parent = TableEvaluation("users", 10, 20, (), (), PrimaryKeyCheck(("id",), 0, 0), (), ())
-    return Evaluation((child, parent), (("users",), (name,)))
+    judged = (
+        Judged("columns", name, "column", f"{name} amount", score, 0.0, 1.0),
+        Judged("pairs", name, "pair", f"{name} a and b", 0.95, 0.2, 0.9),
+        Judged("relations", f"{name}(users) -> users", "children per parent", "children of users", 0.97, 0.5, 0.97),
+        Judged("c2st", name, "c2st", f"rows of {name}", 1.0, 0.1, 0.98),
+    )
+    return Evaluation((child, parent), (("users",), (name,)), judged, (f"{name}.note: free text",))
 
 
 class Tags(HTMLParser):
@@ -64,14 +71,20 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_the_gate_names_the_score_and_the_worst_columns() -> None:
+def test_the_gate_names_the_figure_and_what_is_worst() -> None:
     found = evaluation(score=0.75)
-    assert found.score == 0.75, "a table without scored columns does not count"
+    assert found.score == 0.75, "the worst of the four"
+    assert {name: f.score for name, f in found.figures.items()} == {
+        "columns": 0.75, "pairs": 1.0, "relations": 1.0, "c2st": 1.0
+    }  # fmt: skip
     found.check(0.75)
+    found.check({"pairs": 1.0, "columns": 0.7})
+    with pytest.raises(QualityError, match=r"columns 0\.7500 is below evaluate\.fail_under 0\.8"):
+        found.check({"pairs": 1.0, "columns": 0.8})
     with pytest.raises(QualityError) as error:
         found.check(0.8)
     assert error.value.exit_code == 6
-    for part in ("0.7500", "fail_under 0.8", "orders.orders amount 0.750", "Train longer"):
+    for part in ("columns 0.7500", "fail_under 0.8", "orders column orders amount 0.750", "Train longer"):
         assert part in str(error.value)
 
 
@@ -84,7 +97,7 @@ def test_a_gate_needs_something_to_judge() -> None:
     found = Evaluation(evaluation().tables[1:], (("users",),))
     assert found.score is None
     found.check(0)
-    with pytest.raises(QualityError, match="no column could be scored"):
+    with pytest.raises(QualityError, match="nothing could be judged"):
         found.check(0.1)
 
 

@@ -1,0 +1,43 @@
+"""Where a report goes: beside the workspace's tables, or to the place that the configuration names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyarrow import fs
+
+from synthohive_spark.lake.io import file_system
+
+
+@dataclass(frozen=True)
+class ReportPlace:
+    """A folder of reports, in any store that the lake's tables can lie in.
+
+    Attributes:
+        folder: a path, or a path with a scheme.
+    """
+
+    folder: str
+
+    def write(self, name: str, page: str, details: str) -> str:
+        """Write the page and its JSON.
+
+        Args:
+            name: of both files, without an ending.
+            page: HTML.
+            details: JSON.
+
+        Returns:
+            Where the page lies, with the scheme that the folder has.
+
+        Raises:
+            OSError, ValueError: the store cannot be written from here.
+        """
+        system, folder = file_system(self.folder)
+        system.create_dir(folder, recursive=True)
+        for ending, text in (("json", details), ("html", page)):
+            with system.open_output_stream(f"{folder}/{name}.{ending}") as stream:
+                stream.write(text.encode())
+        if isinstance(system, fs.LocalFileSystem):
+            return f"{folder}/{name}.html"
+        return f"{self.folder.rstrip('/')}/{name}.html"
