@@ -8,7 +8,10 @@ import numpy as np
 
 from synthohive_spark.rules.evidence import Column, Sample, Vector
 from synthohive_spark.rules.kind import Law
+from synthohive_spark.rules.kinds.instants import INSTANTS, instant, micros
 from synthohive_spark.rules.kinds.numbers import integer, wide
+from synthohive_spark.rules.kinds.sum import UNITS
+from synthohive_spark.rules.orders import TIMES
 from synthohive_spark.rules.value_kind import Candidate, ValueKind, law_of
 
 FACTORS = (1.8, 1 / 1.8)  # degrees Celsius and Fahrenheit; whole factors and their inverses need no list
@@ -38,7 +41,7 @@ def _lines(sample: Sample) -> Iterator[tuple[Column, Candidate]]:
     for b in sample.inputs:
         x = b.values[probe]
         for a in targets:
-            if a.id == b.id or a.number != b.number or (not a.number and not a.family == b.family == "date"):
+            if a.id == b.id or not ((a.number and b.number) or (a.type == b.type and a.family in TIMES)):
                 continue
             y = a.values[probe]
             both = ~np.isnan(x) & ~np.isnan(y)
@@ -61,6 +64,8 @@ def _line(a: Column, b: Column, k: float, c: float) -> Candidate | None:
     if factor is None and (not inverse or abs(k * inverse - 1) > 1e-6 or abs(inverse) > LARGEST):
         return None
     k = float(factor if factor is not None else 1 / inverse)
+    if a.family in INSTANTS:
+        return _moved(b, int(c)) if k == 1 else None
     offset = round(c, 2)
     if abs(c - offset) > 1e-6 or abs(offset) > LARGEST or (k == 1 and offset == 0):
         return None
@@ -85,6 +90,18 @@ def _days(b: Column, days: int) -> Candidate:
         return made
 
     return Candidate((b,), f"date_add({{0}}, {days})", later)
+
+
+def _moved(b: Column, offset: int) -> Candidate | None:
+    """A time so many days, hours, minutes or seconds after another one; None where that many are data."""
+    if not offset or all(offset % size or abs(offset // size) > LARGEST for size in UNITS.values()):
+        return None
+
+    def later(v: Sequence[Vector]) -> Vector:
+        made: Vector = v[0] + offset
+        return made
+
+    return Candidate((b,), instant(f"try_add({micros(0, b)}, {offset}L)", b), later, lambda t: t.type == b.type)
 
 
 def _constant(value: float) -> str:

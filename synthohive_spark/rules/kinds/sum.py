@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from synthohive_spark.rules.evidence import Column, Family, Sample, Vector
+from synthohive_spark.rules.kinds.instants import INSTANTS, instant, micros
 from synthohive_spark.rules.kinds.numbers import integer, whole, wide
 from synthohive_spark.rules.value_kind import Candidate, ValueKind
 
@@ -23,7 +24,7 @@ class Sum(ValueKind):
     def candidates(self, sample: Sample) -> Iterator[Candidate]:
         """Dates with dates and lengths, times with times and lengths, numbers with numbers."""
         days = [c for c in sample.inputs if c.family == "date"]
-        times = [c for c in sample.inputs if c.family == "time"]
+        times = [c for c in sample.inputs if c.family in INSTANTS]
         lengths = [c for c in sample.inputs if c.whole]
         for b in days:
             yield from (Candidate((b, c), "datediff({0}, {1})", _plus(-1), whole) for c in days if c.id != b.id)
@@ -32,7 +33,7 @@ class Sum(ValueKind):
                 yield Candidate((b, c), f"date_add({{0}}, {added})", _plus(1), _is("date"))
                 yield Candidate((b, c), f"date_sub({{0}}, {added})", _plus(-1), _is("date"))
         for b in times:
-            for c in (c for c in times if c.id != b.id):
+            for c in (c for c in times if c.id != b.id and c.type == b.type):
                 yield from _apart(b, c)
             for c in lengths:
                 for size in UNITS.values():
@@ -57,7 +58,7 @@ def _measured(column: Column) -> bool:
 
 def _apart(b: Column, c: Column) -> Iterator[Candidate]:
     """The days, hours, minutes or seconds between two times, whole or with decimals."""
-    micros = "(unix_micros({0}) - unix_micros({1}))"
+    apart = f"({micros(0, b)} - ({micros(1, c)}))"
     for size in UNITS.values():
 
         def exact(v: Sequence[Vector], size: int = size) -> Vector:
@@ -67,12 +68,12 @@ def _apart(b: Column, c: Column) -> Iterator[Candidate]:
         def floor(v: Sequence[Vector], size: int = size) -> Vector:
             return np.floor((v[0] - v[1]) / size)
 
-        yield Candidate((b, c), f"({micros} - pmod({micros}, {size})) div {size}", floor, whole)
-        yield Candidate((b, c), f"{micros} / {size}", exact, _measured, rounded=True)
+        yield Candidate((b, c), f"({apart} - pmod({apart}, {size})) div {size}", floor, whole)
+        yield Candidate((b, c), f"{apart} / {size}", exact, _measured, rounded=True)
 
 
 def _shifted(b: Column, c: Column, size: int) -> Iterator[Candidate]:
     """A time so many units after or before another one."""
     for word, sign in (("try_add", 1), ("try_subtract", -1)):
-        sql = f"timestamp_micros({word}(unix_micros({{0}}), try_multiply({integer(1, c)}, {size})))"
-        yield Candidate((b, c), sql, _plus(sign * size), _is("time"))
+        sql = instant(f"{word}({micros(0, b)}, try_multiply({integer(1, c)}, {size}))", b)
+        yield Candidate((b, c), sql, _plus(sign * size), lambda column: column.type == b.type)
