@@ -23,6 +23,7 @@ from synthohive_spark.profiling.context_columns import (
 from synthohive_spark.profiling.implied_keys import with_implied_keys
 from synthohive_spark.profiling.key_formats import key_format
 from synthohive_spark.profiling.key_planner import KeyPlanner, key_design, with_used_keys
+from synthohive_spark.profiling.running_ids import with_running_ids
 from synthohive_spark.profiling.shapes import Shapes, shape_plans
 from synthohive_spark.profiling.unique_columns import Unique, unique_numbers
 from synthohive_spark.rules.children.find import find_aggregates, referring
@@ -53,7 +54,7 @@ def plan_tables(source: SourceLake, min_subjects: int, method: Method = "empiric
     Raises:
         SchemaValidationError: with every key shape that cannot be generated.
     """
-    source = with_implied_keys(with_used_keys(source))
+    source = with_implied_keys(with_running_ids(with_used_keys(source)))
     tables = source.metadata.tables
     problems = [p for name in tables for p in key_design(source, name).problems]
     if problems:
