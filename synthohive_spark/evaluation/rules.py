@@ -71,11 +71,9 @@ def broken_rules(name: str, plans: Plans, synthetic: Mapping[str, DataFrame]) ->
         ancestors = Ancestors(name, context, {t: p.keys for t, p in plans.items()}, synthetic.__getitem__)
         rows = ancestors.beside(rows, [F.col(quote(c)) for c in rows.columns])
         rows = rows.withColumnsRenamed({frames.context(i): frames.hidden(c.name) for i, c in enumerate(context.each)})
-    missed = [
-        F.count_if(~F.coalesce(F.expr(sql).cast("boolean"), F.lit(True))).alias(f"n{i}")
-        for i, (_, sql, _) in enumerate(checks)
-    ]
-    counted = rows.agg(*missed).collect()[0]
+    marked = rows.select(*(F.expr(sql).cast("boolean").alias(f"n{i}") for i, (_, sql, _) in enumerate(checks)))
+    missed = [F.count_if(~F.coalesce(F.col(f"n{i}"), F.lit(True))).alias(f"n{i}") for i in range(len(checks))]
+    counted = marked.agg(*missed).collect()[0]
     for i, (column, _, _) in enumerate(checks):
         found[column] = max(found.get(column, 0), int(counted[f"n{i}"]))
     return _said(name, found)

@@ -82,7 +82,7 @@ class BatchGenerator:
         own = {c: types[c] for c in columns.named("sequence", "grid")}
         text = self.artifact.matching
         parents = AssignParents(plan.table, keys, plan.context, free, self.patterns, self.sizes, self.seed, text)
-        made = MakePositionKeys(plan.table, keys, own, total, self.seed)
+        made = MakePositionKeys(plan.table, keys, own, total, self.seed, plan.rules.origins)
         steps: list[Step] = [parents, made, BeginRules(plan.rules), self.values]
         steps += [CompleteRules(plan.rules, nullable), UniqueNumbers(columns.apart, total)]
         if keys.tiebreak is not None:

@@ -20,6 +20,7 @@ from synthohive_spark.profiling.context_columns import (
     passing_columns,
     shown_columns,
 )
+from synthohive_spark.profiling.counters import COUNTER, with_counters
 from synthohive_spark.profiling.implied_keys import with_implied_keys
 from synthohive_spark.profiling.key_formats import key_format
 from synthohive_spark.profiling.key_planner import KeyPlanner, key_design, with_used_keys
@@ -27,9 +28,11 @@ from synthohive_spark.profiling.running_ids import with_running_ids
 from synthohive_spark.profiling.shapes import Shapes, shape_plans
 from synthohive_spark.profiling.unique_columns import Unique, unique_numbers
 from synthohive_spark.rules.children.find import find_aggregates, referring
+from synthohive_spark.rules.children.handed import aggregates_left
 from synthohive_spark.rules.children.lake import KeyToParent
 from synthohive_spark.rules.children.obstacles import without_obstacles
 from synthohive_spark.rules.find import find
+from synthohive_spark.rules.kinds.aggregate import Aggregate
 from synthohive_spark.schema.ancestors import Ancestors
 from synthohive_spark.schema.columns import ColumnPlan, ColumnsPlan, Role
 from synthohive_spark.schema.context import DEGREE, ContextColumn, ContextPlan
@@ -54,7 +57,7 @@ def plan_tables(source: SourceLake, min_subjects: int, method: Method = "empiric
     Raises:
         SchemaValidationError: with every key shape that cannot be generated.
     """
-    source = with_implied_keys(with_running_ids(with_used_keys(source)))
+    source = with_counters(with_implied_keys(with_running_ids(with_used_keys(source))))
     tables = source.metadata.tables
     problems = [p for name in tables for p in key_design(source, name).problems]
     if problems:
@@ -101,7 +104,7 @@ class _Profiler:
         seen = context_columns(keys, spec, self.plans, self.source.metadata.tables)
         seen = (*seen, *further_columns(keys, seen, self.plans))
         columns = ColumnsPlan(each=_columns(types, roles), spark_schema=schema, bounds=spec.constraints)
-        later = find_aggregates(self.source, self.name, columns, self.children, self.min_subjects)
+        later = self._aggregates(columns)
         plan = TablePlan(
             table=self.name,
             rows=self.source.rows[self.name],
@@ -113,6 +116,15 @@ class _Profiler:
             design=self.source.design(self.name),
         )
         return self._with_values(plan, frame, types, roles)
+
+    def _aggregates(self, columns: ColumnsPlan) -> list[Aggregate]:
+        """Columns that become what children say, once these are written."""
+        found = find_aggregates(self.source, self.name, columns, self.children, self.min_subjects)
+        tables, driving = self.source.metadata.tables, dict[str, tuple[str, ...]]()
+        for child in {value.table for rule in found for value in rule.children}:
+            first = key_design(self.source, child).driving
+            driving[child] = () if first is None else tables[child].foreign_keys[first].columns
+        return aggregates_left(found, columns.types(), tables, driving)
 
     def _empty(self, types: Mapping[str, str]) -> TablePlan:
         """The plan of a table without rows: its copy has none either."""
@@ -168,7 +180,8 @@ class _Profiler:
     def _wanted(self, found: Sequence[Rule]) -> list[Rule]:
         """The rules without those that the metadata switch off."""
         off = self.spec.switched_off
-        unknown = sorted(off.difference(r.name for r in found))
+        counters = {name for name in off if name.startswith(COUNTER)}  # they are keys by now
+        unknown = sorted(off.difference(counters, (r.name for r in found)))
         if unknown:
             log.warning("rules_not_found", table=self.name, rules=unknown, found=sorted(r.name for r in found))
         return [r for r in found if r.name not in off]

@@ -13,6 +13,8 @@ from synthohive_spark.logs import get_logger
 from synthohive_spark.rules.children.steady import steady
 from synthohive_spark.rules.choose import in_order, reached
 from synthohive_spark.rules.evidence import ROWS, TEXT_OF, family_of
+from synthohive_spark.rules.kin.choose import kept_rules, sums
+from synthohive_spark.rules.kin.find import SiblingTable
 from synthohive_spark.rules.kind import KINDS, Decided, Law
 from synthohive_spark.rules.kinds import load
 from synthohive_spark.rules.kinds.aggregate import aggregates
@@ -36,6 +38,7 @@ from synthohive_spark.tables import TEXT, Table
 
 LONG = 128  # characters of a text from which on it is not taken apart
 log = get_logger(__name__)
+Later = Mapping[str, set[str]]  # columns that are aggregates of children or of siblings: own columns they build on
 NULLS = (NullDecision.name, NullImplication.name)  # of which one rule per column is kept
 
 
@@ -86,16 +89,25 @@ def find(plan: TablePlan, spec: Table, frame: DataFrame, ancestors: Ancestors, l
         least: rows that must hold a value before a law may name it.
     """
     load()
-    search = _Search(plan, spec, frame, ancestors, least)
+    later = {r.column: {*r.own} for r in aggregates(plan.rules) if r.name not in spec.switched_off}
+    table = SiblingTable(plan.keys, plan.columns, plan.rows, spec, frame, ancestors, least, frozenset(later))
+    kin = table.laws() if plan.rows >= ROWS and not plan.reference else []
+    later |= sums(r for r in kin if r.name not in spec.switched_off)
+    search = _Search(plan, spec, frame, ancestors, least, later)
     laws = search.laws() if plan.rows >= ROWS and search.drawn and not plan.reference else []
     rules = search.rules(laws)
-    return rules if plan.reference else [*rules, *sibling_rules(plan.keys, plan.columns, frame, plan.rows, rules)]
+    if plan.reference:
+        return rules
+    intervals = sibling_rules(plan.keys, plan.columns, frame, plan.rows, rules)
+    return [*rules, *kept_rules(kin, plan.keys, plan.columns, rules, intervals)]
 
 
 class _Search:
     """Names and ids of one table's columns, and which of them may follow from others."""
 
-    def __init__(self, plan: TablePlan, spec: Table, frame: DataFrame, ancestors: Ancestors, least: int) -> None:
+    def __init__(
+        self, plan: TablePlan, spec: Table, frame: DataFrame, ancestors: Ancestors, least: int, later: Later
+    ) -> None:
         self.plan, self.declared, self.least = plan, spec.declared, least
         self.frame, self.ancestors = frame, ancestors
         self.columns = tuple(c for c in plan.context.each if c.column != DEGREE and not c.passing)
@@ -107,8 +119,7 @@ class _Search:
         self.names = {i: n for n, i in self.ids.items()}
         self.types = {f"v{position[c.name]}": c.type for c in own}
         bounded = {law.column for law in spec.constraints if law.column}
-        later = [r for r in aggregates(plan.rules) if r.name not in spec.switched_off]
-        self.later = {self._id(r.column): {self._id(n) for n in r.own} for r in later}
+        self.later = {self._id(c): {*map(self._id, own)} for c, own in later.items()}
         closed = {*spec.key_columns, *spec.derived, *bounded, *map(self._name, self.later)}
         self.drawn = {self.ids[c.name] for c in own if c.role == "model" and c.name not in closed}
         times = {c.name for c in own if family_of(c.type) in ("date", "time", "plain time")}

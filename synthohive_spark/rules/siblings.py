@@ -1,4 +1,4 @@
-"""Which order the rows of one parent keep, found and verified in Spark: one window per candidate, one aggregation."""
+"""Which intervals of one parent follow each other, found and verified in Spark: a window each, one aggregation."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from synthohive_spark.rules.evidence import EVIDENCE, ROWS, family_of
+from synthohive_spark.rules.evidence import EVIDENCE, ROWS
 from synthohive_spark.rules.kinds.bounds import Bound, Ordered
-from synthohive_spark.rules.kinds.order import NUMBERED, UNITS
+from synthohive_spark.rules.kinds.order import NUMBERED
 from synthohive_spark.rules.kinds.siblings import AmongSiblings
-from synthohive_spark.rules.orders import TIMES
 from synthohive_spark.rules.verify import BUCKETS, SAMPLE
 from synthohive_spark.schema.columns import ColumnsPlan
 from synthohive_spark.schema.keys import KeysPlan
@@ -32,12 +31,12 @@ class Sibling:
     Attributes:
         rule: what would be kept; its form is open between joined and apart where it is an interval.
         by: the column by which siblings are sorted.
-        end: the column that the next one's ``by`` is compared with; None for times that rise, whose column is compared.
+        end: the column that the next one's ``by`` is compared with.
     """
 
     rule: AmongSiblings
     by: str
-    end: str | None
+    end: str
 
 
 def sibling_rules(
@@ -67,7 +66,7 @@ def sibling_rules(
 
 
 def _candidates(keys: KeysPlan, columns: ColumnsPlan, rules: Sequence[Rule]) -> Iterable[Sibling]:
-    """Intervals and counted times that nothing else moves or bounds."""
+    """Intervals that nothing else moves or bounds."""
     types, drawn = columns.types(), {*columns.named("model")}
     counter = keys.sequence.column if keys.sequence is not None else None
     ordered = {r.column: r for r in rules if isinstance(r, Ordered)}
@@ -88,12 +87,6 @@ def _candidates(keys: KeysPlan, columns: ColumnsPlan, rules: Sequence[Rule]) -> 
             else:
                 continue
             yield Sibling(made, begin, end)
-    if counter is None or keys.sequence is None or keys.sequence.within:
-        return
-    for column in (c for c in drawn if family_of(types[c]) in TIMES and c not in others):
-        if column not in {b for b, _ in bases} and _shared(_bounds(ordered.get(column)), keys):
-            made = AmongSiblings(column=column, other=counter, form="rising", unit=UNITS[types[column]])
-            yield Sibling(made, counter, None)
 
 
 def _bounds(rule: Ordered | None) -> list[tuple[Bound, int]]:
@@ -114,12 +107,12 @@ def _held(rows: DataFrame, owner: list[Column], candidates: list[Sibling]) -> li
     wanted = list[Column]()
     for i, c in enumerate(candidates):
         order = Window.partitionBy(*owner).orderBy(F.col(quote(c.by)))
-        for name, column in (("by", c.by), ("end", c.end or c.rule.column)):
+        for name, column in (("by", c.by), ("end", c.end)):
             wanted += [
                 _number(rows, column).alias(f"{name}{i}"),
                 F.lag(_number(rows, column)).over(order).alias(f"{name}{i}_"),
             ]
-    counts = [count for i, c in enumerate(candidates) for count in _counts(i, c)]
+    counts = [count for i in range(len(candidates)) for count in _counts(i)]
     row = rows.select(*wanted).agg(*counts).first()
     return [
         held for i, c in enumerate(candidates) if row is not None and (held := _judged(c, row.asDict(), i)) is not None
@@ -132,17 +125,14 @@ def _number(rows: DataFrame, column: str) -> Column:
     return F.expr(NUMBERED.get(kind, "{0}").format(quote(column)))
 
 
-def _counts(i: int, candidate: Sibling) -> list[Column]:
+def _counts(i: int) -> list[Column]:
     """How many rows have a sibling before them, and how many of these do not keep an order."""
     by, before, end, last = (F.col(f"{name}{i}{mark}") for name in ("by", "end") for mark in ("", "_"))
     more = before.isNotNull()
     counted = {"n": more, "tied": by == before}
-    if candidate.end is None:
-        counted |= {"falls": end < last, "stays": end == last, "n": more & (end != last)}
-    else:
-        fits = (by - before) >= (end - by)  # the row's own interval would have room in the gap before it
-        counted |= {"inside": by < last, "loose": more & ~by.eqNullSafe(last), "gone": more & last.isNull()}
-        counted |= {"fits": more & fits, "told": more & fits.isNotNull()}
+    fits = (by - before) >= (end - by)  # the row's own interval would have room in the gap before it
+    counted |= {"inside": by < last, "loose": more & ~by.eqNullSafe(last), "gone": more & last.isNull()}
+    counted |= {"fits": more & fits, "told": more & fits.isNotNull()}
     return [F.count_if(condition).alias(f"{name}{i}") for name, condition in counted.items()]
 
 
@@ -151,9 +141,6 @@ def _judged(candidate: Sibling, row: Mapping[str, int], i: int) -> Sibling | Non
     rows = row[f"n{i}"]
     if rows < ROWS or row[f"tied{i}"]:
         return None
-    if candidate.end is None:
-        strict = not row[f"stays{i}"]
-        return _as(candidate, strict=strict) if not row[f"falls{i}"] and rows * math.log(2) >= EVIDENCE else None
     single = not row[f"gone{i}"]
     if not row[f"loose{i}"]:
         return _as(candidate, form="joined", single=True)
@@ -169,7 +156,7 @@ def _as(candidate: Sibling, **found: Any) -> Sibling:
 def _chosen(held: Iterable[Sibling]) -> Iterator[Rule]:
     """One rule for each column, intervals that are joined before others."""
     taken = set[str]()
-    for candidate in sorted(held, key=lambda c: ("joined", "apart", "rising").index(c.rule.form)):
+    for candidate in sorted(held, key=lambda c: ("joined", "apart").index(c.rule.form)):
         if taken.isdisjoint({candidate.rule.column, candidate.rule.other}):
             taken |= {candidate.rule.column, candidate.rule.other}
             yield candidate.rule

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
+import numpy as np
 import pandas as pd
 from pydantic import SerializeAsAny, ValidatorFunctionWrapHandler, WrapValidator
 from pyspark.sql import Column
@@ -16,7 +18,7 @@ from pyspark.sql import Column
 from synthohive_spark.randomness import Ints
 from synthohive_spark.schema.columns import Role
 from synthohive_spark.schema.context import ContextColumn, ContextPlan
-from synthohive_spark.schema.conversion import Values
+from synthohive_spark.schema.conversion import Mask, Values
 from synthohive_spark.schema.frames import hidden
 from synthohive_spark.sql import quote
 from synthohive_spark.strict import Strict
@@ -24,6 +26,31 @@ from synthohive_spark.strict import Strict
 Ancestor = Callable[[str], str]
 KINDS: dict[str, type[Rule]] = {}
 EXACT = 1e-9  # relative error that floating-point sums may have
+
+
+@dataclass(frozen=True)
+class Siblings:
+    """Rows of a batch, by families; of a family that is cut into slices only the rows of one.
+
+    Attributes:
+        owner: the family of each row; rows of one stand together, in their order. Shape (rows,).
+        begun: per family, whether earlier rows of it are in another slice. Shape (families,).
+        ended: per family, whether later ones are.
+        context: what the rows see of their ancestors.
+        index: the position of each row in the table.
+    """
+
+    owner: Ints
+    begun: Mask
+    ended: Mask
+    context: Mapping[str, Values]
+    index: Ints
+
+    @classmethod
+    def whole(cls, owner: Ints, context: Mapping[str, Values] | None = None) -> Siblings:
+        """Families of which none is cut."""
+        none = np.zeros(int(owner.max(initial=-1)) + 1, bool)
+        return cls(owner, none, none, context or {}, np.arange(len(owner), dtype=np.int64))
 
 
 class Rule(Strict, ABC):
@@ -150,18 +177,23 @@ class Rule(Strict, ABC):
         """
         return None
 
-    def among(self, columns: Mapping[str, Values], owner: Ints) -> dict[str, Values]:
-        """Columns of rows that stand in order with their siblings; they are not drawn again afterwards.
+    def among(self, columns: Mapping[str, Values], rows: Siblings) -> dict[str, Values]:
+        """Columns of rows as their siblings want them; they are not drawn again afterwards.
 
         Args:
             columns: the rows' columns, by name.
-            owner: the family of each row, shape (rows,); rows of one stand together.
+            rows: their families.
         """
         return {}
 
     @property
+    def origin(self) -> str | None:
+        """The parent's column at which a key begins to count the rule's column in a family; None for none."""
+        return None
+
+    @property
     def moved(self) -> tuple[str, ...]:
-        """The columns of ``among``."""
+        """The columns of ``among``, and those that it needs as they are."""
         return ()
 
 
@@ -229,6 +261,11 @@ class RulesPlan(Strict):
         """Columns that a rule gives once, so that they are not drawn again."""
         given = {r.column for r in self.each if type(r).complete is not Rule.complete}
         return frozenset(given.union(*(r.moved for r in self.each)))
+
+    @property
+    def origins(self) -> dict[str, str]:
+        """{key column that is counted in families: the parent's column at which it begins}."""
+        return {rule.column: rule.origin for rule in self.each if rule.origin is not None}
 
     def beside(self, context: ContextPlan) -> list[ContextColumn]:
         """What SQL needs of ancestors; it stands beside the row until Spark has computed what follows from it."""

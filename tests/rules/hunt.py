@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from synthohive_spark.metadata import Metadata
 from tests.lakes import fitted
-from tests.rules.planted import Planted, database
+from tests.rules.planted import Database, Planted, database
 from tests.schemas.delta_files import read_delta, write_delta
 
 ALMOST = 0.995  # from this share on a near-rule, which holds on 97 %, has been taken for a rule
@@ -46,9 +46,11 @@ class Verdict:
         return "\n".join([f"{self.share:.3f} of the rules are kept", *lines])
 
 
-def hunt(spark: SparkSession, folder: Path, seeds: Iterable[int]) -> Verdict:
+def hunt(
+    spark: SparkSession, folder: Path, seeds: Iterable[int], planted: Callable[[int], Database] = database
+) -> Verdict:
     """Copy the databases of these seeds in one lake, with a model that knows nothing of rules."""
-    known = {seed: database(seed) for seed in seeds}
+    known = {seed: planted(seed) for seed in seeds}
     tables = {name: columns for db in known.values() for name, columns in db.written().items()}
     for name, columns in tables.items():
         write_delta(folder / "source" / name, columns)

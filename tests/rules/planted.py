@@ -53,6 +53,7 @@ class Database:
     metadata: dict[str, Any] = field(default_factory=dict)
     rules: list[Planted] = field(default_factory=list)
     made: int = 0
+    counter: str = ""
 
     def name(self, stem: str) -> str:
         """A column name that no other planter takes."""
@@ -439,6 +440,109 @@ def plant_accident(db: Database) -> None:
         db.rules.append(Planted("accident", "parent", name, "accident", lambda f: 0.0))
 
 
+def counted(db: Database) -> tuple[str, pd.DataFrame]:
+    """The column that counts the children of each parent, planted once, and the children in its order."""
+    if not db.counter:
+        db.counter = db.name("seq")
+        mixed = pd.Series(db.values("child", "parent_id"))[db.rng.permutation(db.rows("child"))]
+        seq = (mixed.groupby(mixed).cumcount() + 1).sort_index()
+        db.add("child", db.counter, "int", seq.tolist())
+        db.rule("counter", "child", db.counter, lambda f: by_parent(f, db.counter, lambda g, c=db.counter: runs(g[c])))
+    rows = pd.DataFrame({"of": db.values("child", "parent_id"), "n": db.values("child", db.counter)})
+    return db.counter, rows.sort_values(["of", "n"])
+
+
+def runs(values: pd.Series) -> bool:
+    """Whether values run 1, 2, 3 ..."""
+    return sorted(values) == list(range(1, len(values) + 1))
+
+
+def by_parent(f: Frames, order: str, holds: Callable[..., bool]) -> float:
+    """The share of parents of whose children, in an order, something holds."""
+    return float(np.mean([holds(g) for _, g in f["child"].sort_values(order).groupby("parent_id", sort=False)]))
+
+
+def plant_ledger(db: Database) -> None:
+    """Entries rise by day from the parent's first one, begin with a deposit, and never overdraw their balance."""
+    seq, rows = counted(db)
+    first, day, kind, amount, balance = (db.name(n) for n in ("opened", "day", "move", "sum", "balance"))
+    ids = db.values("parent", "id")
+    opened = {i: DAY + dt.timedelta(days=int(d)) for i, d in zip(ids, db.rng.integers(0, 900, len(ids)), strict=True)}
+    made: dict[str, dict[Any, Any]] = {day: {}, kind: {}, amount: {}, balance: {}}
+    for of, family in rows.groupby("of"):
+        when, held = opened[of], 0.0
+        for n, row in enumerate(family.index):
+            takes = n > 0 and held > 50 and db.rng.random() < 0.5
+            moved = round(float(db.rng.uniform(1, held) if takes else db.rng.gamma(2, 100) + 1), 2)
+            held = round(held - moved if takes else held + moved, 2)
+            made[day][row], made[kind][row] = when, str(db.rng.choice(["OUT", "CARD"] if takes else ["IN"]))
+            made[amount][row], made[balance][row] = moved, held
+            when += dt.timedelta(days=int(db.rng.integers(0, 30)))
+    db.add("parent", first, "date", [opened[i] for i in ids])
+    for name, type_ in ((day, "date"), (kind, "string"), (amount, "double"), (balance, "double")):
+        db.add("child", name, type_, [made[name][i] for i in range(db.rows("child"))])
+
+    def summed(g: pd.DataFrame) -> bool:
+        moves = np.where(g[kind] == "IN", 1, -1) * g[amount].astype(float)
+        return bool((np.abs(moves.cumsum() - g[balance].astype(float)) < 0.02).all() and (g[balance] >= 0).all())
+
+    def begins(f: Frames) -> float:
+        rows_ = with_parent(f, "child", "parent_id", "parent", first)
+        return each(rows_[rows_[seq] == 1], ["up", day], lambda u, d: u is None or u == d)
+
+    db.rule("rising", "child", day, lambda f: by_parent(f, seq, lambda g: list(g[day]) == sorted(g[day])))
+    db.rule("first of a kind", "child", kind, lambda f: by_parent(f, seq, lambda g: g[kind].iloc[0] == "IN"))
+    db.rule("first day of the parent", "child", day, begins)
+    db.rule("running sum", "child", balance, lambda f: by_parent(f, seq, summed))
+
+
+def plant_meter(db: Database) -> None:
+    """A reading that never falls from day to day, with an own beginning for each parent."""
+    when, reading = db.name("read"), db.name("reading")
+    days = [NOON + dt.timedelta(minutes=int(m)) for m in db.rng.permutation(900_000)[: db.rows("child")]]
+    start = {
+        i: int(n) for i, n in zip(db.values("parent", "id"), db.rng.integers(0, 50_000, db.rows("parent")), strict=True)
+    }
+    rows = pd.DataFrame({"of": db.values("child", "parent_id"), "at": days}).sort_values(["of", "at"])
+    steps = pd.Series(db.rng.integers(0, 400, len(rows)), index=rows.index).groupby(rows["of"]).cumsum()
+    db.add("child", when, "timestamp", days)
+    db.add("child", reading, "bigint", [int(steps[i]) + start[rows["of"][i]] for i in range(len(rows))])
+    db.rule("rising", "child", reading, lambda f: by_parent(f, when, lambda g: list(g[reading]) == sorted(g[reading])))
+
+
+def plant_once(db: Database) -> None:
+    """One child of each parent is the main one, and at most one is on leave."""
+    role, leave = db.name("role"), db.name("leave")
+    mixed = pd.Series(db.values("child", "parent_id"))[db.rng.permutation(db.rows("child"))]
+    place = mixed.groupby(mixed).cumcount().sort_index()
+    others = db.rng.choice(["other", "guest"], len(place))
+    db.add("child", role, "string", ["main" if p == 0 else str(o) for p, o in zip(place, others, strict=True)])
+    away = (place == 1) & pd.Series(db.rng.random(len(place)) < 0.8)
+    db.add("child", leave, "boolean", away.tolist())
+    db.rule("exactly one", "child", role, lambda f: by_parent(f, "id", lambda g: (g[role] == "main").sum() == 1))
+    db.rule("at most one", "child", leave, lambda f: by_parent(f, "id", lambda g: g[leave].astype(bool).sum() <= 1))
+
+
+def plant_near_kin(db: Database) -> None:
+    """What most parents' children have together: no gap, a first one that is new, one that is chosen."""
+    seq, rows = counted(db)
+    gap, phase, chosen = db.name("place"), db.name("phase"), db.name("chosen")
+    bad = {of for of in rows["of"].unique() if db.rng.random() < NEAR}
+    bad |= set(rows["of"].unique()[:3])
+    n = rows["n"] + ((rows["n"] > 1) | ~rows["of"].duplicated(keep=False)) * rows["of"].isin(bad)
+    db.add("child", gap, "int", n.sort_index().tolist())
+    first = np.where((rows["n"] == 1) & ~rows["of"].isin(bad), "new", db.rng.choice(["old", "kept"], len(rows)))
+    db.add("child", phase, "string", pd.Series(first, index=rows.index).sort_index().tolist())
+    last = ~rows["of"].duplicated(keep="last") & ~rows["of"].isin(bad)
+    db.add("child", chosen, "string", np.where(last.sort_index(), "yes", "no").tolist())
+    for kind, column, holds in (
+        ("counter", gap, lambda g: runs(g[gap])),
+        ("first of a kind", phase, lambda g: g[phase].iloc[0] == "new"),
+        ("exactly one", chosen, lambda g: (g[chosen] == "yes").sum() == 1),
+    ):
+        db.rules.append(Planted(kind, "child", column, "near", lambda f, h=holds: by_parent(f, seq, h)))
+
+
 PLANTERS = (
     plant_dictionary,
     plant_parents_dictionary,
@@ -459,10 +563,29 @@ PLANTERS = (
     plant_accident,
 )
 MOST = 9  # planters of one database, of 17
+KIN = (plant_ledger, plant_meter, plant_once, plant_near_kin)  # what the children of one parent have together
 
 
 def database(seed: int) -> Database:
     """The database of a seed, without a source of randomness but this."""
+    db = tables(seed)
+    for i in db.rng.permutation(len(PLANTERS))[:MOST]:
+        PLANTERS[i](db)
+    for i in db.rng.permutation(len(KIN))[:2]:
+        KIN[i](db)
+    return db
+
+
+def families(seed: int) -> Database:
+    """A database of all that children of one parent may have together."""
+    db = tables(seed)
+    for plant in KIN:
+        plant(db)
+    return db
+
+
+def tables(seed: int) -> Database:
+    """Four tables of keys, in which nothing is planted but these."""
     db = Database(np.random.default_rng(seed), f"s{seed}_")
     parents, others = int(db.rng.integers(150, 400)), int(db.rng.integers(25, 60))
     children, below = int(db.rng.integers(800, 2_000)), int(db.rng.integers(1_500, 3_000))
@@ -494,8 +617,6 @@ def database(seed: int) -> Database:
             with_parent(f, "grandchild", "child_id", "child", "parent_id"), ["up", "parent_id"], lambda a, b: a == b
         ),
     )
-    for i in db.rng.permutation(len(PLANTERS))[:MOST]:
-        PLANTERS[i](db)
     return db
 
 

@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from tests.rules.hunt import hunt
-from tests.rules.planted import database
+from tests.rules.planted import database, families
 
 KEPT = 0.98  # of the planted rules
 
@@ -33,6 +33,13 @@ def test_the_databases_keep_what_was_planted(seeds: range) -> None:
 def test_planted_rules_are_kept(spark: SparkSession, tmp_path: Path) -> None:
     verdict = hunt(spark, tmp_path, range(1))
     assert verdict.share >= KEPT, verdict.text()
+    assert not verdict.taken, verdict.text()
+
+
+@pytest.mark.spark
+def test_what_children_of_one_parent_have_together_is_kept(spark: SparkSession, tmp_path: Path) -> None:
+    verdict = hunt(spark, tmp_path, range(1), families)
+    assert verdict.share == 1.0, verdict.text()
     assert not verdict.taken, verdict.text()
 
 

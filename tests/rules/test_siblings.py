@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synthohive_spark.rules.kinds.siblings import AmongSiblings
+from synthohive_spark.schema.rule import Siblings
 
 SECOND = 1_000_000
 rows = st.lists(
@@ -39,7 +40,7 @@ def by_family(columns: dict[str, pd.Series[Any]], owner: Any) -> list[pd.DataFra
 def test_the_next_interval_begins_where_the_last_one_ends(drawn: list[tuple[int, int, int | None]]) -> None:
     columns, owner = family(drawn)
     rule = AmongSiblings(column="begin", other="end", form="joined", single=True, unit="micro", step=SECOND)
-    made = columns | rule.among(columns, owner)
+    made = columns | rule.among(columns, Siblings.whole(owner))
     for before, after in zip(by_family(columns, owner), by_family(made, owner), strict=True):
         assert (after["begin"].iloc[1:].array == after["end"].iloc[:-1].array).all()
         assert (after["end"].isna().sum() == 1) == before["end"].isna().any(), "as many families have an open end"
@@ -50,7 +51,7 @@ def test_the_next_interval_begins_where_the_last_one_ends(drawn: list[tuple[int,
 def test_intervals_do_not_overlap(drawn: list[tuple[int, int, int | None]]) -> None:
     columns, owner = family(drawn)
     rule = AmongSiblings(column="begin", other="end", form="apart", unit="micro", step=SECOND)
-    made = columns | rule.among(columns, owner)
+    made = columns | rule.among(columns, Siblings.whole(owner))
     for before, after in zip(by_family(columns, owner), by_family(made, owner), strict=True):
         assert not (after["begin"].iloc[1:].array < after["end"].iloc[:-1].array).any()
         assert after["begin"].is_unique
@@ -66,7 +67,7 @@ def test_an_end_follows_from_begins_that_a_key_decides(drawn: list[tuple[int, in
         rule = AmongSiblings(
             column="end", other="begin", form=form, fixed=True, single=single, unit="micro", step=SECOND
         )
-        made = columns | rule.among(columns, owner)
+        made = columns | rule.among(columns, Siblings.whole(owner))
         assert made["begin"] is columns["begin"]
         for before, after in zip(by_family(columns, owner), by_family(made, owner), strict=True):
             begin, end = after["begin"].iloc[1:].array, after["end"].iloc[:-1].array
@@ -84,7 +85,7 @@ def test_times_rise_with_the_counter(strict: bool) -> None:
     counter = pd.Series(np.concatenate([rng.permutation(n) for n in np.unique(owner, return_counts=True)[1]]))
     when = times(rng.integers(0, 12, len(owner)).tolist()).mask(rng.random(len(owner)) < 0.1)
     rule = AmongSiblings(column="when", other="n", form="rising", strict=strict, unit="micro", step=SECOND)
-    made = rule.among({"when": when, "n": counter}, owner)["when"]
+    made = rule.among({"when": when, "n": counter}, Siblings.whole(owner))["when"]
     for _, rows_ in pd.DataFrame({"of": owner, "n": counter, "when": made}).sort_values("n").groupby("of"):
         steps = rows_["when"].dropna().diff().dropna()
         assert (steps > pd.Timedelta(0) if strict else steps >= pd.Timedelta(0)).all()

@@ -6,10 +6,14 @@ on most.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from synthohive_spark.generation.batch_state import BatchState
-from synthohive_spark.schema.rule import RulesPlan
+import numpy as np
+
+from synthohive_spark.generation.batch_state import BatchRows, BatchState
+from synthohive_spark.schema.conversion import Values
+from synthohive_spark.schema.rule import RulesPlan, Siblings
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,13 @@ class CompleteRules:
             if made is not None:
                 state.columns[rule.column] = made
         if not state.rows.alone:  # rows without a parent have no siblings
+            siblings = _siblings(state.rows, state.context)
             for rule in self.rules.each:
-                state.columns.update(rule.among(state.columns, state.rows.owner))
+                state.columns.update(rule.among(state.columns, siblings))
         return state
+
+
+def _siblings(rows: BatchRows, context: Mapping[str, Values]) -> Siblings:
+    """The families of a batch."""
+    start, here, total = (rows.families[c].to_numpy(np.int64) for c in ("start", "rows", "total"))
+    return Siblings(rows.owner, start > 0, start + here < total, context, rows.index)

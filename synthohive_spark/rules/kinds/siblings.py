@@ -1,17 +1,22 @@
-"""Order among the rows of one parent: intervals that follow each other, and times that rise with a counter."""
+"""Order among the rows of one parent: intervals that follow each other, and what rises with a counter or a time."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from synthohive_spark.randomness import Ints, uniform
+from synthohive_spark.rules.evidence import EVIDENCE, ROWS, Column
+from synthohive_spark.rules.kin.kind import Drawn, SiblingKind, in_family, over
+from synthohive_spark.rules.kin.sample import Queue, SiblingSample
+from synthohive_spark.rules.kinds.extreme import line_of
 from synthohive_spark.rules.line import Line, Numbers, Places, Unit, equal
 from synthohive_spark.schema.conversion import Values
-from synthohive_spark.schema.rule import Ancestor, Rule
+from synthohive_spark.schema.rule import Ancestor, Rule, Siblings
 from synthohive_spark.sql import quote
 
 Form = Literal["joined", "apart", "rising"]
@@ -22,17 +27,19 @@ class AmongSiblings(Rule):
 
     Attributes:
         column: the column that is changed where rows are out of order: of an interval its begin, or, where a key
-            decides the begin, its end; of times that rise, the time.
-        other: the interval's other end; of times that rise, the counter.
+            decides the begin, its end; else what rises.
+        other: the interval's other end; of what rises, the column that it rises with.
         form: intervals are joined: the next one begins where the last one ends; or they are apart, or touch; or times
-            rise with the counter.
+            or numbers rise with the counter, or with another time.
         fixed: the begin of an interval is decided by a key.
-        strict: times that rise are never equal.
+        strict: what rises is never equal.
         single: of the intervals of a parent only the last one may have no end.
         open: an end that means "no end".
         unit: what they are counted in.
         step: of their grid, as that of ``Ordered``.
         scale: decimals of numbers that are rounded.
+        family: columns of the driving key, where rows are asked whether they rise.
+        along: columns whose values go with those of what rises: an end with its begin.
     """
 
     kind: Literal["siblings"] = "siblings"
@@ -45,11 +52,15 @@ class AmongSiblings(Rule):
     unit: Unit = "day"
     step: int = 1
     scale: int = 0
+    family: tuple[str, ...] = ()
+    along: tuple[str, ...] = ()
 
     @property
     def moved(self) -> tuple[str, ...]:
         """The columns of rows that it moves together."""
-        return (self.column,) if self.fixed or self.form == "rising" else (self.column, self.other)
+        if self.form == "rising":
+            return (self.column, *self.along)
+        return (self.column,) if self.fixed else (self.column, self.other)
 
     def text(self, ancestor: Ancestor) -> str:
         """How it stands to the siblings' values."""
@@ -59,19 +70,20 @@ class AmongSiblings(Rule):
         word = {"joined": "=", "apart": ">="}[self.form]
         return f"next {quote(begin)} {word} last {quote(end)} among the rows of a parent"
 
-    def among(self, columns: Mapping[str, Values], owner: Ints) -> dict[str, Values]:
-        """The columns of rows in the order that their siblings have.
+    def check(self, types: Mapping[str, str]) -> str | None:
+        """Whether no row before a row has more than the row; not asked of intervals."""
+        if not self.family:
+            return None
+        own, by = quote(self.column), f"{quote(self.other)}, {quote(self.column)}"
+        before = f"max({own}) {over(self.family, by, 'unbounded preceding and 1 preceding')}"
+        return in_family(self.family, f"coalesce({own} >{'' if self.strict else '='} {before}, true)")
 
-        Args:
-            columns: the rows' columns, by name.
-            owner: the family of each row; rows of one stand together, in their order. Shape (rows,).
-        """
-        line, index = Line(self.unit, self.step, self.scale), columns[self.column].index
+    def among(self, columns: Mapping[str, Values], rows: Siblings) -> dict[str, Values]:
+        """The columns of rows in the order that their siblings have."""
+        line, index, owner = Line(self.unit, self.step, self.scale), columns[self.column].index, rows.owner
         if self.form == "rising":
-            time = line.places(columns[self.column])
-            counter = pd.factorize(columns[self.other], sort=True)[0].astype(np.int64)
-            made = {self.column: self._risen(time, counter, owner)}
-        elif self.fixed:
+            return self._risen(columns, line, owner)
+        if self.fixed:
             begin, end = line.places(columns[self.other]), line.places(columns[self.column])
             made = {self.column: self._ended(begin, end, owner)}
         else:
@@ -79,16 +91,21 @@ class AmongSiblings(Rule):
             made = dict(zip((self.column, self.other), self._laid(begin, end, owner), strict=True))
         return {name: line.column(places, index) for name, places in made.items()}
 
-    def _risen(self, time: Places, counter: Ints, owner: Ints) -> Places:
-        """The times of a family in the order of its counter; equal ones a step apart where they may not be equal."""
-        at, there = time.at.copy(), time.there
-        known = np.flatnonzero(there)
+    def _risen(self, columns: Mapping[str, Values], line: Line, owner: Ints) -> dict[str, Values]:
+        """The values of a family in the order of its counter; equal ones a step apart where they may not be equal."""
+        own = line.places(columns[self.column])
+        counter = pd.factorize(columns[self.other], sort=True)[0].astype(np.int64)
+        at, known = own.at.copy(), np.flatnonzero(own.there)
         places = known[np.lexsort((counter[known], owner[known]))]
-        values = at[known[np.lexsort((at[known], owner[known]))]]
-        if self.strict:
+        sources = known[np.lexsort((at[known], owner[known]))]
+        values = at[sources]
+        if self.strict and not self.along:
             values = _spread(values, owner[places], max(self.step, 1))
         at[places] = values
-        return Places(at, there)
+        order = np.arange(len(at))
+        order[places] = sources
+        moved = {c: columns[c].iloc[order].set_axis(columns[c].index) for c in self.along}
+        return {**moved, self.column: line.column(Places(at, own.there), columns[self.column].index)}
 
     def _ended(self, begin: Places, end: Places, owner: Ints) -> Places:
         """Ends, given begins: that of each row but the last is, or is at most, the next begin."""
@@ -142,3 +159,42 @@ def _spread(values: Numbers, owner: Ints, step: int) -> Numbers:
         highest[begin:end] = np.maximum.accumulate(highest[begin:end])
     made: Numbers = highest + at
     return made
+
+
+class Rising(SiblingKind):
+    """Numbers and times that never fall from one sibling to the next: days by number, mileage by day."""
+
+    name = "rising"
+    order = 20
+
+    def search(self, sample: SiblingSample) -> Iterator[AmongSiblings]:
+        """One for each column, by the order that is preferred."""
+        found = set[str]()
+        for queue in sample.queues():
+            for name, column in sample.lines():
+                made = None if name in found or name == queue.by else _rising(sample, queue, name, column)
+                if made is not None:
+                    found.add(name)
+                    yield made
+
+    def kept(self, rule: Rule, drawn: Drawn) -> Rule | None:
+        """The rule, where siblings may exchange their values, with those that they bound."""
+        along = drawn.led_by(rule.column)
+        if not isinstance(rule, AmongSiblings) or along is None:
+            return None
+        return rule.model_copy(update={"along": along})
+
+
+def _rising(sample: SiblingSample, queue: Queue, name: str, column: Column) -> AmongSiblings | None:
+    """The rule of a column that never falls in an order, and rises too often for chance."""
+    by = sample.columns[queue.by].values
+    rows = np.lexsort((column.values, by, sample.owner)) if queue.tied else queue.rows
+    rows = rows[~np.isnan(column.values[rows])]
+    step, same = np.diff(column.values[rows]), np.diff(sample.owner[rows]) == 0
+    more = int((same & (step > 0) & (np.diff(by[rows]) > 0)).sum())
+    if (same & (step < 0)).any() or more < ROWS or more * math.log(2) < EVIDENCE:
+        return None
+    strict = not (same & (step == 0)).any()
+    return AmongSiblings(
+        column=name, other=queue.by, form="rising", strict=strict, family=sample.family, **line_of(column)
+    )
