@@ -457,7 +457,12 @@ def runs(values: pd.Series) -> bool:
     return sorted(values) == list(range(1, len(values) + 1))
 
 
-def by_parent(f: Frames, order: str, holds: Callable[..., bool]) -> float:
+def rises(values: pd.Series) -> bool:
+    """Whether no value is below the one before."""
+    return list(values) == sorted(values)
+
+
+def by_parent(f: Frames, order: str | list[str], holds: Callable[..., bool]) -> float:
     """The share of parents of whose children, in an order, something holds."""
     return float(np.mean([holds(g) for _, g in f["child"].sort_values(order).groupby("parent_id", sort=False)]))
 
@@ -490,7 +495,7 @@ def plant_ledger(db: Database) -> None:
         rows_ = with_parent(f, "child", "parent_id", "parent", first)
         return each(rows_[rows_[seq] == 1], ["up", day], lambda u, d: u is None or u == d)
 
-    db.rule("rising", "child", day, lambda f: by_parent(f, seq, lambda g: list(g[day]) == sorted(g[day])))
+    db.rule("rising", "child", day, lambda f: by_parent(f, seq, lambda g: rises(g[day])))
     db.rule("first of a kind", "child", kind, lambda f: by_parent(f, seq, lambda g: g[kind].iloc[0] == "IN"))
     db.rule("first day of the parent", "child", day, begins)
     db.rule("running sum", "child", balance, lambda f: by_parent(f, seq, summed))
@@ -507,7 +512,7 @@ def plant_meter(db: Database) -> None:
     steps = pd.Series(db.rng.integers(0, 400, len(rows)), index=rows.index).groupby(rows["of"]).cumsum()
     db.add("child", when, "timestamp", days)
     db.add("child", reading, "bigint", [int(steps[i]) + start[rows["of"][i]] for i in range(len(rows))])
-    db.rule("rising", "child", reading, lambda f: by_parent(f, when, lambda g: list(g[reading]) == sorted(g[reading])))
+    db.rule("rising", "child", reading, lambda f: by_parent(f, [when, reading], lambda g: rises(g[reading])))
 
 
 def plant_once(db: Database) -> None:
@@ -517,7 +522,8 @@ def plant_once(db: Database) -> None:
     place = mixed.groupby(mixed).cumcount().sort_index()
     others = db.rng.choice(["other", "guest"], len(place))
     db.add("child", role, "string", ["main" if p == 0 else str(o) for p, o in zip(place, others, strict=True)])
-    away = (place == 1) & pd.Series(db.rng.random(len(place)) < 0.8)
+    mixed = mixed.sample(frac=1, random_state=int(db.rng.integers(1_000)))
+    away = (mixed.groupby(mixed).cumcount() == 0).sort_index() & pd.Series(db.rng.random(len(place)) < 0.8)
     db.add("child", leave, "boolean", away.tolist())
     db.rule("exactly one", "child", role, lambda f: by_parent(f, "id", lambda g: (g[role] == "main").sum() == 1))
     db.rule("at most one", "child", leave, lambda f: by_parent(f, "id", lambda g: g[leave].astype(bool).sum() <= 1))

@@ -215,3 +215,15 @@ def test_slices_of_a_family_know_what_they_are() -> None:
     assert "main" not in once.tolist(), "the slice that begins the family has it"
     first = FirstOfFamily(column="role", family=("of",), by="seq", values=("b",), counted=True).among(columns, cut)
     assert first["role"].equals(columns["role"])
+
+
+def test_at_most_one_flag_is_set_in_a_family() -> None:
+    rng = np.random.default_rng(10)
+    at = np.array([rng.integers(1, n + 1) for n in SIZES])[OWNERS]
+    away = (at == SEQ) & (rng.random(len(SIZES)) < 0.95)[OWNERS]
+    rule = found({"away": "boolean"}, away=away.tolist())["once.away"]
+    assert isinstance(rule, OnceInFamily)
+    assert (rule.each, rule.most) == ((), (True,))
+    drawn = pd.Series(rng.random(len(SEQ)) < 0.4).astype("boolean")
+    made = rule.among({"away": drawn, "seq": pd.Series(SEQ)}, Siblings.whole(OWNERS))["away"].astype(bool)
+    assert made.groupby(OWNERS).sum().equals(drawn.groupby(OWNERS).any().astype(int))
