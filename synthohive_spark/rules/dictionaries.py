@@ -10,10 +10,9 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
-from synthohive_spark.models.encoders import RARE_TOKEN
 from synthohive_spark.rules.coded import COVER, LEAST_COVER, MOST_ENTRIES, NEARLY
 from synthohive_spark.rules.kind import Law
-from synthohive_spark.rules.kinds.dictionary import KNOWN, NULL, OTHER, key_text, seen, value_text
+from synthohive_spark.rules.kinds.dictionary import NULL, OTHER, key_text, seen, value_text
 from synthohive_spark.rules.kinds.keyed import Keyed
 from synthohive_spark.rules.kinds.near_dictionary import NearDictionary
 from synthohive_spark.sql import quote
@@ -85,10 +84,7 @@ class Groups:
         if law.reach == "part":  # of the others the model knows more
             return Entries(entries, (), (), agreed)
         if not usual:
-            usual = {KNOWN + RARE_TOKEN: 1} if self.types[law.target].startswith(TEXT) else every
-        if len(law.inputs) == 1 and not law.sql and self.types[law.inputs[0]].startswith(TEXT):
-            rare = KNOWN + RARE_TOKEN  # what a model writes for all that it does not know
-            entries.setdefault(rare, (_sorted(usual)[0],))
+            usual = every
         return Entries(entries, _shared(usual), _shared(every), agreed)
 
     def _checked(self, i: int, laws: Sequence[Law]) -> DataFrame:

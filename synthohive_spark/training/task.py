@@ -21,14 +21,13 @@ from synthohive_spark.logs import bound, get_logger
 from synthohive_spark.matching.learn import MatchingLearner
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.models.artifact import pack
-from synthohive_spark.models.encoders import RARE_TOKEN
 from synthohive_spark.randomness import Ints, seed_of
 from synthohive_spark.schema import frames
 from synthohive_spark.schema.columns import NAN, nan_name
-from synthohive_spark.schema.context import ContextColumn
 from synthohive_spark.schema.conversion import Mask, Values, as_model, from_arrow
 from synthohive_spark.schema.table_plan import TablePlan
-from synthohive_spark.tables import TEXT, Table
+from synthohive_spark.tables import Table
+from synthohive_spark.training.published import as_published
 from synthohive_spark.training.settings import TrainSettings
 from synthohive_spark.worker import forget_archives
 
@@ -70,7 +69,7 @@ class Trainer:
         data = _with_nan(data, self._nan(sample), seed)
         named = {fk.position: frames.parent(fk.position) for fk in self.plan.keys.foreign}
         parents = {i: _identity(sample, name) for i, name in named.items() if name in sample.column_names}
-        context = _as_published(context, self.plan.context.shown, parents, self.settings.min_subjects)
+        context = as_published(context, self.plan.context.shown, parents, self.settings.min_subjects, seed)
         matching, context = MatchingLearner(
             self.plan.keys, self.plan.context, parents, self.settings.min_subjects, seed
         )(context)
@@ -158,25 +157,6 @@ def _with_nan(data: pd.DataFrame, nan: Mapping[str, Mask], seed: int) -> pd.Data
         value = data[column].iloc[order].reset_index(drop=True)
         data = data.assign(**{column: value, nan_name(column): pd.Series(there)})
     return data
-
-
-def _as_published(
-    context: pd.DataFrame, columns: Iterable[ContextColumn], parents: Mapping[int, Ints], min_subjects: int
-) -> pd.DataFrame:
-    """Context as synthetic parents will show it: there a text that few parents hold is the rare token.
-
-    It may be frequent among the parents' children all the same; a model that learnt it would not know the token.
-    Those who hold a text of a further ancestor are counted as the parents below it.
-    """
-    shown = dict[str, Any]()
-    for column in columns:
-        known = parents.get(column.path[0])
-        if known is None or column.verbatim or not column.type.startswith(TEXT):
-            continue
-        text = context[column.name]
-        holders = pd.DataFrame({"text": text, "parent": known}).dropna().drop_duplicates()["text"].value_counts()
-        shown[column.name] = text.mask(text.isin(holders.index[holders < min_subjects]), RARE_TOKEN)
-    return context.assign(**shown)
 
 
 def _identity(sample: pa.Table, name: str) -> Ints:

@@ -250,7 +250,7 @@ def test_small_tables(rows: int) -> None:
     assert len(drawn) == rows
     assert drawn.notna().all(axis=None)
     if rows < 3:
-        assert set(drawn["product"]) == {RARE_TOKEN}
+        assert set(drawn["product"]).isdisjoint({RARE_TOKEN, *data["product"]})
     if rows == 188:
         assert model.metrics["steps"] >= 400
         assert (drawn["product"] == "skis").sum() > 50
@@ -284,7 +284,7 @@ def test_wide_tables_and_many_categories(tmp_path: Path) -> None:
     rows = AutoregressiveModel.load(tmp_path).sample(500, seed=1)
     pd.testing.assert_frame_equal(rows, model.sample(500, seed=1))
     assert (rows["echo"] == rows["x3"]).mean() > 0.6
-    assert RARE_TOKEN in set(rows["many"])
+    assert set(rows["many"]).isdisjoint({RARE_TOKEN, *data["many"]} - {"often"})
 
 
 def test_a_row_index_does_not_matter() -> None:

@@ -158,7 +158,7 @@ def test_small_tables(rows: int) -> None:
     assert len(drawn) == rows
     assert drawn.notna().all(axis=None)
     if rows < 3:
-        assert set(drawn["product"]) == {RARE_TOKEN}
+        assert set(drawn["product"]).isdisjoint({RARE_TOKEN, *data["product"]})
 
 
 def test_odd_shapes() -> None:
@@ -269,10 +269,8 @@ def test_names_of_single_rows_stay_narrow() -> None:
     data = pd.DataFrame({"name": names + ["often"] * 50, "x": range(20_050)})
     model = tiny(epochs=1).fit(data, pd.DataFrame({"parent": data["name"].to_numpy()}), seed=1)
     assert model.metrics["width"] < 10
-    assert set(model.sample(50, data[["name"]].head(50).rename(columns={"name": "parent"}))["name"]) <= {
-        "often",
-        RARE_TOKEN,
-    }
+    drawn = set(model.sample(50, data[["name"]].head(50).rename(columns={"name": "parent"}))["name"])
+    assert drawn.isdisjoint({RARE_TOKEN, *names})
 
 
 def test_wide_tables_share_a_budget_of_states() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthohive_spark.models.encoders import RARE_TOKEN, Limits, analyze_table, reduce_table
+from synthohive_spark.models.encoders import Limits, analyze_table, reduce_table
 from synthohive_spark.models.encoders.table import TableSpec, decode_table, encode_table
 from synthohive_spark.privacy.masks import Mask
 from synthohive_spark.privacy.textkinds import ANY, KINDS, TextKind, kind_of_texts
@@ -50,8 +50,8 @@ def test_field_19_a_rare_time_is_written_as_a_time() -> None:
     assert made[379:].nunique() > 10
 
 
-def test_rare_words_of_no_kind_stay_the_rare_token() -> None:
-    assert set(round_trip([*["a"] * 5, "12:30", "noon", "midnight"])) == {"a", RARE_TOKEN}
+def test_rare_words_of_no_kind_are_none_of_the_copy() -> None:
+    assert set(round_trip([*["a"] * 5, "12:30", "noon", "midnight"])) == {"a"}
 
 
 def test_letters_of_its_own_count_through_a_mask() -> None:

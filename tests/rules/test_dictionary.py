@@ -223,10 +223,10 @@ def written(kind: str, rows: list[tuple[str | None, int, list[tuple[int, str]]]]
 def test_what_a_dictionary_does_not_hold_has_what_is_usual_among_the_rare() -> None:
     known: list[tuple[str | None, int, list[tuple[int, str]]]] = [("=a", 9, [(9, "=x")]), ("~", 5, [(5, "~")])]
     rare = written("dictionary", [*known, (None, 6, [(6, "=z")])])
-    assert rare.entries == {"=a": ("=x",), "~": ("~",), "=_RARE_": ("=z",)}
+    assert rare.entries == {"=a": ("=x",), "~": ("~",)}
     assert set(rare.others) == {"=z"}
     alone = written("dictionary", known)
-    assert alone.entries["=_RARE_"] == ("=_RARE_",), "rare codes and their descriptions go together"
+    assert alone.others == ("=x",) * 32, "a description of the source that is none of a rare code"
     keys = written("keyed", known)
     assert (keys.entries, keys.others) == ({}, ("=x", "~")), "no key of the source is in a plan"
 

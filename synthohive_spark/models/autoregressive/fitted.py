@@ -39,6 +39,11 @@ class FittedNetwork:
         """Where the network lies."""
         return torch.device("cpu") if self.network is None else next(self.network.parameters()).device
 
+    def closed(self, place: int) -> int | None:
+        """The state of a sub-column that is never drawn; None where there is none."""
+        sub = self.codes.subs[place]
+        return self.columns.specs[sub.column].closed_code if sub.level == 0 else None
+
     def header(self) -> dict[str, Any]:
         """All but the weights, as JSON values."""
         plan = self.network.plan if self.network is not None else None

@@ -196,7 +196,7 @@ class AutoregressiveModel(TableModel):
                 places.append(rng.random((len(index), len(fitted.columns.names))))
         codes = np.concatenate([np.zeros((0, len(fitted.codes.subs)), dtype=np.int64), *parts])
         uniform = np.concatenate([np.zeros((0, len(fitted.columns.names))), *places])
-        rows = decode_table(fitted.columns, fitted.codes.decode(codes, uniform), num_rows)
+        rows = decode_table(fitted.columns, fitted.codes.decode(codes, uniform), num_rows, seed)
         return rows if given is None else with_given(rows, given)
 
     def sample_table(self, num_rows: int, context: pd.DataFrame | None = None, seed: int | None = None) -> pd.DataFrame:
@@ -218,14 +218,14 @@ class AutoregressiveModel(TableModel):
             def pick(place: int, logits: Tensor) -> Tensor:
                 # The shares of the pieces differ from bin to bin, so there is no one share to keep.
                 kept = shares[place] if fitted.codes.subs[place].level == 0 else None
-                return draw_evenly(logits, kept, rng, MOST_SHIFT)
+                return draw_evenly(logits, kept, rng, MOST_SHIFT, fitted.closed(place))
 
             with torch_threads(self.settings.threads):
                 drawn, _ = draw_codes(fitted.network, conditions.dense(), pick, 1.0, {})
             codes = drawn.cpu().numpy()
             for place, sub in enumerate(fitted.codes.subs):
                 uniform[:, sub.column] = spread(drawn[:, place].double(), rng).cpu().numpy()
-        return decode_table(fitted.columns, fitted.codes.decode(codes, uniform), num_rows)
+        return decode_table(fitted.columns, fitted.codes.decode(codes, uniform), num_rows, seed)
 
     def log_likelihood(self, data: pd.DataFrame, context: pd.DataFrame | None = None) -> NDArray[np.float64]:
         """Returns the (n,) log probability (nats) of rows given their context, exact over states, bins and pieces.

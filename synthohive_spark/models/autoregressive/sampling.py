@@ -16,6 +16,7 @@ from synthohive_spark.errors import GenerationError
 from synthohive_spark.models.autoregressive.fitted import FittedNetwork
 from synthohive_spark.models.autoregressive.networks import INPUTS, ColumnHeads, Seen
 from synthohive_spark.models.common.calibrated_sampling import inverse_cdf
+from synthohive_spark.models.common.closed import among_all, without
 from synthohive_spark.models.common.layout import Packed
 from synthohive_spark.models.encoders import TableSpec, encode_table
 
@@ -101,7 +102,8 @@ def draw_batch(
     repeated = {place: values.to(device).repeat_interleave(candidates) for place, values in fixed.items()}
 
     def pick(place: int, logits: Tensor) -> Tensor:
-        return inverse_cdf(logits, uniform[:, place])
+        closed = fitted.closed(place)
+        return among_all(inverse_cdf(without(logits, closed), uniform[:, place]), closed)
 
     codes, weight = draw_codes(fitted.network, context, pick, temperature, repeated)
     if candidates > 1:

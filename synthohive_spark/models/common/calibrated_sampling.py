@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from synthohive_spark.models.common.calibration import block_bias
+from synthohive_spark.models.common.closed import among_all, without
 
 GOLDEN = 0.6180339887498949  # the fractional part of the golden ratio: its multiples are spread evenly
 # Below 1 by more than float32 rounds, so that a draw never lands behind the last possible code.
@@ -39,7 +40,13 @@ def _pick(mass: Tensor, uniform: Tensor) -> Tensor:
     return torch.searchsorted(mass, point, right=True)[:, 0]
 
 
-def draw_evenly(logits: Tensor, shares: Tensor | None, rng: torch.Generator, most: float = math.inf) -> Tensor:
+def draw_evenly(
+    logits: Tensor,
+    shares: Tensor | None,
+    rng: torch.Generator,
+    most: float = math.inf,
+    closed: int | None = None,
+) -> Tensor:
     """Draws a code for each row, so that over all rows the codes come in their shares, or nearer to them.
 
     Args:
@@ -47,6 +54,8 @@ def draw_evenly(logits: Tensor, shares: Tensor | None, rng: torch.Generator, mos
         shares: (K,) wanted over all rows. None: those that the logits say.
         rng: of the shift and of the order of equal rows.
         most: that a logit is shifted by.
+        closed: a state that is never drawn. It has its share before it is left out, so that each row gives what it
+            would have had of it to what else is likely in this row.
 
     Returns:
         (n,) codes.
@@ -54,12 +63,13 @@ def draw_evenly(logits: Tensor, shares: Tensor | None, rng: torch.Generator, mos
     if shares is not None:
         shift = block_bias(logits, shares, FLOOR, max(NEAR, 0.5 / max(1, len(logits))))
         logits = logits + shift.clamp(-most, most)
+    logits = without(logits, closed)
     chance = logits.softmax(dim=1)
     scale = torch.arange(logits.shape[1], dtype=torch.float64, device=logits.device)
     uniform, mass, wanted = spread(chance.double() @ scale, rng), chance.cumsum(dim=1), chance.sum(dim=0)
     start = torch.rand(1, generator=rng, device=logits.device, dtype=torch.float64)
     drawn = _pick(mass, ((uniform + start) % 1.0).to(logits.dtype))
-    return _settle(drawn, chance, wanted, rng)
+    return among_all(_settle(drawn, chance, wanted, rng), closed)
 
 
 def _settle(drawn: Tensor, chance: Tensor, wanted: Tensor, rng: torch.Generator) -> Tensor:

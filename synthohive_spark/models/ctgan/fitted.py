@@ -44,6 +44,23 @@ class FittedCTGAN:
         assert self.generator is not None
         return FoldedGenerator(self.generator, context.scalars, context.width)
 
+    @cached_property
+    def closed(self) -> list[int | None]:
+        """The state of each one-hot block that is never drawn; None where there is none."""
+        return [self.columns.specs[column].closed_code for column in Layout.of(self.columns).block_columns]
+
+    @cached_property
+    def asked(self) -> Tensor:
+        """The (D,) chances of the conditions of new rows: none asks for a state that is never drawn."""
+        chances, start = self.conditions.clone(), 0
+        known = Conditions(Layout.of(self.columns), torch.device("cpu"))
+        for block, size in zip(known.blocks, known.sizes, strict=True) if len(chances) else ():
+            closed = self.closed[block]
+            if closed is not None:
+                chances[start + closed] = 0.0
+            start += size
+        return chances
+
     def weights(self) -> dict[str, Tensor]:
         """All tensors, by the names under which they are saved."""
         weights = {"rank_knots": self.rank_knots, "conditions": self.conditions, "states": self.states}

@@ -204,7 +204,7 @@ class CTGAN(TableModel):
         else:
             with torch_threads(self.settings.threads), torch.no_grad():
                 drawn = draw_rows(fitted, conditions, seed, self.settings.normalisation == "rank", even)
-        return decode_table(fitted.columns, layout.unpack(drawn), num_rows)
+        return decode_table(fitted.columns, layout.unpack(drawn), num_rows, seed)
 
     def save(self, path: str | Path) -> None:
         """Writes the trained model into the folder ``path``; equal models give equal bytes.

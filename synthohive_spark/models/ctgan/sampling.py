@@ -7,6 +7,7 @@ from torch import Tensor
 
 from synthohive_spark.models.common.calibrated_sampling import draw_evenly, even_ranks, inverse_cdf
 from synthohive_spark.models.common.calibration import to_uniform
+from synthohive_spark.models.common.closed import among_all, without
 from synthohive_spark.models.common.layout import Layout, Packed
 from synthohive_spark.models.common.seeds import torch_rng
 from synthohive_spark.models.ctgan.conditions import draw_conditions
@@ -55,7 +56,9 @@ def _draw(fitted: FittedCTGAN, layout: Layout, raw: Tensor, rng: torch.Generator
     uniform = torch.rand(len(raw), len(layout.block_sizes), generator=rng, device=raw.device)
     codes = torch.zeros(len(raw), len(layout.block_sizes), dtype=torch.int32, device=raw.device)
     for block, logits in enumerate(torch.split(raw[:, layout.scalars :], list(layout.block_sizes), dim=1)):
-        codes[:, block] = inverse_cdf(logits, uniform[:, block]).to(torch.int32)
+        closed = fitted.closed[block]
+        drawn = inverse_cdf(without(logits, closed), uniform[:, block])
+        codes[:, block] = among_all(drawn, closed).to(torch.int32)
     scalars = raw[:, : layout.scalars].contiguous()
     ranks = to_uniform(scalars, fitted.rank_knots.to(raw.device)) if ranked else torch.tanh(scalars)
     return Packed(codes.cpu(), ranks.cpu(), layout.block_sizes)
@@ -65,7 +68,7 @@ def _generate(fitted: FittedCTGAN, context: Packed, rng: torch.Generator) -> Ten
     """Returns the (n, W) output of the generator for n rows of context."""
     generator = fitted.folded
     device = generator.bias.device
-    places = draw_conditions(fitted.conditions.to(device), len(context), rng)
+    places = draw_conditions(fitted.asked.to(device), len(context), rng)
     noise = torch.randn(len(context), generator.noise, generator=rng, device=device)
     return generator(noise, context.to(device), places)
 
@@ -74,9 +77,9 @@ def _draw_evenly(fitted: FittedCTGAN, layout: Layout, raw: Tensor, rng: torch.Ge
     """Draws rows that stand for the table from the (n, W) output of the generator; scalars get even ranks."""
     logits = torch.split(raw[:, layout.scalars :], list(layout.block_sizes), dim=1)
     shares = torch.split(fitted.states.to(raw.device), list(layout.block_sizes))
-    drawn = [
-        draw_evenly(rows, wanted, rng, MOST_SHIFT).to(torch.int32) for rows, wanted in zip(logits, shares, strict=True)
-    ]
+    drawn = []
+    for rows, wanted, closed in zip(logits, shares, fitted.closed, strict=True):
+        drawn.append(draw_evenly(rows, wanted, rng, MOST_SHIFT, closed).to(torch.int32))
     codes = torch.stack(drawn, dim=1) if drawn else torch.zeros(len(raw), 0, dtype=torch.int32)
     states = Packed(codes, raw.new_zeros(len(raw), 0), layout.block_sizes).dense()
     ranks = even_ranks(raw[:, : layout.scalars], open_gates(states, layout), rng)

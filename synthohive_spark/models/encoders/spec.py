@@ -24,7 +24,7 @@ class Limits:
 
     Attributes:
         min_count: rows that must hold a value before it may be used verbatim.
-        max_categories: tokens kept of a string column; the others become the rare token.
+        max_categories: tokens of a string column that are states of their own; the others share one.
         max_numbers: numbers of at most this many distinct values are categories.
         atom_share: share of the rows from which a single number is a state of its own.
         atom_rows: rows that such a number needs at least.
@@ -79,6 +79,11 @@ class ColumnSpec:
     def cardinality(self) -> int:
         """Number of states, null and "continuous" included."""
         raise NotImplementedError
+
+    @property
+    def closed_code(self) -> int | None:
+        """The one state that is learnt and never drawn; None if there is none."""
+        return None
 
     @property
     def continuous_code(self) -> int | None:

@@ -26,6 +26,7 @@ from synthohive_spark.models.encoders import (
     timestamp,
 )
 from synthohive_spark.models.encoders.spec import ColumnKind, ColumnPartial, ColumnSpec, Encoded, Limits, with_null_rows
+from synthohive_spark.randomness import generator
 
 _MODULES = (all_null, boolean, categorical, date, decimal_number, integer, numeric, timestamp)
 KINDS: Mapping[str, ColumnKind[Any, Any]] = MappingProxyType({module.KIND.name: module.KIND for module in _MODULES})
@@ -159,8 +160,19 @@ def _encode_distinct(spec: ColumnSpec, values: pd.Series[Any]) -> Encoded:
     return Encoded(encoded.codes[place], None if encoded.ranks is None else encoded.ranks[place])
 
 
-def decode_table(spec: TableSpec, encoded: Sequence[Encoded], rows: int) -> pd.DataFrame:
-    """Returns the n rows that the encoded columns stand for."""
-    columns = zip(spec.columns, encoded, strict=True)
-    series = {name: KINDS[column.kind].decode(column, codes) for (name, column), codes in columns}
+def decode_table(spec: TableSpec, encoded: Sequence[Encoded], rows: int, seed: int = 0) -> pd.DataFrame:
+    """Returns the n rows that the encoded columns stand for.
+
+    Args:
+        spec: of the columns.
+        encoded: the columns.
+        rows: how many.
+        seed: of the strings that are made up for rare ones.
+    """
+    series: dict[str, pd.Series[Any]] = {}
+    for (name, column), codes in zip(spec.columns, encoded, strict=True):
+        values = KINDS[column.kind].decode(column, codes)
+        if isinstance(column, categorical.CategoricalSpec):
+            values = categorical.written(column, codes, values, generator(seed, name))
+        series[name] = values
     return pd.DataFrame(series, index=pd.RangeIndex(rows), columns=spec.names if series else None)

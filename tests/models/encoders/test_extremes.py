@@ -108,8 +108,9 @@ def test_a_hundred_thousand_strings_of_which_each_is_frequent() -> None:
     decoded = round_trip(values, Limits(max_categories=100_000))
     assert (decoded == values).all()
     capped = round_trip(values, Limits(max_categories=1000))
-    assert (capped == RARE_TOKEN).sum() == 3 * 99_000
-    assert (capped[capped != RARE_TOKEN] == values[capped != RARE_TOKEN]).all()
+    assert (capped[:3000] == values[:3000]).all()
+    assert set(capped) <= set(values), "beyond the cap another frequent string is drawn"
+    assert capped.nunique() == 6_000
 
 
 def test_statistics_of_seven_partitions_are_those_of_one_for_every_kind() -> None:

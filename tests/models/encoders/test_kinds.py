@@ -131,18 +131,25 @@ def test_large_tables_are_summed_up_by_a_sample_that_partitions_do_not_change(mo
     assert len(whole.specs[0].to_json()["scale"]["levels"]) < 500
 
 
-def test_rare_categories_become_the_rare_token_and_no_token_exists_without_them() -> None:
-    decoded, _, _ = round_trip(pd.Series(["a"] * 5 + ["b"] * 3 + ["c"] * 2 + ["d"]))
-    assert decoded.tolist() == ["a"] * 5 + ["b"] * 3 + [RARE_TOKEN] * 3
+def test_rare_categories_share_a_state_that_is_never_written() -> None:
+    decoded, encoded, spec = round_trip(pd.Series(["a"] * 5 + ["b"] * 3 + ["c"] * 2 + ["d"]))
+    assert encoded.codes.tolist() == [0] * 5 + [1] * 3 + [2] * 3
+    assert spec.specs[0].closed_code == 2
+    assert set(decoded) == {"a", "b"}
     _, _, spec = round_trip(pd.Series(["a"] * 5 + ["b"] * 3))
     assert spec.specs[0].cardinality == 2
 
 
-def test_categories_beyond_the_cap_share_the_rare_token() -> None:
+def test_of_categories_beyond_the_cap_frequent_ones_are_drawn_and_of_rare_ones_words_are_made() -> None:
     values = pd.Series([f"v{number}" for number in range(100_000)] + ["often"] * 9 + ["also"] * 8 + ["third"] * 7)
     decoded, _, spec = round_trip(values, Limits(max_categories=2))
     assert spec.specs[0].cardinality == 3
-    assert decoded.iloc[-24:].value_counts().to_dict() == {"often": 9, "also": 8, RARE_TOKEN: 7}
+    assert decoded.iloc[-24:-7].tolist() == ["often"] * 9 + ["also"] * 8
+    assert spec.specs[0].closed_code is None
+    assert set(decoded.iloc[:-24]).isdisjoint({RARE_TOKEN, *values}), "most rows are rare: words are made"
+    assert decoded.str.fullmatch(r"(often|also|[a-z]{6})").all()
+    decoded, _, spec = round_trip(values.iloc[-24:], Limits(max_categories=1))
+    assert set(decoded.iloc[9:]) == {"also", "third"}
 
 
 def test_extremes_and_rare_integers_are_not_published() -> None:
