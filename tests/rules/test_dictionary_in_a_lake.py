@@ -78,7 +78,7 @@ def test_dictionaries_of_parents_of_parts_and_of_what_is_often_rare(spark: Spark
     assert made.trained is not None
     plan = made.trained.plans["stay"]
     texts = {r.column: r.text(lambda name: name) for r in plan.rules.each if isinstance(r, Lookup)}
-    assert texts["tier"] == "a function of guest:segment (19 entries)"
+    assert texts["tier"] == "a function of guest:segment (18 entries)"
     assert texts["month"] == "a function of month(`day`) (12 entries)"
     assert texts["state"].startswith("a function of `town` (")
     assert texts["limit"] == "a function of `card` (16 entries)"
