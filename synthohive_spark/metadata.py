@@ -126,6 +126,15 @@ class Metadata:
             found.update(*more)
         return {c for name, c in found if name == table}
 
+    @property
+    def expressions(self) -> frozenset[str]:
+        """All Spark SQL that is declared."""
+        said = (
+            (*t.declared.values(), *(c.expression for c in (*t.constraints, *t.declared_rules)))
+            for t in self.tables.values()
+        )
+        return frozenset(sql for each in said for sql in each if sql is not None)
+
     def validate_schema(self, data: Mapping[str, Any] | None = None) -> None:
         """Check the metadata, and with ``data`` that the tables fit it. Nothing is read but schemas.
 

@@ -26,6 +26,7 @@ from synthohive_spark.lake.places import check_apart, tables_of_run
 from synthohive_spark.lake.source import SourceLake, check_source, pin_source
 from synthohive_spark.logs import bind, get_logger
 from synthohive_spark.memory import peak_memory
+from synthohive_spark.models.artifact import check_models
 from synthohive_spark.models.base import resolve_model
 from synthohive_spark.orchestrator import StagedOrchestrator
 from synthohive_spark.parallel import side_by_side
@@ -164,16 +165,18 @@ class Run:
         """Generate every table that this run has not written yet, with the models of the run ``training``."""
         bind(phase="generate")
         config = self.config.generate
-        plans, artifacts, _ = self.workspace.models(training)
+        plans, artifacts, _ = self.workspace.models(training, self.config.metadata.expressions)
         missing = sorted(set(self.config.metadata.tables) - set(plans))
         if missing:
             raise TrainingError(f"run {training!r} has no model of {', '.join(missing)}; finish it with --resume")
+        model_cls = resolve_model(self.config.train.model)
+        check_models(model_cls, artifacts)
         orchestrator = StagedOrchestrator(
             self.config.metadata,
             self.spark,
             self.io,
             config.on_write_failure,
-            resolve_model(self.config.train.model),
+            model_cls,
             config.write_retries,
         )
         versions = self.training_versions(training)
@@ -239,7 +242,7 @@ class Run:
         source = self.source(self.training_versions(training))
         tables = self.config.metadata.tables
         target = self.config.target.location
-        plans, _, metrics = self.workspace.models(training)
+        plans, _, metrics = self.workspace.models(training, self.config.metadata.expressions)
         copies = side_by_side(lambda t: self.io.read_dataset(target.table(t)), tables)
         made = side_by_side(lambda t: copies[t].count(), tables)
         with source.held(), Held() as memory:
@@ -333,7 +336,9 @@ def run_train(spark: SparkSession, config: Config, new_id: str | None = None) ->
     """Train every table and keep the models in the workspace."""
     run = Run(spark, config, new_id=new_id)
     run.train()
-    return run.summary("complete", {t: p.rows for t, p in run.workspace.models(run.id)[0].items()})
+    return run.summary(
+        "complete", {t: p.rows for t, p in run.workspace.models(run.id, config.metadata.expressions)[0].items()}
+    )
 
 
 def run_generate(spark: SparkSession, config: Config, run: str | None = None, new_id: str | None = None) -> RunSummary:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,11 @@ from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.location import Location
 from synthohive_spark.matching.matching import Matching
 from synthohive_spark.models.artifact import Artifact
-from synthohive_spark.rules.kinds import read_plan
+from synthohive_spark.rules.loaded import read_plan
 from synthohive_spark.schema.table_plan import TablePlan
+from synthohive_spark.untrusted import MALFORMED, plain_json
+
+MOST_METRICS = 32 * 2**20  # bytes of what a training says of itself
 
 
 def _columns(**types: DataType) -> StructType:
@@ -156,8 +159,14 @@ class Workspace:
         )
         self._io.append(row, self.place.table("models"))
 
-    def models(self, run_id: str) -> tuple[dict[str, TablePlan], dict[str, Artifact], dict[str, dict[str, Any]]]:
+    def models(
+        self, run_id: str, declared: Collection[str] = ()
+    ) -> tuple[dict[str, TablePlan], dict[str, Artifact], dict[str, dict[str, Any]]]:
         """Plans, models and metrics of a training run, by table. Models are a few MB each.
+
+        Args:
+            run_id: of the training.
+            declared: Spark SQL of the user's own metadata; plans may hold no other that is not known to be harmless.
 
         Raises:
             TrainingError: the registry has no model of that run.
@@ -170,15 +179,18 @@ class Workspace:
         if not rows:
             raise TrainingError(f"run {run_id!r} has no models in {self.place}; choose another with --run")
         try:
-            plans = {r["table_name"]: read_plan(r["plan"]) for r in rows}
+            plans = {r["table_name"]: read_plan(r["plan"], declared) for r in rows}
             for row in rows:
                 Matching.unpack(row["matching"])
-        except (ValueError, KeyError) as e:
+                if plans[row["table_name"]].table != row["table_name"]:
+                    raise ValueError(f"{row['table_name']} has the plan of {plans[row['table_name']].table}")
+            metrics = {r["table_name"]: plain_json(r["metrics"], MOST_METRICS) for r in rows}
+        except MALFORMED as e:
             raise SerializationError(
                 f"a plan of run {run_id!r} was written by another version: {e}; train again"
             ) from e
         artifacts = {r["table_name"]: _artifact(r) for r in rows}
-        return plans, artifacts, {r["table_name"]: json.loads(r["metrics"]) for r in rows}
+        return plans, artifacts, metrics
 
     def trained_tables(self, run_id: str) -> set[str]:
         """Tables of a run that the registry holds."""

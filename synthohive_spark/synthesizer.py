@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -11,21 +12,28 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from synthohive_spark.config import Privacy
-from synthohive_spark.errors import ConfigError, SerializationError, TrainingError
+from synthohive_spark.errors import ConfigError, SchemaError, SerializationError, TrainingError
 from synthohive_spark.evaluation.compare import evaluate
 from synthohive_spark.evaluation.scores import Evaluation
 from synthohive_spark.generation.row_counts import scaled_rows
 from synthohive_spark.location import Location
+from synthohive_spark.matching.matching import Matching
 from synthohive_spark.metadata import Metadata
-from synthohive_spark.models.artifact import Artifact
+from synthohive_spark.models.artifact import MOST_BYTES as MOST_MODEL
+from synthohive_spark.models.artifact import Artifact, check_models
 from synthohive_spark.models.base import ConditionalGenerativeModel, resolve_model
 from synthohive_spark.models.ctgan.model import CTGAN
 from synthohive_spark.orchestrator import StagedOrchestrator
-from synthohive_spark.rules.kinds import read_plan
+from synthohive_spark.rules.loaded import read_plan
 from synthohive_spark.sql import quote, text_literal
+from synthohive_spark.sql_grammar import sql_problem
 from synthohive_spark.stage_writer import Trained
+from synthohive_spark.untrusted import MALFORMED, plain_bytes, plain_json
 
-FORMAT = 1  # of the saved file; another one is refused
+FORMAT = 2  # of the saved file; another one is refused
+FIELDS = {"format", "metadata", "plans", "models", "matching", "lineage", "sources"}
+FILE, MODELS = "synthesizer.json", "models"
+MOST_BYTES = 64 * 2**20  # of the saved file
 
 
 class Synthesizer:
@@ -117,19 +125,20 @@ class Synthesizer:
     def save(self, path: str | Path) -> None:
         """Write plans and models to a local folder: JSON and weights, nothing that runs code when it is loaded."""
         folder, trained = Path(path), self._trained
-        (folder / "models").mkdir(parents=True, exist_ok=True)
-        for i, table in enumerate(sorted(trained.artifacts)):
-            (folder / "models" / f"{i}.zip").write_bytes(trained.artifacts[table].model or b"")
+        (folder / MODELS).mkdir(parents=True, exist_ok=True)
+        models = {t: trained.artifacts[t].model or b"" for t in sorted(trained.artifacts)}
+        for i, model in enumerate(models.values()):
+            (folder / MODELS / f"{i}.zip").write_bytes(model)
         state = {
             "format": FORMAT,
             "metadata": json.loads(self.metadata.to_json()),
             "plans": {t: json.loads(p.model_dump_json()) for t, p in trained.plans.items()},
-            "models": sorted(trained.artifacts),
+            "models": {t: hashlib.sha256(model).hexdigest() for t, model in models.items()},
             "matching": {t: a.matching for t, a in trained.artifacts.items()},
             "lineage": trained.lineage,
             "sources": trained.sources,
         }
-        (folder / "synthesizer.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
+        (folder / FILE).write_text(json.dumps(state, indent=1), encoding="utf-8")
 
     @classmethod
     def load(
@@ -137,25 +146,35 @@ class Synthesizer:
         path: str | Path,
         spark: SparkSession | None = None,
         model: type[ConditionalGenerativeModel] | str = CTGAN,
+        metadata: Metadata | None = None,
     ) -> Synthesizer:
         """Read what ``save`` wrote. Tables declared ``reference`` need a new ``fit``: their rows were not saved.
 
+        Args:
+            path: the folder of ``save``.
+            spark: the session; the active one by default.
+            model: the class that was fitted, or its name.
+            metadata: your own, if they declare Spark SQL beyond plain expressions: what they say is run, as it is
+                yours. SQL of the folder alone is run only where it is known to be harmless.
+
         Raises:
-            SerializationError: the folder holds no synthesizer, or one of another version.
+            SerializationError: the folder holds no synthesizer, one of another version, or one that was tampered with.
         """
         folder = Path(path)
         try:
-            state = json.loads((folder / "synthesizer.json").read_text(encoding="utf-8"))
+            state = plain_json(plain_bytes(folder / FILE, MOST_BYTES), MOST_BYTES)
             if state["format"] != FORMAT:
                 raise SerializationError(f"{path} has format {state['format']}, this version reads {FORMAT}; fit again")
-            result = cls(Metadata.load(state["metadata"]), spark, model)
-            plans = {t: read_plan(p) for t, p in state["plans"].items()}
-            saved = {t: (folder / "models" / f"{i}.zip").read_bytes() for i, t in enumerate(state["models"])}
-            artifacts = {t: Artifact(model or None, state["matching"][t]) for t, model in saved.items()}
-            sources = {t: str(place) for t, place in state.get("sources", {}).items()}
-        except (OSError, ValueError, KeyError) as e:
+            if {*state} != FIELDS:
+                raise ValueError(f"its fields are {', '.join(sorted(state))}")
+            saved = Metadata.load(state["metadata"])
+            result = cls(saved, spark, model)
+            result._orchestrator.trained = _restored(folder, state, saved, metadata)
+            check_models(result._orchestrator.model_cls, result._orchestrator.trained.artifacts)
+        except SerializationError as e:
+            raise SerializationError(f"{path}: {e}") from e
+        except (*MALFORMED, SchemaError) as e:
             raise SerializationError(f"{path} does not hold a saved synthesizer ({e}); give the folder of save") from e
-        result._orchestrator.trained = Trained(plans, artifacts, _unsaved, state["lineage"], sources)
         return result
 
     @property
@@ -163,6 +182,34 @@ class Synthesizer:
         if self._orchestrator.trained is None:
             raise TrainingError("nothing is learnt yet; call fit, or load a saved synthesizer")
         return self._orchestrator.trained
+
+
+def _restored(folder: Path, state: Mapping[str, Any], saved: Metadata, own: Metadata | None) -> Trained:
+    """Plans and models of a saved synthesizer, each checked."""
+    tables, hashes = {*saved.tables}, dict(state["models"])
+    if not tables == {*state["plans"]} or not {*hashes} == {*state["matching"]} <= tables:
+        raise ValueError("metadata, plans and models are of different tables")
+    declared = own.expressions if own is not None else frozenset()
+    plans = {t: read_plan(p, declared) for t, p in state["plans"].items()}
+    columns = {c for plan in plans.values() for c in plan.columns.types()}
+    for sql in saved.expressions - declared:  # a new fit would run them
+        if (wrong := sql_problem(sql, columns)) is not None:
+            raise SerializationError(
+                f"its metadata may not run: {wrong}; give your own as metadata, if they declare it"
+            )
+    if any(plan.table != t for t, plan in plans.items()):
+        raise ValueError("a plan under the name of another table")
+    if (folder / MODELS).is_symlink():
+        raise ValueError(f"{MODELS} is a link, and a folder is expected")
+    artifacts = {}
+    for i, (table, known) in enumerate(hashes.items()):
+        model, matching = plain_bytes(folder / MODELS / f"{i}.zip", MOST_MODEL), state["matching"][table]
+        if hashlib.sha256(model).hexdigest() != known:
+            raise ValueError(f"the model of {table} is not the one that was saved")
+        Matching.unpack(matching)
+        artifacts[table] = Artifact(model or None, matching)
+    lineage = {f"{k}": f"{v}" for k, v in state["lineage"].items()}
+    return Trained(plans, artifacts, _unsaved, lineage, {t: f"{place}" for t, place in state["sources"].items()})
 
 
 def _unsaved(table: str) -> DataFrame:

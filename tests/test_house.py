@@ -12,7 +12,20 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "synthohive_spark"
 # From the ground up: a module imports from its own layer and from those below it (docs/architecture.md).
 LAYERS = (
-    ("errors", "strict", "typenames", "randomness", "masking", "memory", "parallel", "worker", "logs", "sql"),
+    (
+        "errors",
+        "strict",
+        "typenames",
+        "randomness",
+        "masking",
+        "memory",
+        "parallel",
+        "worker",
+        "logs",
+        "sql",
+        "sql_grammar",
+        "untrusted",
+    ),
     ("location", "tables", "graph", "metadata"),
     ("launch", "session"),
     ("lake", "config"),

@@ -180,10 +180,16 @@ class LinkageModel:
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> LinkageModel:
-        """The inverse of ``to_dict``."""
+        """The inverse of ``to_dict``.
+
+        Raises:
+            ValueError: there is not one number of parents for each number of children.
+        """
         model = cls(state["method"])
         model.values = np.asarray(state["values"], np.int64)
         model.parents = np.asarray(state["parents"], np.int64)
+        if model.values.ndim != 1 or model.values.shape != model.parents.shape or (model.values < 0).any():
+            raise ValueError("numbers of children, and of parents that have them, do not fit each other")
         model.leaves = Leaves.from_dict(state["leaves"]) if "leaves" in state else None
         return model
 

@@ -119,8 +119,23 @@ class Features:
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> Features:
-        """The inverse of ``to_dict``."""
-        return cls(dict(state["columns"]))
+        """The inverse of ``to_dict``.
+
+        Raises:
+            ValueError: a column is neither number nor text.
+        """
+        columns = {name: _known(column) for name, column in state["columns"].items()}
+        return cls(columns)
+
+
+def _known(column: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept of a column, as the types that it is used in."""
+    if column["kind"] == "number":
+        return {"kind": "number", "fill": float(column["fill"])}
+    texts = list(column["texts"])
+    if column["kind"] != "text" or not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"a feature of the kind {column['kind']!r}")
+    return {"kind": "text", "texts": texts}
 
 
 def _one_hot(values: pd.Series[Any], texts: list[str]) -> Floats:

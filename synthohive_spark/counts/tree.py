@@ -83,6 +83,17 @@ class Tree:
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> Tree:
-        """The inverse of ``to_dict``."""
+        """The inverse of ``to_dict``.
+
+        Raises:
+            ValueError: the arrays are no tree whose nodes stand before what follows from them.
+        """
         whole = {k: np.asarray(state[k], np.int64) for k in ("feature", "left", "right", "leaf")}
-        return cls(threshold=np.asarray(state["threshold"], np.float64), **whole)
+        made = cls(threshold=np.asarray(state["threshold"], np.float64), **whole)
+        nodes, count = np.arange(len(made.leaf)), len(made.leaf)
+        inner = made.left >= 0
+        ahead = all(((side > nodes) & (side < count))[inner].all() for side in (made.left, made.right))
+        alike = all(part.shape == (count,) for part in vars(made).values())
+        if not (count and alike and ahead and (made.feature[inner] >= 0).all() and (made.leaf[~inner] >= 0).all()):
+            raise ValueError("the arrays of a tree do not fit each other")
+        return made

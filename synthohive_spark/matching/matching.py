@@ -9,7 +9,9 @@ from typing import Any
 
 from synthohive_spark.matching.labels import Labels, RankedLabels, labels_of
 from synthohive_spark.matching.meeting import Meeting
+from synthohive_spark.untrusted import plain_json
 
+MOST_BYTES = 64 * 2**20  # of the JSON text
 LABEL = "~"  # the name under which context holds the cluster of a parent
 
 
@@ -70,11 +72,11 @@ class Matching:
         """The inverse of ``pack``; nothing is known where there is no text.
 
         Raises:
-            KeyError: the text is of another version.
+            KeyError, ValueError, TypeError: the text is of another version, or malformed.
         """
         if not text:
             return cls()
-        state = json.loads(text)
+        state = plain_json(text, MOST_BYTES)
         drivers = labels_of(state["drivers"]) if state["drivers"] is not None else None
         nulls = Meeting.from_dict(state["nulls"]) if state["nulls"] is not None else None
         return cls({int(i): Matcher.from_dict(m) for i, m in state["matchers"].items()}, drivers, nulls)

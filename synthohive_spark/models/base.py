@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import pandas as pd
 from typing_extensions import Self
@@ -36,7 +36,12 @@ class ConditionalGenerativeModel(ABC):
     Args:
         metadata: says which columns are keys; these are left out of what is modelled.
         options: of the subclass.
+
+    Attributes:
+        files: names of the files that ``save`` writes; None for a class that names them as it likes.
     """
+
+    files: ClassVar[tuple[str, ...] | None] = None
 
     def __init__(self, metadata: KeyMetadata | None = None, **options: Any) -> None:
         self.metadata = metadata

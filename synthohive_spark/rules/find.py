@@ -73,6 +73,11 @@ class Derived(Rule):
         """The expression."""
         return self.expression
 
+    @property
+    def said(self) -> str | None:
+        """The expression, where a person declared it."""
+        return self.expression if self.declared else None
+
     def text(self, ancestor: Ancestor) -> str:
         """The expression."""
         return worded(self.expression, self.above, ancestor)

@@ -6,7 +6,7 @@ A kind of rule is a subclass of ``Rule`` in one file of ``rules/kinds``; docs/ru
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -109,6 +109,24 @@ class Rule(Strict, ABC):
             types: Spark types of the table's columns, by name.
         """
         return None if self.sql is None else agrees(quote(self.column), self.sql, types[self.column])
+
+    def evaluated(self, types: Mapping[str, str]) -> Iterator[str]:
+        """All Spark SQL that its rows are asked or made by; a plan that is loaded may hold no other.
+
+        Args:
+            types: Spark types of the table's columns, by name.
+        """
+        yield from (sql for sql in (self.sql, self.check(types)) if sql is not None)
+
+    @property
+    def aggregated(self) -> tuple[str, ...]:
+        """Spark SQL over rows of other tables."""
+        return ()
+
+    @property
+    def said(self) -> str | None:
+        """The Spark SQL of a rule that a person declared, in that person's words."""
+        return None
 
     @property
     def numbers(self) -> tuple[str, ...]:

@@ -89,7 +89,7 @@ class DrawValues:
         wanted = [*self.columns.named("model"), *self.rules.drawn]
         if self.model is None or not wanted:
             return {}
-        model = cached_model(self.model_cls, self.model)
+        model = cached_model(self.model_cls, self.model, self.table)
         fair = fair and rows <= FAIR_ROWS
         shown = context.drop(columns=[*self.behind]) if context is not None else None
         shown = shown if shown is not None and len(shown.columns) else None

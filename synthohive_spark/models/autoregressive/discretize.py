@@ -25,6 +25,7 @@ COARSE_BINS = 64  # of the first level, where there are two
 PIECES_PER_BIN = 8  # 64 x 8 places are finer than the eye, and than a KS distance of .002
 REPEATED_PIECES_PER_BIN = 32  # where values recur, so that each has a piece of its own
 DATE_KINDS = ("date", "timestamp")
+MOST_PLACES = 2**20  # of a column, in a file that is read
 IMPOSSIBLE = -1e4  # a logit, not -inf: its gradient is 0, never NaN
 
 Codes = NDArray[np.int64]
@@ -58,6 +59,16 @@ class Resolution:
         usual = COARSE_BINS if fine else max(FEWEST_BINS, min(MOST_BINS, rows // ROWS_PER_BIN))
         wanted = bins or min(usual, max(FEWEST_BINS, share))
         return cls(wanted, PIECES_PER_BIN, REPEATED_PIECES_PER_BIN) if fine else cls(wanted, 1, 1)
+
+    def check(self) -> None:
+        """Checks numbers that were read from a file.
+
+        Raises:
+            ValueError: they are none, or cut a column into more places than any would have.
+        """
+        numbers = (self.bins, self.pieces, self.repeated_pieces)
+        if not all(type(n) is int and n > 0 for n in numbers) or self.bins * max(numbers[1:]) > MOST_PLACES:
+            raise ValueError(f"a resolution of {numbers}")
 
     def to_json(self) -> dict[str, Any]:
         """Returns the numbers as JSON values."""

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from synthohive_spark.models.autoregressive.discretize import Resolution, TableCodes
-from synthohive_spark.models.autoregressive.networks import ColumnHeads, NetworkPlan
+from synthohive_spark.models.autoregressive.networks import EMBEDDING, ColumnHeads, NetworkPlan
 from synthohive_spark.models.common.layout import Layout
 from synthohive_spark.models.encoders import TableSpec
+from synthohive_spark.models.encoders.checked import check_specs
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,26 @@ class FittedNetwork:
             KeyError, ValueError, RuntimeError: the two do not fit each other.
         """
         columns, context = TableSpec.from_json(header["columns"]), TableSpec.from_json(header["context"])
+        check_specs(columns)
+        check_specs(context)
         resolution = Resolution(**header["resolution"])
+        resolution.check()
         codes = TableCodes.of(columns, resolution)
         network, shares = None, weights.pop("shares")
+        if shares.shape != (sum(codes.cardinalities),):
+            raise ValueError(f"shares of {tuple(shares.shape)} for {sum(codes.cardinalities)} codes")
         if codes.subs:
             every = tuple(tuple(range(place)) for place in range(len(codes.subs)))
             chosen = header["parents"]
             parents = every if chosen is None else tuple(tuple(places) for places in chosen)
+            if len(parents) != len(every) or not all(
+                {*seen} <= {*before} for seen, before in zip(parents, every, strict=True)
+            ):
+                raise ValueError("heads that see other columns than those before them")
             plan = NetworkPlan.of(codes.cardinalities, Layout.of(context).width, parents)
+            least = EMBEDDING * sum(codes.cardinalities) + sum(map(plan.head_weights, range(len(codes.subs))))
+            if least > sum(tensor.numel() for tensor in weights.values()):  # before memory is taken for them
+                raise ValueError("the columns ask for a larger network than there are weights for")
             network = ColumnHeads(plan, barriers(codes), torch.Generator())
             network.load_state_dict(weights)
             network.eval()

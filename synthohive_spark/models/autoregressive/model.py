@@ -36,7 +36,7 @@ from synthohive_spark.models.common.calibrated_sampling import code_shares, draw
 from synthohive_spark.models.common.held_out import context_dropout, family_of_rows, held_out
 from synthohive_spark.models.common.layout import Layout, Packed
 from synthohive_spark.models.common.seeds import fresh_seed, numpy_rng, torch_rng
-from synthohive_spark.models.common.storage import read_model, write_model
+from synthohive_spark.models.common.storage import check_header, read_model, write_model
 from synthohive_spark.models.common.table_model import (
     CONTEXT_CATEGORIES,
     TableModel,
@@ -49,8 +49,10 @@ from synthohive_spark.models.common.table_model import (
 )
 from synthohive_spark.models.encoders import Limits, decode_table, encode_table
 from synthohive_spark.models.encoders.table import row_hashes
+from synthohive_spark.untrusted import MALFORMED
 
 NAME = "autoregressive"
+FIELDS = {"options", "metrics", "columns", "context", "resolution", "parents"}  # of the header of a saved model
 SAMPLE_BATCH = 4000  # what fits the caches
 # Heads see no one-hot form, so more states are affordable than in a GAN.
 MAX_STATES = 6000
@@ -263,7 +265,7 @@ class AutoregressiveModel(TableModel):
         fitted = self._fitted
         if fitted is None:
             raise SerializationError("the model is not trained, so there is nothing to save; call fit first")
-        header = {"options": self.settings.to_json(), "metrics": self._timeless(), **fitted.header()}
+        header = self._header(self.settings.to_json()) | fitted.header()
         write_model(path, NAME, header, fitted.weights())
 
     @classmethod
@@ -275,10 +277,11 @@ class AutoregressiveModel(TableModel):
         """
         header, weights = read_model(path, NAME)
         try:
+            check_header(header, FIELDS)
             model = cls(**header["options"])
             model._fitted = FittedNetwork.restore(header, weights)
-            model._metrics = header["metrics"]
-        except (KeyError, TypeError, ValueError, IndexError, RuntimeError, ConfigError) as error:
+            model._metrics, model.table = dict(header["metrics"]), header["table"]
+        except (*MALFORMED, ConfigError) as error:
             raise SerializationError(
                 f"the model in {path} is corrupt: {error}; train it again or restore the folder from a copy"
             ) from error

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import pandas as pd
 import structlog
@@ -15,6 +15,7 @@ from synthohive_spark.errors import GenerationError, TrainingError
 from synthohive_spark.models.base import ConditionalGenerativeModel, KeyMetadata
 from synthohive_spark.models.common.layout import Layout, Packed
 from synthohive_spark.models.common.seeds import fresh_seed
+from synthohive_spark.models.common.storage import HEADER_FILE, WEIGHTS_FILE
 from synthohive_spark.models.encoders import Limits, TableSpec, analyze_table, encode_table, reduce_table
 
 CONTEXT_CATEGORIES = 31  # texts of a context column that are told apart, with the rare token 32 places
@@ -24,10 +25,17 @@ Fitted = TypeVar("Fitted")
 
 
 class TableModel(ConditionalGenerativeModel):
-    """A model that says in ``metrics`` and in the log what its training did."""
+    """A model that says in ``metrics`` and in the log what its training did.
+
+    Attributes:
+        table: the table that it was trained with; None without a name.
+    """
+
+    files: ClassVar[tuple[str, ...] | None] = (HEADER_FILE, WEIGHTS_FILE)
 
     def __init__(self, metadata: KeyMetadata | None = None, **options: Any) -> None:
         super().__init__(metadata, **options)
+        self.table: str | None = None
         self._metrics: dict[str, Any] = {}
         self._log = structlog.get_logger("synthohive_spark.models")
 
@@ -40,6 +48,10 @@ class TableModel(ConditionalGenerativeModel):
         """The metrics without the history of the losses."""
         return {key: value for key, value in self._metrics.items() if key != "history"}
 
+    def _header(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns what the header of every saved model holds."""
+        return {"table": self.table, "options": dict(options), "metrics": self._timeless()}
+
     def _timeless(self) -> dict[str, Any]:
         """Returns the metrics that do not depend on the day: those that are saved."""
         return {key: value for key, value in self._metrics.items() if not key.endswith("seconds")}
@@ -48,6 +60,7 @@ class TableModel(ConditionalGenerativeModel):
         self, data: pd.DataFrame, context: pd.DataFrame | None, table_name: str | None, seed: int | None
     ) -> tuple[pd.DataFrame, pd.DataFrame, int]:
         """What ``fit`` was given, without keys, with a context of no columns and a new seed where there was none."""
+        self.table = table_name
         data = self._without_keys(data, table_name)
         context = pd.DataFrame(index=data.index) if context is None else context
         check_rows(data, context, table_name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from synthohive_spark.models.ctgan.conditions import Conditions
 from synthohive_spark.models.ctgan.networks import FoldedGenerator, Generator
 from synthohive_spark.models.ctgan.options import CTGANOptions
 from synthohive_spark.models.encoders import TableSpec
+from synthohive_spark.models.encoders.checked import check_specs
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class FittedCTGAN:
             ValueError: the tensors do not fit the specs.
         """
         columns, context = TableSpec.from_json(header["columns"]), TableSpec.from_json(header["context"])
+        check_specs(columns)
+        check_specs(context)
         layout, knots = Layout.of(columns), weights.pop("rank_knots")
         conditions, states = weights.pop("conditions", torch.zeros(0)), weights.pop("states")
         if not layout.width:
@@ -86,6 +90,9 @@ class FittedCTGAN:
             shapes = {"rank_knots": knots, "conditions": conditions, "states": states}
             raise ValueError(", ".join(f"{name} has shape {tuple(tensor.shape)}" for name, tensor in shapes.items()))
         noise, hidden = options.embedding_dim, options.generator_dim
+        least = sum(a * b for a, b in pairwise((noise, *hidden, layout.width)))  # before memory is taken for them
+        if least > sum(tensor.numel() for tensor in weights.values()):
+            raise ValueError("the options say of a larger generator than there are weights for")
         generator = Generator(noise, Layout.of(context).width, hidden, layout.width, torch.Generator(), wanted)
         generator.load_state_dict({name.removeprefix("generator."): tensor for name, tensor in weights.items()})
         generator.eval()

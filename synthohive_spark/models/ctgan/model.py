@@ -22,7 +22,7 @@ from synthohive_spark.models.common.calibrated_sampling import code_shares
 from synthohive_spark.models.common.calibration import RANK_KNOTS
 from synthohive_spark.models.common.layout import Layout, Packed
 from synthohive_spark.models.common.seeds import fresh_seed, numpy_rng
-from synthohive_spark.models.common.storage import read_model, write_model
+from synthohive_spark.models.common.storage import check_header, read_model, write_model
 from synthohive_spark.models.common.table_model import (
     CONTEXT_CATEGORIES,
     TableModel,
@@ -38,8 +38,10 @@ from synthohive_spark.models.ctgan.options import CLASSIC, CTGANOptions
 from synthohive_spark.models.ctgan.sampling import draw_rows, nothing
 from synthohive_spark.models.ctgan.trainer import CTGANSettings, CTGANTrainer, ctgan_metrics
 from synthohive_spark.models.encoders import decode_table, encode_table
+from synthohive_spark.untrusted import MALFORMED
 
 NAME = "ctgan"
+FIELDS = {"options", "metrics", "columns", "context"}  # of the header of a saved model
 MOST_MODES = 10  # Gaussians of a number with mode-specific normalisation, as in the paper
 
 
@@ -215,10 +217,9 @@ class CTGAN(TableModel):
         if self._fitted is None:
             raise SerializationError("the model is not trained, so there is nothing to save; call fit first")
         header = {
-            "options": self.settings.to_json(),
+            **self._header(self.settings.to_json()),
             "columns": self._fitted.columns.to_json(),
             "context": self._fitted.context.to_json(),
-            "metrics": self._timeless(),
         }
         write_model(path, NAME, header, self._fitted.weights())
 
@@ -231,10 +232,11 @@ class CTGAN(TableModel):
         """
         header, weights = read_model(path, NAME)
         try:
+            check_header(header, FIELDS)
             model = cls(**header["options"])
             model._fitted = FittedCTGAN.restore(header, weights, model.settings)
-            model._metrics = header["metrics"]
-        except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
+            model._metrics, model.table = dict(header["metrics"]), header["table"]
+        except (*MALFORMED, ConfigError) as error:
             raise SerializationError(
                 f"the model in {path} is corrupt: {error}; train it again or restore the folder from a copy"
             ) from error

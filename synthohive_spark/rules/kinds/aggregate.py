@@ -6,7 +6,7 @@ The model draws the column, and the children see what it drew; when they are wri
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
 
 from pyspark.sql import Column, DataFrame
@@ -53,6 +53,15 @@ class Aggregate(Rule):
         for precise, shown in SHOWN:
             made = precise.sub(shown, made)
         return made
+
+    def evaluated(self, types: Mapping[str, str]) -> Iterator[str]:
+        """The expression over values of children."""
+        yield self.expression
+
+    @property
+    def aggregated(self) -> tuple[str, ...]:
+        """These values."""
+        return tuple(child.sql for child in self.children)
 
     def placed(self, name: Callable[[int], str]) -> str:
         """The expression, with a name for each value of the children."""
