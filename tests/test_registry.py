@@ -13,7 +13,7 @@ from synthohive_spark.models.artifact import Artifact
 from synthohive_spark.registry import Workspace
 from synthohive_spark.rules.kinds.copy import Inherited
 from synthohive_spark.rules.kinds.ratio import Multiple
-from synthohive_spark.schema.columns import ColumnsPlan
+from synthohive_spark.schema.columns import ColumnPlan, ColumnsPlan
 from synthohive_spark.schema.rule import RulesPlan
 from synthohive_spark.schema.table_plan import TablePlan
 
@@ -22,7 +22,11 @@ pytestmark = pytest.mark.spark
 
 def test_a_registry_of_another_version_is_told_so(spark: SparkSession, tmp_path: Path) -> None:
     rules = RulesPlan(each=(Multiple(column="paid", source="good:price", scale=2), Inherited(column="a", source="b")))
-    columns = ColumnsPlan(each=(), spark_schema={"type": "struct", "fields": []})
+    fields = [{"name": n, "type": "double", "nullable": True, "metadata": {}} for n in ("paid", "a")]
+    columns = ColumnsPlan(
+        each=tuple(ColumnPlan(name=n, type="double", role="model") for n in ("paid", "a")),
+        spark_schema={"type": "struct", "fields": fields},
+    )
     plan = TablePlan(table="t", rows=1, columns=columns, rules=rules)
     workspace = Workspace(spark, Location(path=str(tmp_path)))
     workspace.prepare()
