@@ -30,7 +30,7 @@ from synthohive_spark.sql_grammar import sql_problem
 from synthohive_spark.stage_writer import Trained
 from synthohive_spark.untrusted import MALFORMED, plain_bytes, plain_json
 
-FORMAT = 2  # of the saved file; another one is refused
+FORMAT = 1  # of the saved file; another one is refused
 FIELDS = {"format", "metadata", "plans", "models", "matching", "lineage", "sources"}
 FILE, MODELS = "synthesizer.json", "models"
 MOST_BYTES = 64 * 2**20  # of the saved file

@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 MOST_ITEMS = 3_000_000  # of a JSON text: as Python objects they take some 300 MB
-MALFORMED = (ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
+MALFORMED = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 """What reading a malformed value may raise, whichever library reads it; bugs of ours among them, as no reader can tell.
 """
 

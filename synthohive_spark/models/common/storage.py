@@ -22,7 +22,7 @@ from synthohive_spark.untrusted import MALFORMED, plain_bytes, plain_json
 
 HEADER_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
-FORMAT_VERSION = 2  # of the files; another one is refused
+FORMAT_VERSION = 1  # of the files; another one is refused
 MOST_HEADER, MOST_WEIGHTS = 32 * 2**20, 192 * 2**20  # bytes; models have a few millions
 MOST_TENSORS = 10_000
 DTYPES = {"F32", "F64", "I64", "I32", "BOOL"}  # of tensors, as safetensors calls them
