@@ -35,7 +35,7 @@ TYPES = _words(
 UNITS = _words("year month week day hour minute second")
 KEYWORDS = _words(
     "and or not in is null true false case when then else end between like ilike rlike regexp div as distinct from "
-    "interval escape"
+    "interval escape over partition by order desc asc nulls rows unbounded preceding following current row"
 ).union(UNITS, (f"{unit}s" for unit in UNITS))
 FUNCTIONS = _words(
     # numbers
@@ -62,9 +62,11 @@ FUNCTIONS = _words(
     # what rows have together
     "any any_value avg bit_and bit_or bool_and bool_or collect_set corr count count_if every first first_value last "
     "last_value max max_by mean median min min_by mode some std stddev stddev_pop stddev_samp sum try_avg try_sum "
-    "var_pop var_samp variance"
+    "var_pop var_samp variance "
+    # among the rows of a parent
+    "dense_rank lag lead rank row_number"
 )
-QUERIES = _words("select from table values with exists lateral over window map reduce where filter using")
+QUERIES = _words("select from table values with exists lateral window map reduce where filter using")
 PLAIN = KEYWORDS | TYPES
 OURS = re.compile(r"__child\d+|#synthohive:.+", re.DOTALL)  # columns that stand beside those of the table
 LAMBDA = "`#synthohive:this`"  # the one name that a lambda may have

@@ -23,6 +23,9 @@ HARMLESS = (
     "`a` + make_dt_interval(0, 0, 0, 1.000000) > timestamp'2024-01-01 00:00:00Z'",
     "A = 1 and PRICE > 2 or not (b % 2 == 0)",
     "`a`.`street` = 'x'",
+    "rank() over (partition by `a`, `b` order by `price` desc) > 1",
+    "`a` > max(`a`) over (partition by `b` order by `price`, `a` rows between unbounded preceding and 1 preceding)",
+    "abs(`a` - coalesce(lag(`a`) over (partition by `b` order by `price`), 0D)) <= 0.01D",
 )
 HARMFUL = (
     "reflect('java.lang.Runtime', 'getRuntime')",
@@ -70,7 +73,6 @@ HARMFUL = (
     "secret('a', 'b')",
     "from_json('{}', schema_of_json(reflect('a', 'b')))",
     "aggregate(array(1), 0, (acc, x) -> acc + x)",
-    "sum(`a`) over (partition by `b`)",
     "'reflect'('java.lang.System', 'exit')",
     "\"reflect\"('java.lang.System', 'exit')",
     "'a'\x00",
