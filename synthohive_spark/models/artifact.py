@@ -65,7 +65,7 @@ def unpack(model_cls: type[ConditionalGenerativeModel], artifact: bytes, table: 
                 raise ValueError(f"it has {len(artifact):,} bytes, and at most {MOST_BYTES:,} are read")
             with zipfile.ZipFile(io.BytesIO(artifact)) as archive:
                 members = archive.infolist()
-                _check(members, len(artifact), model_cls.files)
+                _check(members, len(artifact), _files(model_cls))
                 for member in members:
                     file = Path(folder, member.filename)
                     file.parent.mkdir(parents=True, exist_ok=True)
@@ -78,6 +78,12 @@ def unpack(model_cls: type[ConditionalGenerativeModel], artifact: bytes, table: 
         except (*MALFORMED, EOFError, zipfile.BadZipFile) as e:
             raise SerializationError(f"{table}: the packed model is damaged: {_line(e)}; {REMEDY}") from e
     return model
+
+
+def _files(model_cls: type[ConditionalGenerativeModel]) -> tuple[str, ...] | None:
+    """The names of a class's files; None where a class above saves more than the one that names them."""
+    named = next(cls for cls in model_cls.__mro__ if "save" in vars(cls) or "files" in vars(cls))
+    return model_cls.files if "files" in vars(named) else None
 
 
 def _line(error: BaseException) -> str:
