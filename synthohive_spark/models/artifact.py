@@ -81,9 +81,10 @@ def unpack(model_cls: type[ConditionalGenerativeModel], artifact: bytes, table: 
 
 
 def _files(model_cls: type[ConditionalGenerativeModel]) -> tuple[str, ...] | None:
-    """The names of a class's files; None where a class above saves more than the one that names them."""
-    named = next(cls for cls in model_cls.__mro__ if "save" in vars(cls) or "files" in vars(cls))
-    return model_cls.files if "files" in vars(named) else None
+    """The names of a class's files; None where a class of the user's saves more than a model of the package does."""
+    saves = next(cls for cls in model_cls.__mro__ if "save" in vars(cls))
+    ours = saves.__module__.partition(".")[0] == __name__.partition(".")[0]
+    return model_cls.files if ours or "files" in vars(saves) else None
 
 
 def _line(error: BaseException) -> str:
