@@ -33,6 +33,7 @@ from synthohive_spark.rules.children.lake import KeyToParent
 from synthohive_spark.rules.children.obstacles import without_obstacles
 from synthohive_spark.rules.find import find
 from synthohive_spark.rules.kinds.aggregate import Aggregate
+from synthohive_spark.rules.kinds.siblings import AmongSiblings
 from synthohive_spark.schema.ancestors import Ancestors
 from synthohive_spark.schema.columns import ColumnPlan, ColumnsPlan, Role
 from synthohive_spark.schema.context import DEGREE, ContextColumn, ContextPlan
@@ -156,8 +157,12 @@ class _Profiler:
         rules = [r for r in found if r.gives != "copied" or r in copied]
         decided = {r.column for r in rules if r.needs != "shape"}  # a rule on protected text falls where it is none
         decided |= {number for r in rules for number in r.numbers}
+        rising = {r.column for r in rules if isinstance(r, AmongSiblings) and r.form == "rising"}
+        decided -= rising.difference(r.column for r in rules if not isinstance(r, AmongSiblings))
         numbers = self._numbers(plan, frame, types, [c for c in types if roles[c] == "model" and c not in decided])
         positions = self._positions(plan, {**alone, **numbers.counted}, numbers.times)
+        by_place = {*numbers.counted, *numbers.apart}  # unique numbers, which rise with the row's place anyway
+        rules = [r for r in rules if r.column not in rising & by_place]
         roles.update({**dict.fromkeys(positions.unique, "unique"), **{p.column: "grid" for p in positions.grid}})
         rules = [r for r in rules if r.needs is None or roles[r.column] == r.needs]
         self._log(rules)
