@@ -40,6 +40,8 @@ def kept_rules(
     drawn, made = _drawn(keys, columns, rules), dict[str, list[Rule]]()
     moved = {c for rule in intervals for c in (rule.column, *rule.moved)}
     summed = {law.column for law in laws if isinstance(law, RunningSum)}
+    computed = {rule.column for rule in rules if rule.sql is not None}  # by Spark, when workers are done
+    laws = [law for law in laws if computed.isdisjoint(law.moved)]
     for kind in reversed(kin()):  # sums first: what they give no other rule may
         own = list[Rule]()
         for law in laws:

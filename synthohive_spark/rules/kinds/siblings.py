@@ -57,9 +57,9 @@ class AmongSiblings(Rule):
 
     @property
     def moved(self) -> tuple[str, ...]:
-        """The columns of rows that it moves together."""
+        """The columns of rows that it moves together, and what orders them."""
         if self.form == "rising":
-            return (self.column, *self.along)
+            return (self.column, self.other, *self.along)
         return (self.column,) if self.fixed else (self.column, self.other)
 
     def text(self, ancestor: Ancestor) -> str:
