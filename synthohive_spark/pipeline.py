@@ -32,6 +32,7 @@ from synthohive_spark.orchestrator import StagedOrchestrator
 from synthohive_spark.parallel import side_by_side
 from synthohive_spark.profiling.plan_tables import plan_tables
 from synthohive_spark.registry import Workspace
+from synthohive_spark.rules.loaded import check_plans
 from synthohive_spark.schema.table_plan import Plans
 from synthohive_spark.stage_writer import Trained
 from synthohive_spark.training.settings import TrainSettings
@@ -131,6 +132,7 @@ class Run:
                 config=self.config.model_dump(mode="json", exclude={"metadata"}),
             )
         plans = plan_tables(source, self.config.privacy.min_subjects, self.config.generate.linkage)
+        check_plans(plans, self.config.metadata.expressions)
         wanted_rows(plans, self._rows(plans))
         done = self.workspace.trained_tables(self.id) if self.events else set()
         about = {

@@ -145,8 +145,8 @@ def _wrong(token: Token, last: Token, following: Token, known: Collection[str] |
         return f"a call of {token.text}" if called else f"{token.text}, which is no column" if foreign else None
     if called and word not in PLAIN:
         return None if word in FUNCTIONS else f"a call of {token.text}"
-    if word == "from":  # of "is distinct from"
-        return None if last.text.lower() == "distinct" else "a query"
+    if word == "from":  # of "is distinct from" and of "extract(year from"
+        return None if last.text.lower() in UNITS | {"distinct"} else "a query"
     plain = word in PLAIN or OURS.fullmatch(word) or (word in (known or ()) and word not in QUERIES)
     return None if plain else f"the word {token.text}"
 

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from synthohive_spark.errors import SchemaValidationError
+from synthohive_spark.lake.design import Design
+from synthohive_spark.rules.loaded import check_plans
+from synthohive_spark.schema.columns import ColumnsPlan
+from synthohive_spark.schema.table_plan import TablePlan
 from synthohive_spark.sql_grammar import sql_problem, type_problem
 
 COLUMNS = ("a", "b", "when", "select", "from", "r", "price", "It's `odd`")
@@ -21,6 +26,7 @@ HARMLESS = (
     "`It's ``odd``` is not distinct from `a`",
     "timestamp_micros(try_add(unix_micros(`a`), try_multiply(`b`, 60000000)))",
     "`a` + make_dt_interval(0, 0, 0, 1.000000) > timestamp'2024-01-01 00:00:00Z'",
+    "extract(year from `a`) = 2024",
     "A = 1 and PRICE > 2 or not (b % 2 == 0)",
     "`a`.`street` = 'x'",
     "rank() over (partition by `a`, `b` order by `price` desc) > 1",
@@ -35,6 +41,8 @@ HARMFUL = (
     "REFLECT ('java.lang.System', 'exit', 1)",
     "system.builtin.reflect('java.lang.System', 'getenv')",
     "`a`.`b`('x')",
+    "(from parquet.`/etc/passwd`)",
+    "extract(year from (select 1))",
     "(select max(x) from parquet.`/etc/passwd`)",
     "`a` in (select `b` from `from`)",
     "exists(select 1)",
@@ -110,3 +118,11 @@ def test_types_are_names_and_nothing_else() -> None:
     ):
         if bad != "decimal(1":
             assert type_problem(bad), bad
+
+
+def test_what_could_not_be_loaded_is_refused_before_anything_is_trained() -> None:
+    columns = ColumnsPlan(each=(), spark_schema={"type": "struct", "fields": []})
+    plan = TablePlan(table="t", rows=1, columns=columns, design=Design(checks={"odd": "rand() < 2"}))
+    with pytest.raises(SchemaValidationError, match=r"t: design\.odd: a call of rand; declare it in the metadata"):
+        check_plans({"t": plan}, ())
+    check_plans({"t": plan}, ("rand() < 2",))

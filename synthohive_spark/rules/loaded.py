@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pyspark.sql.types import StructType
 
 from synthohive_spark.counts.distribution import LinkageModel
-from synthohive_spark.errors import ConfigError, SerializationError
+from synthohive_spark.errors import ConfigError, SchemaValidationError, SerializationError
 from synthohive_spark.lake.design import DEFAULT
 from synthohive_spark.rules import kinds
 from synthohive_spark.schema.table_plan import TablePlan
@@ -50,6 +50,18 @@ def read_plan(plan: str | dict[str, Any], declared: Collection[str] = ()) -> Tab
     if found:
         raise SerializationError(f"the plan of {made.table} may not run: {'; '.join(found[:SHOWN])}; {remedy}")
     return made
+
+
+def check_plans(plans: Mapping[str, TablePlan], declared: Collection[str]) -> None:
+    """Whether the plans could be read again, asked before anything is trained.
+
+    Raises:
+        SchemaValidationError: with every expression of the source that may not run, and the way out.
+    """
+    remedy = "declare it in the metadata, as a constraint or a derived column, or drop it from the source"
+    found = [f"{table}: {wrong}; {remedy}" for table, plan in plans.items() for wrong in plan_problems(plan, declared)]
+    if found:
+        raise SchemaValidationError(found)
 
 
 def plan_problems(plan: TablePlan, declared: Collection[str] = ()) -> list[str]:

@@ -11,7 +11,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from synthohive_spark.rules.evidence import Sample
+from synthohive_spark.rules.kinds.order import NUMBERED
 from synthohive_spark.rules.search import search
+from synthohive_spark.sql_grammar import sql_problem
 
 ROWS = 400
 RNG = np.random.default_rng(5)
@@ -44,6 +46,13 @@ def test_offsets_are_whole_units(spark_type: str) -> None:
     assert "odd" not in said
     assert any("wait" in sql for sql in said["shipped"])
     assert any("shipped" in sql and "ordered" in sql for sql in said["wait"])
+    every = [sql for laws in said.values() for sql in laws]
+    assert [sql_problem(sql, set(said) | {"ordered"}) for sql in every] == [None] * len(every), "a plan may hold them"
+
+
+@pytest.mark.parametrize("sql", NUMBERED.values())
+def test_what_times_are_as_numbers_may_stand_in_a_plan(sql: str) -> None:
+    assert sql_problem(sql.format("`at`"), {"at"}) is None
 
 
 @pytest.mark.spark

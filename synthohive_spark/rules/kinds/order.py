@@ -22,7 +22,7 @@ NUMBERED = {
     "date": "unix_date({0})",
     "timestamp": "unix_micros({0})",
     "timestamp_ntz": f"unix_date(cast({{0}} as date)) * {DAY}L + (hour({{0}}) * 60 + minute({{0}})) * 60000000L"
-    " + cast(extract(second from {0}) * 1000000 as bigint)",
+    " + cast(date_part('SECOND', {0}) * 1000000 as bigint)",
 }  # days and microseconds, whatever the session's time zone
 
 
