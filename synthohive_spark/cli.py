@@ -9,8 +9,10 @@ import argparse
 import importlib.util
 import json
 import os
+import platform
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +23,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from synthohive_spark import logs
-from synthohive_spark.errors import ConfigError, SynthoHiveError
+from synthohive_spark.errors import ConfigError, GenerationError, SourceDataError, SynthoHiveError, TrainingError
 from synthohive_spark.launch.arguments import Parser, job_parser, parsed
 from synthohive_spark.launch.delta import NO_SPARK, STARTED
 from synthohive_spark.launch.lines import MARK_VARIABLE, PROCESS, is_job
@@ -213,8 +215,10 @@ def _main(parser: Parser, run: Callable[[argparse.Namespace], str], argv: Sequen
         line = _failure(e, f"ended by {signal.Signals(code - 128).name}; what is complete stays", started)
     except Exception as e:
         log.error("job_crashed", job=parser.prog, error_type=type(e).__name__, exit_code=1)
-        print(masked_traceback(e), file=sys.stderr)
-        code, line = 1, _failure(e, f"unexpected {type(e).__name__}; this is a bug, stderr has the traceback", started)
+        text = masked_traceback(e)
+        print(text, file=sys.stderr)
+        said = f"unexpected {type(e).__name__}; this is a bug of SynthoHive: report it with {_report_file(text)}"
+        code, line = 1, _failure(e, said, started)
     else:
         code = 0
     print(mark + line, flush=True)
@@ -264,8 +268,37 @@ def _run(job: str, work: Work, arguments: argparse.Namespace) -> str:
     config = load_config(arguments.config, arguments.overrides, metadata_required=not drafting)
     logs.bind(run_id=getattr(arguments, "resume", None) or new_run_id(config.run))
     spark = get_session(f"synthohive {job} {config.run}", arguments.master, arguments.settings)
-    with settings(spark):
+    with settings(spark), _translated(job):
         return (_plan if getattr(arguments, "dry_run", False) else work)(spark, config, arguments)
+
+
+@contextmanager
+def _translated(job: str) -> Iterator[None]:
+    """What Spark, a store or the system raises, in our own words and with the exit code of the phase it struck in."""
+    from synthohive_spark.lake.causes import cause_of, from_outside, why
+
+    try:
+        yield
+    except Exception as e:
+        if isinstance(e, SynthoHiveError) or not from_outside(e):
+            raise
+        phase, cause = logs.current("phase") or job, cause_of(e)
+        kinds: dict[str, type[SynthoHiveError]] = {"train": TrainingError, "generate": GenerationError}
+        kind = kinds.get(phase, SourceDataError)
+        if cause is not None and cause.kind in ("store", "files", "log"):
+            kind = ConfigError if cause.kind == "store" else SourceDataError
+        raise kind(f"{phase}: {why(e)}") from e
+
+
+def _report_file(text: str) -> str:
+    """A file with the traceback of a bug, to be sent along with a report; in words where none can be written."""
+    about = f"{platform.platform()}, Python {platform.python_version()}\n\n{text}\n"
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="synthohive-bug-", suffix=".txt", delete=False) as file:
+            file.write(about)
+    except OSError:
+        return "the traceback on stderr"
+    return file.name
 
 
 def _needs_spark() -> None:

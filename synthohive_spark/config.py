@@ -5,22 +5,27 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from synthohive_spark.errors import ConfigError
 from synthohive_spark.lake.places import place_problems, table_problems, tables_of_run
-from synthohive_spark.location import Location, path_problem
+from synthohive_spark.location import Location, name_problem, path_problem
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.strict import Strict, problems
+from synthohive_spark.yaml_files import yaml_file, yaml_value
 
 FIGURES = ("columns", "pairs", "relations", "c2st")  # of the evaluation
+MOST_ROWS = 2**53  # of a table: beyond that a share of them is no whole number any more
+NAME_LENGTH = 100  # of a run: its id names files, which have 255 characters at most
 Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(gt=0, lt=2**31)]  # what Spark and numpy count with
+Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
 
 class Place(Strict):
@@ -50,20 +55,34 @@ class Place(Strict):
 class Source(Place):
     """The source lake; a version per table, or one timestamp for all, may be pinned."""
 
-    versions: dict[str, Annotated[int, Field(ge=0)]] = {}
+    versions: dict[str, Annotated[int, Field(ge=0, lt=2**63)]] = {}
     timestamp: str | None = None
+
+    @field_validator("timestamp", mode="before")
+    @classmethod
+    def _moment(cls, value: object) -> object:
+        """YAML reads a bare date as one; a text has to be one that Spark and Python read alike."""
+        if isinstance(value, dt.date):
+            return value.isoformat()
+        if isinstance(value, str):
+            zoned = re.sub(r"[zZ]$", "+00:00", value.strip())
+            try:
+                return dt.datetime.fromisoformat(zoned).isoformat()
+            except ValueError as e:
+                raise ValueError("it is no moment; write 2026-11-30 or 2026-11-30T09:00:00+00:00") from e
+        return value
 
 
 class Train(Strict):
     """How models are trained."""
 
     model: str = "ctgan"
-    sample_rows: int = Field(default=200_000, gt=0)
-    max_seconds: float = Field(default=60.0, gt=0)
-    epochs: int | None = Field(default=None, gt=0)
-    seed: int = 1
+    sample_rows: Count = 200_000
+    max_seconds: float = Field(default=60.0, gt=0, allow_inf_nan=False)
+    epochs: Count | None = None
+    seed: Seed = 1
     gpu: Literal["auto", "never", "require"] = "auto"
-    parallelism: int | None = Field(default=None, gt=0, description="tables side by side; as many as slots if unset")
+    parallelism: Count | None = Field(default=None, description="tables side by side; as many as slots if unset")
     options: dict[str, Any] = Field(default={}, description="further arguments of the model's constructor")
 
 
@@ -71,17 +90,17 @@ class Generate(Strict):
     """How many rows are generated and how they are written."""
 
     scale: float = Field(default=1.0, gt=0, allow_inf_nan=False)
-    rows: dict[str, Annotated[int, Field(ge=1)]] = {}
-    seed: int = 1
+    rows: dict[str, Annotated[int, Field(ge=1, le=MOST_ROWS)]] = {}
+    seed: Seed = 1
     linkage: Literal["empirical", "negbinom", "conditional"] = "conditional"
     on_write_failure: Literal["raise", "cleanup", "retry"] = "raise"
-    write_retries: int = Field(default=1, ge=1)
+    write_retries: Count = 1
 
 
 class Privacy(Strict):
     """What protects the people behind the rows."""
 
-    min_subjects: int = Field(default=3, ge=1)
+    min_subjects: Count = 3
 
 
 class Evaluate(Strict):
@@ -112,6 +131,14 @@ class Config(Strict):
     generate: Generate = Generate()
     privacy: Privacy = Privacy()
     evaluate: Evaluate = Evaluate()
+
+    @field_validator("run")
+    @classmethod
+    def _names_files(cls, value: str) -> str:
+        problem = name_problem(value) or ("is too long" if len(value) > NAME_LENGTH else None)
+        if problem or not value.isprintable():
+            raise ValueError(f"the name {problem or 'holds a character that cannot be printed'}; reports are named so")
+        return value
 
     @property
     def places(self) -> dict[str, Location]:
@@ -150,11 +177,11 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), *, metadata_req
         SchemaError: the metadata file cannot be read or is malformed.
     """
     try:
-        raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        raw = yaml_file(path)
     except OSError as e:
         raise ConfigError(f"configuration {path}: {e.strerror}; give a file with --config") from e
-    except yaml.YAMLError as e:
-        raise ConfigError(f"configuration {path} is not YAML: {e}") from e
+    except ValueError as e:
+        raise ConfigError(f"configuration {path}: {e}") from e
     if not isinstance(raw, dict):
         raise ConfigError(f"configuration {path}: a mapping is expected, with source, target, workspace, metadata")
     raw = {key: value for key, value in raw.items() if value is not None}  # a group whose lines are all comments
@@ -177,9 +204,18 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), *, metadata_req
     if unknown and (metadata_required or metadata.tables):
         raise ConfigError(f"configuration {path}: generate.rows or source.versions names unknown tables {unknown}")
     found = place_problems(config.places) or table_problems(tables_of_run(config.places, metadata.tables))
+    found += [] if config.evaluate.reports is None else _reports_problems(config.evaluate.reports, config.places)
     if found:
         raise ConfigError("\n  - ".join([f"configuration {path}:", *found]))
     return config.model_copy(update={"metadata": metadata})
+
+
+def _reports_problems(folder: str, places: Mapping[str, Location]) -> list[str]:
+    """Reports lie neither among the rows that are read nor among those that are made."""
+    if (problem := path_problem(folder)) is not None:
+        return [f"evaluate.reports {problem}"]
+    kept = {"evaluate.reports": Location(path=folder)}
+    return [line for name in ("source", "target") for line in place_problems({name: places[name], **kept})]
 
 
 def _override(raw: dict[str, Any], item: str) -> None:
@@ -193,6 +229,6 @@ def _override(raw: dict[str, Any], item: str) -> None:
         if not isinstance(here, Mapping):
             raise ConfigError(f"--set {item}: {folder} is a value, not a group of keys")
     try:
-        here[last] = yaml.safe_load(value)
-    except yaml.YAMLError as e:
+        here[last] = yaml_value(value)
+    except ValueError as e:
         raise ConfigError(f"--set {item}: the value is not YAML; quote it, as in --set 'run=\"a: b\"'") from e

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from synthohive_spark import graph
@@ -20,6 +19,7 @@ from synthohive_spark.location import name_problem
 from synthohive_spark.strict import Strict, nearest, problems
 from synthohive_spark.tables import ForeignKey, Table, is_carried, key_type
 from synthohive_spark.typenames import canonical
+from synthohive_spark.yaml_files import yaml_file
 
 
 class _File(Strict):
@@ -92,12 +92,16 @@ class Metadata:
         """
         if isinstance(source, Mapping):
             return cls(_parse(source))
+        if not isinstance(source, str | Path):
+            raise SchemaError(
+                f"metadata: {type(source).__name__} is neither the name of a file nor a mapping; give one"
+            )
         try:
-            raw = yaml.safe_load(Path(source).read_text(encoding="utf-8"))
+            raw = yaml_file(source)
         except OSError as e:
             raise SchemaError(f"metadata file {source}: {e.strerror}; `metadata:` in the configuration names it") from e
-        except yaml.YAMLError as e:
-            raise SchemaError(f"metadata file {source} is neither JSON nor YAML: {e}") from e
+        except ValueError as e:
+            raise SchemaError(f"metadata file {source}: {e}") from e
         if not isinstance(raw, Mapping):
             raise SchemaError(f"metadata file {source}: a mapping with the key 'tables' is expected")
         return cls(_parse(raw))
@@ -174,7 +178,7 @@ class Metadata:
         found += [
             f"{name}.{place}: {', '.join(key) or 'no column'}; a key names one column or several, each once"
             for place, key in [("primary_key", table.primary_key), *(("unique", key) for key in table.unique)]
-            if len(set(key)) < len(key) or (not key and place == "unique")
+            if len({*map(str.casefold, key)}) < len(key) or (not key and place == "unique")
         ]
         known(table.pii, "pii")
         known(table.exclude, "exclude")
@@ -185,6 +189,14 @@ class Metadata:
             for c in table.constraints
             if (c.column is None) == (c.expression is None)
         ]
+        found += [
+            f"{name}.constraints({law.column or 'expression'}): {problem}"
+            for law in table.constraints
+            if law.column is not None or law.expression is not None
+            for problem in law.problems(types.get(law.column or ""))
+        ]
+        found += [f"{name}.derived: {c}: an empty expression; write Spark SQL" for c in _empty(table.declared)]
+        found += [f"{name}.rules: {r}: an empty expression; write Spark SQL, or 'off'" for r in _empty(table.rules)]
         found += self._excluded(name, actual.get(name, {}))
         if sum(fk.driving for fk in table.foreign_keys) > 1:
             found.append(f"{name}.foreign_keys: more than one is driving; keep one")
@@ -229,6 +241,13 @@ class Metadata:
         if fk.references not in self.tables:
             return [f"{place}: references table {fk.references!r}, unknown; {nearest(fk.references, [*self.tables])}"]
         parent, found = self.tables[fk.references], []
+        for said, key in (("columns", fk.columns), ("referenced_columns", fk.referenced_columns)):
+            if not key or len({*map(str.casefold, key)}) < len(key):
+                found.append(
+                    f"{place}: {said} is {', '.join(key) or 'empty'}; a key names one column or several, each once"
+                )
+        if found:
+            return found
         if len(fk.columns) != len(fk.referenced_columns):
             return [f"{place}: {len(fk.columns)} columns against {len(fk.referenced_columns)} referenced ones"]
         parent_types = {**parent.columns, **actual.get(fk.references, {})}
@@ -264,6 +283,10 @@ def _name_problems(names: Iterable[str]) -> list[str]:
         if first != name:
             found.append(f"{name!r} and {first!r}: the tables' names differ in case alone; rename one of them")
     return found
+
+
+def _empty(expressions: Mapping[str, Any]) -> list[str]:
+    return [name for name, sql in expressions.items() if isinstance(sql, str) and not sql.strip()]
 
 
 def _parse(raw: Mapping[str, Any]) -> dict[str, Table]:

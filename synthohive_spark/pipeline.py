@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -19,9 +19,10 @@ from synthohive_spark.evaluation.report import render
 from synthohive_spark.evaluation.report_files import ReportPlace
 from synthohive_spark.evaluation.scores import Evaluation
 from synthohive_spark.generation.row_counts import scaled_rows, wanted_rows
+from synthohive_spark.lake.causes import first_line
 from synthohive_spark.lake.content import content_hash
 from synthohive_spark.lake.held import Held
-from synthohive_spark.lake.io import DeltaIO, first_line
+from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.lake.places import check_apart, tables_of_run
 from synthohive_spark.lake.source import SourceLake, check_source, pin_source
 from synthohive_spark.logs import bind, get_logger
@@ -79,8 +80,6 @@ class Run:
         self.id = run_id or new_id or new_run_id(config.run)
         bind(run_id=self.id)
         check_apart(spark, tables_of_run(config.places, config.metadata.tables))
-        if run_id is None:
-            self.workspace.prepare()
         self.events = self.workspace.events(run_id) if run_id else []
         start = next((e.payload for e in self.events if e.event == "run_started"), None)
         if start is not None and start["config_hash"] != config.digest:
@@ -104,12 +103,13 @@ class Run:
 
     def has(self, event: str) -> bool:
         """Whether an earlier attempt of this run got so far."""
-        return any(e.event == event for e in self.events)
+        return event in {e.event for e in self.events}
 
     def train(self) -> None:
         """Check the source, plan and train every table that has no model of this run yet."""
         bind(phase="train")
-        settings = self._settings()
+        settings = train_settings(self.config)
+        settings.check()
         pinned = self.source(self.pinned)
         with pinned.held():
             self._train(check_source(pinned), settings)
@@ -124,6 +124,7 @@ class Run:
 
     def _train(self, source: SourceLake, settings: TrainSettings) -> None:
         if not self.events:
+            self.workspace.prepare()
             self.workspace.record(
                 self.id,
                 "run_started",
@@ -158,20 +159,14 @@ class Run:
         config = self.config.generate
         return {**scaled_rows(plans, config.scale), **config.rows}
 
-    def _settings(self) -> TrainSettings:
-        settings = train_settings(self.config)
-        settings.check()
-        return settings
-
     def generate(self, training: str) -> dict[str, int]:
         """Generate every table that this run has not written yet, with the models of the run ``training``."""
         bind(phase="generate")
-        config = self.config.generate
+        config, model_cls = self.config.generate, resolve_model(self.config.train.model)
         plans, artifacts, _ = self.workspace.models(training, self.config.metadata.expressions)
         missing = sorted(set(self.config.metadata.tables) - set(plans))
         if missing:
             raise TrainingError(f"run {training!r} has no model of {', '.join(missing)}; finish it with --resume")
-        model_cls = resolve_model(self.config.train.model)
         check_models(model_cls, artifacts)
         orchestrator = StagedOrchestrator(
             self.config.metadata,
@@ -191,7 +186,7 @@ class Run:
             "config_hash": self.config.digest,
             "source_versions": json.dumps(versions, sort_keys=True),
         }
-        orchestrator.trained = Trained(plans, artifacts, self.source(versions).frame, lineage)
+        orchestrator.trained = Trained(plans, artifacts, self._copies(plans, versions), lineage)
         wanted = orchestrator.wanted_rows(self._rows(plans))
         done = {e.table: e.payload["rows"] for e in self.events if e.event == "stage_written" and e.table}
         exact = {e.table for e in self.events if e.event == "aggregates_written" and e.table}
@@ -203,6 +198,13 @@ class Run:
             exact,
             partial(self._written, "aggregates_written"),
         )
+
+    def _copies(self, plans: Plans, versions: Mapping[str, int]) -> Callable[[str], DataFrame]:
+        """What reads the tables that are copied, each opened now: the others' source is not needed any more."""
+        metadata, place = self.config.metadata, self.config.source.location
+        source = SourceLake(self.io, metadata, {t: place.table(t) for t in metadata.tables}, versions, {})
+        side_by_side(source.frame, [t for t in metadata.tables if plans[t].reference])
+        return source.frame
 
     def _written(self, event: str, table: str, version: int, rows: int) -> None:
         """A table is written, or its aggregates: its version, rows and content hash go into the manifest."""

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BinaryType, DataType, StringType, StructField, StructType, TimestampType
 
-from synthohive_spark.errors import ConfigError, SerializationError, TrainingError
+from synthohive_spark.errors import ConfigError, SerializationError, SourceDataError, TrainingError
+from synthohive_spark.lake.causes import why
 from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.location import Location
 from synthohive_spark.matching.matching import Matching
@@ -105,21 +109,37 @@ class Workspace:
         Raises:
             ConfigError: the workspace knows no such run.
         """
-        rows = self._manifest().where(F.col("run_id") == run_id).orderBy("at").collect()
+        with self._readable("manifest"):
+            rows = self._manifest().where(F.col("run_id") == run_id).orderBy("at").collect()
+            found = [Event(r["event"], r["table_name"], dict(plain_json(r["payload"], MOST_METRICS))) for r in rows]
         if not rows:
             raise ConfigError(
                 f"run {run_id!r} is not in the workspace {self.place}; check the run id and the workspace"
             )
-        return [Event(r["event"], r["table_name"], json.loads(r["payload"])) for r in rows]
+        return found
+
+    @contextmanager
+    def _readable(self, name: str) -> Iterator[None]:
+        """Say of a table of the workspace that it is damaged, whatever reading it raises."""
+        try:
+            yield
+        except (ConfigError, TrainingError):
+            raise
+        except (*MALFORMED, SourceDataError, PySparkException, Py4JError) as e:
+            raise SerializationError(
+                f"the workspace {self.place} is damaged: its table {name} cannot be read ({why(e)}); "
+                "restore it from a copy, or name another workspace and train again"
+            ) from e
 
     def latest(self, event: str, **payload: Any) -> str | None:
         """The run with the newest event of that name whose payload holds these values; None without one."""
-        if self._io.version(self.place.table("manifest")) is None:
-            return None
-        found = self._manifest().where(F.col("event") == event)
-        for key, value in payload.items():
-            found = found.where(F.get_json_object("payload", f"$.{key}") == str(value))
-        row = found.orderBy(F.desc("at")).select("run_id").first()
+        with self._readable("manifest"):
+            if self._io.version(self.place.table("manifest")) is None:
+                return None
+            found = self._manifest().where(F.col("event") == event)
+            for key, value in payload.items():
+                found = found.where(F.get_json_object("payload", f"$.{key}") == str(value))
+            row = found.orderBy(F.desc("at")).select("run_id").first()
         return None if row is None else str(row["run_id"])
 
     def _manifest(self) -> DataFrame:
@@ -173,9 +193,11 @@ class Workspace:
             SerializationError: a plan cannot be read.
         """
         ref = self.place.table("models")
-        if self._io.version(ref) is None:
-            raise TrainingError(f"the workspace {self.place} holds no models; run train or pipeline first")
-        rows: list[Row] = self._io.read_dataset(ref).where(F.col("run_id") == run_id).orderBy("at").collect()
+        with self._readable("models"):
+            if self._io.version(ref) is None:
+                raise TrainingError(f"the workspace {self.place} holds no models; run train or pipeline first")
+            held = self._io.read_dataset(ref).select(*TABLES["models"].names)
+            rows: list[Row] = held.where(F.col("run_id") == run_id).orderBy("at").collect()
         if not rows:
             raise TrainingError(f"run {run_id!r} has no models in {self.place}; choose another with --run")
         try:
@@ -195,9 +217,10 @@ class Workspace:
     def trained_tables(self, run_id: str) -> set[str]:
         """Tables of a run that the registry holds."""
         ref = self.place.table("models")
-        if self._io.version(ref) is None:
-            return set()
-        rows = self._io.read_dataset(ref).where(F.col("run_id") == run_id).select("table_name").collect()
+        with self._readable("models"):
+            if self._io.version(ref) is None:
+                return set()
+            rows = self._io.read_dataset(ref).where(F.col("run_id") == run_id).select("table_name").collect()
         return {r["table_name"] for r in rows}
 
 

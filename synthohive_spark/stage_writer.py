@@ -20,8 +20,8 @@ from synthohive_spark.generation.row_counts import planned_sizes
 from synthohive_spark.generation.stage import completed, stage_frame
 from synthohive_spark.generation.stage_input import StageInput
 from synthohive_spark.generation.stage_plan import plan_stage
+from synthohive_spark.lake.causes import first_line, why
 from synthohive_spark.lake.held import Held
-from synthohive_spark.lake.io import first_line
 from synthohive_spark.lake.places import check_apart
 from synthohive_spark.location import Location, TableRef
 from synthohive_spark.logs import bound, get_logger
@@ -187,7 +187,7 @@ def _failing_in(table: str) -> Iterator[None]:
     except SynthoHiveError:
         raise
     except Exception as e:
-        raise WriteError(f"{table}: {first_line(e)}") from e
+        raise WriteError(f"{table}: {why(e)}") from e
 
 
 @dataclass(frozen=True)

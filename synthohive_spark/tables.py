@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import math
+import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -54,6 +58,33 @@ class Constraint(Strict):
             known = [_literal(v) for v in self.allowed if v is not None]
             parts.append(f"{column} in ({', '.join(known)})" if known else f"{column} is null")
         return " and ".join(parts) or "true"
+
+    def problems(self, spark_type: str | None = None) -> list[str]:
+        """What no column can keep, and what one of that type cannot be held against.
+
+        Args:
+            spark_type: of the column; None where it is not known.
+        """
+        if self.expression is not None:
+            said = [word for word in ("min", "max", "allowed") if getattr(self, word) is not None]
+            found = [f"{', '.join(said)} beside an expression; say one or the other"] if said else []
+            return (
+                found if self.expression.strip() else [*found, "an empty expression; write Spark SQL, or leave it out"]
+            )
+        found = []
+        if self.allowed is not None and not self.allowed:
+            found.append("allowed is empty, so no value would do; name some, or leave it out")
+        if self.min is None and self.max is None and self.allowed is None:
+            found.append("neither min, max nor allowed is given; give one of them")
+        values = [v for v in (self.min, self.max, *(self.allowed or ())) if v is not None]
+        wrong = [] if spark_type is None else [v for v in values if not _comparable(v, spark_type)]
+        wrong += [v for v in values if isinstance(v, float) and not math.isfinite(v)]
+        found += [f"{v!r} is no value of a column of type {spark_type or 'number'}; correct it" for v in wrong]
+        low, high = _number(self.min), _number(self.max)
+        texts = isinstance(self.min, str) and isinstance(self.max, str) and None in (low, high)
+        if (low is not None and high is not None and low > high) or (texts and f"{self.min}" > f"{self.max}"):
+            found.append(f"min {self.min!r} is greater than max {self.max!r}, so no value would do; exchange them")
+        return found
 
 
 class Table(Strict):
@@ -116,6 +147,30 @@ class Table(Strict):
 
 def _literal(value: Scalar) -> str:
     return text_literal(value) if isinstance(value, str) else str(value).lower()
+
+
+def _number(value: Scalar) -> Decimal | None:
+    """A bound as a number, if it is one; a text may hold one too."""
+    try:
+        number = Decimal(str(int(value) if isinstance(value, bool) else value))
+    except ArithmeticError:
+        return None
+    return number if number.is_finite() else None
+
+
+def _comparable(value: Scalar, spark_type: str) -> bool:
+    """Whether a declared value can be held against a column; dates and times are declared as ISO text."""
+    kind = spark_type.lower().split("(")[0].strip()
+    try:
+        if kind in (*INTEGRAL, "float", "double", "real", "decimal", "numeric", "dec"):
+            return not isinstance(value, bool) and Decimal(str(value)).is_finite()
+        if kind == "date":
+            return isinstance(value, str) and bool(dt.date.fromisoformat(value))
+        if kind.startswith("timestamp"):
+            return isinstance(value, str) and bool(dt.datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", value)))
+    except (ValueError, ArithmeticError):
+        return False
+    return isinstance(value, bool) if kind == "boolean" else True
 
 
 def is_carried(spark_type: str) -> bool:

@@ -25,6 +25,7 @@ LAYERS = (
         "sql",
         "sql_grammar",
         "untrusted",
+        "yaml_files",
     ),
     ("location", "tables", "graph", "metadata"),
     ("launch", "session"),

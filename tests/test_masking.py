@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from synthohive_spark.errors import WriteError
-from synthohive_spark.lake.io import first_line
+from synthohive_spark.lake.causes import first_line
 from synthohive_spark.masking import masked, masked_traceback
 
 OVERFLOW = (

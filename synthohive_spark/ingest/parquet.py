@@ -19,7 +19,7 @@ from pyspark.sql.types import DataType, StringType, StructField, StructType
 
 from synthohive_spark.errors import SourceDataError
 from synthohive_spark.ingest.footer import Reading, layout_of
-from synthohive_spark.lake.io import condition
+from synthohive_spark.lake.causes import condition
 from synthohive_spark.sql import quote, without_globs
 
 LOOKED_AT = 1000  # files of a table whose footers are read at first; the others follow where these differ

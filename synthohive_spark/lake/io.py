@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
 
 from pyarrow import fs
 from pyspark.errors import AnalysisException, PySparkException
@@ -14,18 +11,17 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructType
 
-from synthohive_spark.errors import SourceDataError, SynthoHiveError, WriteError, error_names
+from synthohive_spark.errors import SourceDataError, WriteError
+from synthohive_spark.lake.causes import failing_as
 from synthohive_spark.lake.design import DEFAULT, Design, design_of
 from synthohive_spark.location import LOG, Address, TableRef
 from synthohive_spark.logs import get_logger
-from synthohive_spark.masking import masked
 from synthohive_spark.sql import quote, text_literal
 
 log = get_logger(__name__)
 NEEDS_COLUMN_MAPPING = " ,;{}()\n\t="
 RECENT = 20  # commits among which a write's own is looked for; others are a table's upkeep
 FIRST_COMMIT = f"{0:020}.json"
-OWN = re.compile(rf"\b({'|'.join(sorted(error_names()))}): ")
 ABSENT = ("DELTA_TABLE_ONLY_OPERATION", "DELTA_MISSING_DELTA_TABLE", "TABLE_OR_VIEW_NOT_FOUND", "DELTA_TABLE_NOT_FOUND")
 
 
@@ -41,34 +37,34 @@ class DeltaIO:
 
     def version(self, place: TableRef | str, timestamp: str | None = None) -> int | None:
         """The newest version of a table (at ``timestamp``, if given); None where there is no such Delta table."""
-        try:
-            if timestamp is None:
-                newest = self.spark.sql(f"DESCRIBE HISTORY {_ref(place).sql} LIMIT 1").collect()
-            else:
-                history = self.spark.sql(f"DESCRIBE HISTORY {_ref(place).sql}")
-                old = history.where(F.col("timestamp") <= F.lit(timestamp).cast("timestamp"))
-                newest = old.orderBy(F.desc("version")).limit(1).collect()
-        except AnalysisException as e:
-            if any(word in str(e) for word in ABSENT):
-                return None
-            raise
+        ref = _ref(place)
+        with failing_as(f"{ref.sql} cannot be opened", SourceDataError):
+            try:
+                if timestamp is None:
+                    newest = self.spark.sql(f"DESCRIBE HISTORY {ref.sql} LIMIT 1").collect()
+                else:
+                    history = self.spark.sql(f"DESCRIBE HISTORY {ref.sql}")
+                    old = history.where(F.col("timestamp") <= F.lit(timestamp).cast("timestamp"))
+                    newest = old.orderBy(F.desc("version")).limit(1).collect()
+            except AnalysisException as e:
+                if any(word in str(e) for word in ABSENT):
+                    return None
+                raise
         return int(newest[0]["version"]) if newest else None
 
     def read_dataset(self, place: TableRef | str, version: int | None = None) -> DataFrame:
         """A table, at one version if given.
 
         Raises:
-            SourceDataError: there is no such Delta table.
+            SourceDataError: there is no such Delta table, or it cannot be opened.
         """
         ref = _ref(place)
         if version is None:
             version = self.version(ref)
         if version is None:
             raise SourceDataError(f"{ref.sql} is not a Delta table; check the path or name, or ingest it first")
-        try:
+        with failing_as(f"{ref.sql} cannot be read at version {version}", SourceDataError):
             return self.spark.sql(f"SELECT * FROM {ref.sql} VERSION AS OF {int(version)}")
-        except AnalysisException as e:
-            raise SourceDataError(f"{ref.sql} cannot be read at version {version}: {first_line(e)}") from e
 
     def write_dataset(
         self,
@@ -96,7 +92,7 @@ class DeltaIO:
             WriteError: with the cause, if the table cannot be created or written.
         """
         ref, design = _ref(place), design or Design()
-        with _failing_as(f"{ref.sql} could not be written"):
+        with failing_as(f"{ref.sql} could not be written", WriteError):
             present = self.version(ref)
             empty = self._prepare(ref, schema or frame.schema, properties or {}, design, present)
             if empty:
@@ -150,14 +146,14 @@ class DeltaIO:
     def create(self, place: TableRef | str, schema: StructType) -> None:
         """Create an empty table; one that exists is left as it is."""
         ref = _ref(place)
-        with _failing_as(f"{ref.sql} could not be created"):
+        with failing_as(f"{ref.sql} could not be created", WriteError):
             if self.version(ref) is None:
                 self.spark.sql(_ddl("CREATE TABLE IF NOT EXISTS", ref, schema, {}, Design()))
 
     def append(self, frame: DataFrame, place: TableRef | str) -> None:
         """Add rows to a table that exists, in one transaction."""
         ref = _ref(place)
-        with _failing_as(f"{ref.sql} could not be written"):
+        with failing_as(f"{ref.sql} could not be written", WriteError):
             frame.writeTo(ref.sql).append()
 
     def restore(self, place: TableRef | str, version: int) -> None:
@@ -211,42 +207,6 @@ def _table_id(system: fs.FileSystem, folder: str) -> str | None:
         actions = [json.loads(line) for line in stream.read().splitlines()]
     ids = [action["metaData"]["id"] for action in actions if "metaData" in action]
     return str(ids[0]) if ids else None
-
-
-@contextmanager
-def _failing_as(what: str) -> Iterator[None]:
-    """Raise what Spark raises in the block as a ``WriteError``."""
-    try:
-        yield
-    except PySparkException as e:
-        raise WriteError(f"{what}: {first_line(e)}") from e
-    except Exception as e:
-        if type(e).__name__ != "Py4JJavaError":  # classic Spark wraps what fails in a task in this one
-            raise
-        raise WriteError(f"{what}: {first_line(e)}") from e
-
-
-def first_line(error: Exception) -> str:
-    """The cause of a Spark error in one line, without its Java stack and without values; our own errors hold none."""
-    java = getattr(error, "java_exception", None)
-    cause: Any = java
-    while cause is not None and cause.getCause() is not None:
-        cause = cause.getCause()
-    text = str(cause.getMessage() if cause is not None else error).strip()
-    lines = [
-        line for line in text.splitlines() if line.strip() and not line.startswith(("\tat", "  File", "Traceback"))
-    ]
-    named = [line for line in lines if "Error: " in line]  # what a Python worker raised
-    line = (named or lines or [type(error).__name__])[0]
-    own = isinstance(error, SynthoHiveError) or OWN.search(line)
-    return (line if own else masked(line))[:500]
-
-
-def condition(error: Exception) -> str:
-    """The name of a Spark error's kind, which holds no value of the data."""
-    named = error.getCondition() if isinstance(error, PySparkException) else None
-    found = re.search(r"\[([A-Z][A-Z0-9_.]+)\]", str(error))
-    return named or (found[1] if found else type(error).__name__)
 
 
 def _ref(place: TableRef | str) -> TableRef:

@@ -12,7 +12,8 @@ from itertools import combinations
 from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
-from synthohive_spark.errors import ConfigError
+from synthohive_spark.errors import ConfigError, SourceDataError
+from synthohive_spark.lake.causes import failing_as
 from synthohive_spark.location import Address, Location, Spot, TableRef
 from synthohive_spark.parallel import side_by_side
 
@@ -77,10 +78,11 @@ def check_apart(spark: SparkSession, groups: Mapping[str, Tables]) -> None:
 
 def folder_of(spark: SparkSession, ref: TableRef) -> str | None:
     """The folder of a table that exists, as Spark has it: with its scheme, and no character of it encoded."""
-    try:
-        return str(spark.sql(f"DESCRIBE DETAIL {ref.sql}").collect()[0]["location"])
-    except AnalysisException:
-        return None  # no such table, or a view
+    with failing_as(f"{ref.sql} cannot be opened", SourceDataError):
+        try:
+            return str(spark.sql(f"DESCRIBE DETAIL {ref.sql}").collect()[0]["location"])
+        except AnalysisException:
+            return None  # no such table, or a view
 
 
 def _inside(first: Tables, second: Tables) -> Iterable[tuple[str, str]]:

@@ -12,8 +12,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructField, StructType
 
-from synthohive_spark.errors import SourceDataError
+from synthohive_spark.errors import SchemaValidationError, SourceDataError
 from synthohive_spark.graph import KeyPath
+from synthohive_spark.lake.declared import declared_problems, unanswered
 from synthohive_spark.lake.design import Design, design_of
 from synthohive_spark.lake.held import Held
 from synthohive_spark.lake.io import DeltaIO
@@ -202,6 +203,9 @@ def pin_source(
         )
     source = SourceLake(io, metadata, refs, {t: v for t, v in pinned.items() if v is not None}, {})
     metadata.validate_schema({t: source.whole(t).schema for t in metadata.tables})
+    wrong = side_by_side(lambda t: declared_problems(t, metadata.tables[t], source.raw(t)), metadata.tables)
+    if any(wrong.values()):
+        raise SchemaValidationError(line for lines in wrong.values() for line in lines)
     for table in metadata.tables:
         gone, kept = source.left_out(table), source.copied_schema(table).fieldNames()
         if gone:
@@ -268,6 +272,8 @@ def _check_table(source: SourceLake, table: str) -> tuple[list[str], int]:
         for i, (what, columns) in enumerate(keys)
         for problem in _key_problems(columns, faults.get((i, NULL), 0), faults.get((i, REPEATED), 0))
     ]
+    if broken := unanswered(table, spec, source.raw(table)):
+        raise SchemaValidationError(broken)
     remain = total
     for i, fk in enumerate(spec.foreign_keys):
         orphans = faults.get((i, ORPHAN), 0)

@@ -108,9 +108,9 @@ def resolve_model(name: str) -> type[ConditionalGenerativeModel]:
         raise ConfigError(f"unknown model {name!r}; use one of {built_in}, or a class path package.module.Class")
     try:
         candidate = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (Exception, SystemExit) as error:  # the module runs when it is imported, and may raise anything
         raise ConfigError(
-            f"model {name!r} cannot be imported ({error}); use one of {built_in}, "
+            f"model {name!r} cannot be imported ({type(error).__name__}: {error}); use one of {built_in}, "
             "or put the package of the class on the Python path of driver and executors"
         ) from error
     try:

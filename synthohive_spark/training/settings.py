@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from synthohive_spark.errors import ConfigError
+from synthohive_spark.errors import ConfigError, SynthoHiveError
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.models.base import ConditionalGenerativeModel
 from synthohive_spark.strict import nearest
@@ -61,4 +61,10 @@ class TrainSettings:
         if unknown:
             hints = "; ".join(f"{o}: {nearest(o, list(parameters))}" for o in unknown)
             raise ConfigError(f"train.options: {self.model_cls.__name__} does not take {hints}")
-        self.model_cls(Metadata(), **self.constructor_options("cpu"))
+        try:
+            self.model_cls(Metadata(), **self.constructor_options("cpu"))
+        except SynthoHiveError:
+            raise
+        except Exception as e:
+            problem = f"{self.model_cls.__name__} cannot be made with them ({type(e).__name__}: {e})"
+            raise ConfigError(f"train.options: {problem}; correct them") from e

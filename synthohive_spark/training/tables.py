@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from tqdm import tqdm
 
 from synthohive_spark.errors import SynthoHiveError, TrainingError, WriteError
-from synthohive_spark.lake.io import first_line
+from synthohive_spark.lake.causes import why
 from synthohive_spark.logs import bound_context, get_logger
 from synthohive_spark.parallel import side_by_side
 from synthohive_spark.schema.ancestors import Reader
@@ -81,7 +81,7 @@ def train_tables(
         except SynthoHiveError:
             raise
         except Exception as e:
-            raise TrainingError(f"{table}: training failed: {first_line(e)}") from e
+            raise TrainingError(f"{table}: training failed: {why(e)}") from e
         log.info("table_trained", table=table, rows=plans[table].rows, seconds=round(time.monotonic() - started, 1))
 
     with tqdm(total=len(wanted), desc="training", unit="table", disable=None) as bar:

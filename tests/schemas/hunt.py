@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 
 from synthohive_spark import logs
 from synthohive_spark.errors import ConfigError, SchemaValidationError, SourceDataError
-from synthohive_spark.lake.io import first_line
+from synthohive_spark.lake.causes import first_line
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.profiling.key_design import unsupported
 from synthohive_spark.tables import Table
