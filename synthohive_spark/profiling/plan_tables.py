@@ -24,6 +24,7 @@ from synthohive_spark.profiling.counters import COUNTER, with_counters
 from synthohive_spark.profiling.implied_keys import with_implied_keys
 from synthohive_spark.profiling.key_formats import key_format
 from synthohive_spark.profiling.key_planner import KeyPlanner, key_design, with_used_keys
+from synthohive_spark.profiling.own_parents import OwnParents
 from synthohive_spark.profiling.running_ids import with_running_ids
 from synthohive_spark.profiling.shapes import Shapes, shape_plans
 from synthohive_spark.profiling.unique_columns import Unique, unique_numbers
@@ -173,9 +174,10 @@ class _Profiler:
         columns = plan.columns.model_copy(
             update={"each": _columns(types, roles), "shapes": shapes_left, "apart": numbers.apart}
         )
+        own = OwnParents(frame, plan.rows, self.spec, columns, rules)
         return plan.model_copy(
             update={
-                "keys": plan.keys.model_copy(update={"positions": positions}),
+                "keys": own.kept(plan.keys.model_copy(update={"positions": positions})),
                 "columns": columns,
                 "context": ContextPlan(each=self._learnable(plan, rules)),
                 "rules": RulesPlan(each=tuple(rules)),

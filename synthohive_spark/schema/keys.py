@@ -151,13 +151,18 @@ class Hierarchy(Strict):
 
 
 class Beside(Strict):
-    """A self-reference whose parents are no positions: a row refers to an earlier one of its unit, or to none.
+    """A self-reference whose parents are rows of the same batch: a row refers to an earlier one, or to none.
 
     Attributes:
         columns: of the key; ``own`` are those that no other key gives.
         referenced: the columns that it refers to.
         roots: share of the rows that refer to none.
         loops: rows without a parent refer to themselves instead of being null.
+        agree: columns in which a row and the one that it refers to have one value.
+        after: the column by which a row is earlier; None for its position in the table.
+        falling: whether the row that is referred to has the greater value, instead of the smaller one.
+        strict: whether the two values always differ.
+        levels: rows of each level in the source, roots first; () where levels were not told apart.
     """
 
     columns: tuple[str, ...]
@@ -165,6 +170,11 @@ class Beside(Strict):
     referenced: tuple[str, ...]
     roots: float
     loops: bool = False
+    agree: tuple[str, ...] = ()
+    after: str | None = None
+    falling: bool = False
+    strict: bool = False
+    levels: tuple[int, ...] = ()
 
 
 class NullPattern(Strict):
