@@ -71,8 +71,9 @@ def settings(spark: SparkSession, values: Mapping[str, str] | None = None) -> It
     wanted = delta.RUNTIME if values is None else values
     before: dict[str, str | None] = {}
     for key, value in wanted.items():
-        old = spark.conf.get(key, None)
+        old: str | None = None
         try:
+            old = spark.conf.get(key, None)
             spark.conf.set(key, value)
         except PySparkException as e:  # some managed platforms fix it
             say = log.warning if values is None else log.debug
@@ -87,6 +88,15 @@ def settings(spark: SparkSession, values: Mapping[str, str] | None = None) -> It
                 spark.conf.unset(key)
             else:
                 spark.conf.set(key, old)
+
+
+def setting_of(spark: SparkSession, key: str, default: str = "") -> str:
+    """A setting of a session; the default where it is not set, or where the platform does not tell (serverless)."""
+    try:
+        return spark.conf.get(key, None) or default
+    except PySparkException as e:
+        log.debug("setting_not_told", setting=key, condition=e.getCondition())
+        return default
 
 
 @contextmanager

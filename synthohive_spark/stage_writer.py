@@ -21,7 +21,7 @@ from synthohive_spark.generation.stage import completed, stage_frame
 from synthohive_spark.generation.stage_input import StageInput
 from synthohive_spark.generation.stage_plan import plan_stage
 from synthohive_spark.lake.causes import first_line, why
-from synthohive_spark.lake.held import Held
+from synthohive_spark.lake.held import Held, persisted
 from synthohive_spark.lake.places import check_apart
 from synthohive_spark.location import Location, TableRef
 from synthohive_spark.logs import bound, get_logger
@@ -122,7 +122,7 @@ class TableGenerator:
         return stage_frame(stage, self.model_cls, artifact), stage.total, stage.asked
 
     def in_memory(self) -> dict[str, DataFrame]:
-        """Every table, persisted."""
+        """Every table, persisted where Spark keeps frames in memory."""
         made: dict[str, DataFrame] = {}
         sizes: dict[str, int] = {}
         exact: set[str] = set()
@@ -130,7 +130,8 @@ class TableGenerator:
             log.info("stage_start", tables=tables)
             for table in tables:
                 with settings(self.spark):
-                    made[table] = self.frame(table, sizes, made.__getitem__)[0].persist()
+                    made[table] = self.frame(table, sizes, made.__getitem__)[0]
+                    persisted(made[table])
                     try:
                         sizes[table] = made[table].count()
                     except Exception as e:
@@ -139,9 +140,10 @@ class TableGenerator:
                         raise
             while (due := self.due(sizes, exact)) is not None:
                 with settings(self.spark):
-                    drawn, made[due] = made[due], exact_rows(self.trained.plans, due, made.__getitem__).persist()
-                    made[due].count()
-                    drawn.unpersist()
+                    drawn, made[due] = made[due], exact_rows(self.trained.plans, due, made.__getitem__)
+                    if persisted(made[due]):
+                        made[due].count()
+                        drawn.unpersist()
                 exact.add(due)
         return made
 

@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 from synthohive_spark.config import Config
 from synthohive_spark.models.common.budget import affordable_batch, planned_steps, step_seconds, table_batch
 from synthohive_spark.schema.table_plan import Plans
+from synthohive_spark.session import setting_of
 
 # Measured with the databases of README's table and those of a test bench, on two cores of a 2024 server.
 START = 12.0  # seconds until Spark is there and its first query is compiled
@@ -73,12 +74,12 @@ def costs(plans: Plans, sizes: Mapping[str, int], config: Config, slots: int) ->
 
 def slots_of(spark: SparkSession) -> int:
     """Tasks that the session runs at a time, as far as its settings tell."""
-    master = spark.conf.get("spark.master", "") or ""
+    master = setting_of(spark, "spark.master")
     cores = master.removeprefix("local").strip("[]").partition(",")[0]
     if master.startswith("local"):
         return int(cores) if cores.isdigit() else (os.cpu_count() or 1 if cores == "*" else 1)
-    executors = int(spark.conf.get("spark.executor.instances", "2") or 2)
-    return max(1, executors * int(spark.conf.get("spark.executor.cores", "1") or 1))
+    executors = int(setting_of(spark, "spark.executor.instances", "2"))
+    return max(1, executors * int(setting_of(spark, "spark.executor.cores", "1")))
 
 
 def _training(plans: Plans, table: str, config: Config) -> float:

@@ -23,6 +23,7 @@ from synthohive_spark.models.artifact import Artifact
 from synthohive_spark.models.base import ConditionalGenerativeModel
 from synthohive_spark.schema import frames
 from synthohive_spark.schema.conversion import arrow_type, frame_from_arrow, to_arrow
+from synthohive_spark.session import setting_of
 from synthohive_spark.sql import quote
 
 SHUFFLE_PARTITIONS = 200  # Spark's own default
@@ -37,7 +38,7 @@ def stage_frame(stage: StagePlan, model_cls: type[ConditionalGenerativeModel], a
         artifact: what its training left.
     """
     plan, spark = stage.stage.plan, stage.stage.spark
-    wanted = f"{spark.conf.get('spark.sql.shuffle.partitions')}"
+    wanted = setting_of(spark, "spark.sql.shuffle.partitions")
     partitions = int(wanted) if wanted.isdigit() else SHUFFLE_PARTITIONS  # Databricks knows "auto"
     few = 1 + math.ceil(stage.total / FAMILY_SLICE)  # about as many batches as there are; an idle task costs a start
     gathered = batch_rows(stage).repartition(min(partitions, few), *frames.BATCH).sortWithinPartitions(*frames.BATCH)

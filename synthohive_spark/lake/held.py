@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from types import TracebackType
 
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
+from synthohive_spark.logs import get_logger
+
+log = get_logger(__name__)
 CELLS = 500_000  # rows by columns, a few MB in memory; what a cluster cannot hold goes to its disks
+
+
+def persisted(frame: DataFrame) -> bool:
+    """Keep a frame in memory once it is read; False where Spark keeps none (serverless): it is read each time then."""
+    try:
+        frame.persist()
+    except PySparkException as e:
+        log.debug("not_kept_in_memory", condition=e.getCondition())
+        return False
+    return True
 
 
 class Held:
@@ -17,8 +31,8 @@ class Held:
 
     def keep(self, frame: DataFrame, rows: int) -> DataFrame:
         """The frame, kept if so many rows are few; it is read when it is first asked."""
-        if rows * len(frame.columns) <= CELLS:
-            self._kept.append(frame.persist())
+        if rows * len(frame.columns) <= CELLS and persisted(frame):
+            self._kept.append(frame)
         return frame
 
     def __enter__(self) -> Held:

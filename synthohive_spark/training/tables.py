@@ -18,6 +18,7 @@ from synthohive_spark.logs import bound_context, get_logger
 from synthohive_spark.parallel import side_by_side
 from synthohive_spark.schema.ancestors import Reader
 from synthohive_spark.schema.table_plan import Plans
+from synthohive_spark.session import setting_of
 from synthohive_spark.training.sample import training_frame
 from synthohive_spark.training.settings import TrainSettings
 from synthohive_spark.training.task import RESULT, Trainer
@@ -32,12 +33,11 @@ def resource_profile(spark: SparkSession, gpu: str) -> ResourceProfile | None:
     Where executors have GPUs and tasks ask for none, training asks for one of its own; no other stage waits for a GPU
     then (Spark's stage level scheduling, which local masters do not have).
     """
-    conf = spark.conf
-    has = float(conf.get("spark.executor.resource.gpu.amount", "0") or 0) >= 1
-    asked = conf.get("spark.task.resource.gpu.amount", None) is not None
-    if gpu == "never" or asked or not has or (conf.get("spark.master", "") or "").startswith("local["):
+    has = float(setting_of(spark, "spark.executor.resource.gpu.amount", "0")) >= 1
+    asked = bool(setting_of(spark, "spark.task.resource.gpu.amount"))
+    if gpu == "never" or asked or not has or setting_of(spark, "spark.master").startswith("local["):
         return None
-    cpus = int(conf.get("spark.task.cpus", "1") or 1)
+    cpus = int(setting_of(spark, "spark.task.cpus", "1"))
     return ResourceProfileBuilder().require(TaskResourceRequests().cpus(cpus).resource("gpu", 1)).build
 
 
