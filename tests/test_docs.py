@@ -48,3 +48,13 @@ def test_the_reference_names_every_key_of_the_configuration() -> None:
     text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
     missing = [k for group in (Train, Generate, Privacy, Evaluate) for k in group.model_fields if f"`{k}`" not in text]
     assert missing == []
+
+
+def test_messages_that_troubleshooting_explains_are_those_of_the_code(root: Path) -> None:
+    page = (root / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    code = "".join(p.read_text(encoding="utf-8") for p in sorted((root / "synthohive_spark").rglob("*.py")))
+    said = re.sub(r'"\s*f?"', "", code)  # a message over several lines is one text
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    parts = [part.strip(" ;:") for row in rows for span in re.findall(r"`([^`]+)`", row) for part in span.split("…")]
+    assert len(parts) > 15
+    assert [part for part in parts if part and part not in said] == []
