@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,10 @@ class _File(Strict):
 class Metadata:
     """The tables of a database and how they are linked.
 
+    Attributes:
+        tables: {name: what is said of it}.
+        evidence: what ``detect`` found, as the draft of a file; empty without.
+
     Example:
         >>> m = Metadata()
         >>> m.add_table("users", pk="user_id")
@@ -48,6 +54,7 @@ class Metadata:
 
     def __init__(self, tables: Mapping[str, Table] | None = None) -> None:
         self.tables: dict[str, Table] = dict(tables or {})
+        self.evidence = ""
 
     def add_table(
         self,
@@ -105,6 +112,33 @@ class Metadata:
         if not isinstance(raw, Mapping):
             raise SchemaError(f"metadata file {source}: a mapping with the key 'tables' is expected")
         return cls(_parse(raw))
+
+    @classmethod
+    def detect(cls, sources: Any, spark: Any = None) -> Metadata:
+        """Propose keys, types and what is personal from the tables themselves; read it before you use it.
+
+        Args:
+            sources: {table: Spark or pandas DataFrame, folder, or name of a table or view}, or one folder or schema of
+                Delta tables.
+            spark: the session; the active one, or a local one.
+
+        Returns:
+            The metadata; ``evidence`` is the draft as YAML with what speaks for each line beside it.
+
+        Raises:
+            ConfigError: nothing was given, or something of another form.
+        """
+        # By name: what detects lies above what it detects, and this class is read without Spark.
+        found, text = import_module("synthohive_spark.draft.detect").detected(sources, spark)
+        result = cls(found.tables)
+        result.evidence = text
+        return result
+
+    def __repr__(self) -> str:
+        return f"Metadata({len(self.tables)} tables: {'; '.join(map(str, self.tables))})"
+
+    def _repr_html_(self) -> str:
+        return _html(self.tables)
 
     def to_json(self) -> str:
         """The file form as canonical JSON: what hashes and the registry hold."""
@@ -197,42 +231,13 @@ class Metadata:
         ]
         found += [f"{name}.derived: {c}: an empty expression; write Spark SQL" for c in _empty(table.declared)]
         found += [f"{name}.rules: {r}: an empty expression; write Spark SQL, or 'off'" for r in _empty(table.rules)]
-        found += self._excluded(name, actual.get(name, {}))
+        found += _excluded(self.tables, name, actual.get(name, {}))
         if sum(fk.driving for fk in table.foreign_keys) > 1:
             found.append(f"{name}.foreign_keys: more than one is driving; keep one")
         for fk in table.foreign_keys:
             place = f"foreign_keys({', '.join(fk.columns)})"
             known(fk.columns, place)
             found += self._key_problems(name, fk, f"{name}.{place}", types, actual)
-        return found
-
-    def _excluded(self, name: str, types: Mapping[str, str]) -> list[str]:
-        """Columns that must be excluded and are not, or the other way round."""
-        table = self.tables[name]
-        referenced = {
-            c
-            for t in self.tables.values()
-            for k in t.foreign_keys
-            if k.references == name
-            for c in k.referenced_columns
-        }
-        wanted = {**dict.fromkeys(table.key_columns | referenced, "a key")}
-        wanted |= {c.column: "bounded by a constraint" for c in table.constraints if c.column}
-        wanted |= dict.fromkeys(table.declared, "derived")
-        found = [
-            f"{name}.exclude: {c!r} is {wanted[c]}, and is needed; take it out of exclude, or drop what names it"
-            for c in table.exclude
-            if c in wanted
-        ]
-        gone = table.left_out(types)
-        found += [
-            f"{name}.{c}: values of type {t} are not carried; name it under exclude: [...] of the table "
-            "(null on the copy where it is nullable, else not on it), or cast it on the source"
-            for c, t in types.items()
-            if not is_carried(t) and c not in gone
-        ]
-        if types and len(gone) == len(types):
-            found.append(f"{name}.exclude: every column of the table; leave the table out of the metadata")
         return found
 
     def _key_problems(
@@ -271,6 +276,42 @@ class Metadata:
                 why = f"{', '.join(sorted(shared))} belongs to another key" if shared else "the key is not nullable"
                 found.append(f"{place}: orphans cannot be set to null, {why}; use 'drop' or 'error'")
         return found
+
+
+def _excluded(tables: Mapping[str, Table], name: str, types: Mapping[str, str]) -> list[str]:
+    """Columns that must be excluded and are not, or the other way round."""
+    table = tables[name]
+    referenced = {
+        c for t in tables.values() for k in t.foreign_keys if k.references == name for c in k.referenced_columns
+    }
+    wanted = {**dict.fromkeys(table.key_columns | referenced, "a key")}
+    wanted |= {c.column: "bounded by a constraint" for c in table.constraints if c.column}
+    wanted |= dict.fromkeys(table.declared, "derived")
+    found = [
+        f"{name}.exclude: {c!r} is {wanted[c]}, and is needed; take it out of exclude, or drop what names it"
+        for c in table.exclude
+        if c in wanted
+    ]
+    gone = table.left_out(types)
+    found += [
+        f"{name}.{c}: values of type {t} are not carried; name it under exclude: [...] of the table "
+        "(null on the copy where it is nullable, else not on it), or cast it on the source"
+        for c, t in types.items()
+        if not is_carried(t) and c not in gone
+    ]
+    if types and len(gone) == len(types):
+        found.append(f"{name}.exclude: every column of the table; leave the table out of the metadata")
+    return found
+
+
+def _html(tables: Mapping[str, Table]) -> str:
+    """What a notebook shows of the tables and their keys."""
+    rows = []
+    for name, t in tables.items():
+        keys = "<br>".join(escape(f"{', '.join(fk.columns)} → {fk.references}") for fk in t.foreign_keys)
+        rows.append(f"<tr><td>{escape(name)}</td><td>{escape(', '.join(t.primary_key))}</td><td>{keys}</td></tr>")
+    head = "<tr><th>table</th><th>primary key</th><th>refers to</th></tr>"
+    return f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
 
 
 def _name_problems(names: Iterable[str]) -> list[str]:

@@ -14,9 +14,10 @@ from synthohive_spark.errors import (
     TrainingError,
 )
 from synthohive_spark.generation.row_counts import wanted_rows
+from synthohive_spark.lake.given import given_tables, named_tables
 from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.lake.source import SourceLake, check_source, pin_source
-from synthohive_spark.location import Location, TableRef
+from synthohive_spark.location import Location
 from synthohive_spark.logs import get_logger
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.models.artifact import Artifact
@@ -84,7 +85,7 @@ class StagedOrchestrator:
 
     def fit_all(
         self,
-        paths: Mapping[str, str],
+        paths: Mapping[str, Any],
         *,
         sample_rows: int = 200_000,
         max_seconds: float | None = 60.0,
@@ -97,7 +98,8 @@ class StagedOrchestrator:
         """Learn every table: keys and children per parent from Spark aggregates, a model on an executor.
 
         Args:
-            paths: {table: folder or catalog name} of the source.
+            paths: {table: folder, name of a table or view, Spark or pandas frame} of the source, or one folder of them
+                all. A Spark frame has to give the same rows whenever it is read.
             sample_rows: rows per table that a model learns from.
             max_seconds: training budget per table.
             epochs: overrides the budget.
@@ -109,9 +111,7 @@ class StagedOrchestrator:
         Raises:
             SchemaValidationError, SourceDataError, TrainingError: with place and remedy.
         """
-        missing = [t for t in self.metadata.tables if t not in paths]
-        if missing:
-            raise ConfigError(f"fit_all: no path for {', '.join(missing)}; give one for every table of the metadata")
+        named = named_tables(self.metadata, paths, "fit")
         how = TrainSettings(
             model_cls=self.model_cls,
             sample_rows=sample_rows,
@@ -123,8 +123,8 @@ class StagedOrchestrator:
         )
         how.check()
         self.metadata.validate_schema()
-        refs = {t: TableRef.parse(p) for t, p in paths.items()}
-        pinned = pin_source(self.io, self.metadata, refs)
+        given = given_tables(self.spark, self.io, self.metadata, named)
+        pinned = pin_source(given.io, self.metadata, given.refs)
         artifacts: dict[str, Artifact] = {}
 
         def keep(table: str, frame: DataFrame) -> None:
@@ -139,7 +139,7 @@ class StagedOrchestrator:
             plans = plan_tables(source, min_subjects, linkage)
             train_tables(plans, source.frame, how, keep)
         lineage = _lineage(source, self.model_cls, seed)
-        self.trained = Trained(plans, artifacts, source.frame, lineage, {t: refs[t].path or paths[t] for t in plans})
+        self.trained = Trained(plans, artifacts, source.frame, lineage, given.places)
 
     def generate(
         self,
@@ -201,7 +201,11 @@ class StagedOrchestrator:
 
     def writer(self, target: Location, wanted: Mapping[str, int], seed: int) -> StageWriter:
         """What writes the tables into a target."""
-        return StageWriter(self.generator(wanted, seed), self.io, target, self.on_write_failure, self.write_retries)
+        return self.writer_of(self.generator(wanted, seed), target)
+
+    def writer_of(self, generator: TableGenerator, target: Location) -> StageWriter:
+        """What writes the tables of a generator into a target."""
+        return StageWriter(generator, self.io, target, self.on_write_failure, self.write_retries)
 
     def wanted_rows(self, wanted: Mapping[str, int]) -> dict[str, int]:
         """Rows of the root tables, and of other tables for which a number was given.

@@ -15,11 +15,9 @@ from pyspark.sql import DataFrame, SparkSession
 from synthohive_spark.config import Config, new_run_id
 from synthohive_spark.errors import ConfigError, QualityError, TrainingError
 from synthohive_spark.evaluation.compare import evaluate
-from synthohive_spark.evaluation.report import render
-from synthohive_spark.evaluation.report_files import ReportPlace
+from synthohive_spark.evaluation.runs import publish
 from synthohive_spark.evaluation.scores import Evaluation
 from synthohive_spark.generation.row_counts import scaled_rows, wanted_rows
-from synthohive_spark.lake.causes import first_line
 from synthohive_spark.lake.content import content_hash
 from synthohive_spark.lake.held import Held
 from synthohive_spark.lake.io import DeltaIO
@@ -268,11 +266,11 @@ class Run:
             "scale": self.config.generate.scale,
             "fail_under": gate,
             "seconds": seconds,
-            "source_versions": dict(source.versions),
+            **_of_places(self.config, source, result),
             "models": metrics,
             **peak_memory(),
         }
-        report = self._report(result, about)
+        report = publish(self.workspace, self.id, result, about, _reports(self.config))
         figures = {name: f.score for name, f in result.figures.items()}
         self.workspace.record(
             self.id, "evaluated", score=result.score, figures=figures, report=report, driver=peak_memory()
@@ -286,27 +284,29 @@ class Run:
             raise
         return self.summary("complete", rows, report)
 
-    def _report(self, result: Evaluation, about: Mapping[str, Any]) -> str:
-        """Write page and JSON: into the folder of reports, else into a table of the workspace."""
-        page = render(result, about)
-        details = json.dumps({**result.to_dict(), "run": about}, indent=1, default=str)
-        workspace = self.config.workspace.path
-        folder = self.config.evaluate.reports or (None if workspace is None else f"{workspace.rstrip('/')}/reports")
-        if folder is not None:
-            try:
-                return ReportPlace(folder).write(self.id, page, details)
-            except (OSError, ValueError) as e:
-                log.warning(
-                    "report_folder_refused", folder=folder, error=first_line(e), kept_in=str(self.workspace.place)
-                )
-        return self.workspace.keep_report(self.id, page, details)
-
     def summary(self, status: str, tables: Mapping[str, int], report: str | None = None) -> RunSummary:
         """The run's last line; the driver's peak memory goes into the manifest with it."""
         seconds = round(time.monotonic() - self.started, 3)
         self.workspace.record(self.id, "run_complete", status=status, seconds=seconds, driver=peak_memory())
         bind(phase=None)
         return RunSummary(self.id, status, dict(tables), report, seconds)
+
+
+def _reports(config: Config) -> str | None:
+    """The folder of the reports; None where the workspace is a schema and no other folder was named."""
+    workspace = config.workspace.path
+    return config.evaluate.reports or (None if workspace is None else f"{workspace.rstrip('/')}/reports")
+
+
+def _of_places(config: Config, source: SourceLake, result: Evaluation) -> dict[str, Any]:
+    """What a report says of source and target: where they lie, versions, and rows of the source that took no part."""
+    lost = {t.table: source.count(t.table) - t.real_rows for t in result.tables}
+    return {
+        "source": str(config.source.location),
+        "target": str(config.target.location),
+        "source_versions": dict(source.versions),
+        "dropped": {t: f"{n} whose parent is missing" for t, n in lost.items() if n} or None,
+    }
 
 
 def train_settings(config: Config) -> TrainSettings:

@@ -13,7 +13,7 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import BinaryType, DataType, StringType, StructField, StructType, TimestampType
+from pyspark.sql.types import BinaryType, DataType, DoubleType, StringType, StructField, StructType, TimestampType
 
 from synthohive_spark.errors import ConfigError, SerializationError, SourceDataError, TrainingError
 from synthohive_spark.lake.causes import why
@@ -48,6 +48,40 @@ TABLES = {
     ),
 }
 REPORTS = _columns(run_id=TEXT, page=TEXT, details=TEXT, at=TimestampType())  # made where no folder can hold them
+
+METRICS = {
+    **dict.fromkeys(("run_id", "kind", "place", "what"), "string"),
+    **dict.fromkeys(("score", "floor", "ceiling", "share", "low", "high"), "double"),
+}  # of evaluations, beside the time; made by the first one
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """One thing that an evaluation judged.
+
+    Attributes:
+        run_id: of the evaluation.
+        kind: figure, table, or the kind of what was judged.
+        place: the table or foreign key; empty for a figure of the whole lake.
+        what: the figure, or what was judged.
+        score: similarity of the copy; of a figure its score.
+        floor: similarity where nothing goes together.
+        ceiling: similarity of two halves of the source.
+        share: how much of the way from floor to ceiling is gone.
+        low: the share, a standard error lower.
+        high: the share, a standard error higher.
+    """
+
+    run_id: str
+    kind: str
+    place: str
+    what: str
+    score: float
+    floor: float
+    ceiling: float
+    share: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -102,6 +136,20 @@ class Workspace:
         line = self.spark.createDataFrame([(run_id, page, details)], "run_id string, page string, details string")
         self._io.append(line.withColumn("at", F.current_timestamp()), place)
         return f"{place.sql}: column page where run_id = '{run_id}'"
+
+    def keep_metrics(self, rows: DataFrame) -> None:
+        """Append what an evaluation judged (the columns of ``METRICS``) to the workspace's table ``metrics``."""
+        place = self.place.table("metrics")
+        kinds = {name: DoubleType() if kind == "double" else TEXT for name, kind in METRICS.items()}
+        self._io.create(place, _columns(**kinds, at=TimestampType()))
+        self._io.append(rows.withColumn("at", F.current_timestamp()), place)
+
+    def newest_figures(self, runs: int) -> list[tuple[str, str, str, float]]:
+        """Run, time, figure and score of the newest runs, oldest first."""
+        rows = self._io.read_dataset(self.place.table("metrics")).where(F.col("kind") == "figure")
+        newest = rows.groupBy("run_id").agg(F.max("at").alias("last")).orderBy(F.desc("last")).limit(runs)
+        told = rows.join(newest, "run_id").where(F.col("at") == F.col("last")).orderBy("at", "run_id", "what").collect()
+        return [(r["run_id"], f"{r['at']:%Y-%m-%d %H:%M}", r["what"], float(r["share"])) for r in told]
 
     def events(self, run_id: str) -> list[Event]:
         """A run's events, oldest first.

@@ -38,7 +38,7 @@ LAYERS = (
     ("profiling",),
     ("training",),
     ("generation",),
-    ("registry", "stage_writer", "orchestrator"),
+    ("registry", "stage_writer", "orchestrator", "conditional"),
     ("evaluation",),
     ("pipeline", "synthesizer", "forecast"),
     ("ingest", "draft", "example"),

@@ -168,7 +168,9 @@ def test_an_orchestrator_is_made_without_spark(monkeypatch: pytest.MonkeyPatch) 
     assert made.model_cls is CTGAN
     with pytest.raises(TrainingError, match="call fit_all before generate"):
         made.generate({"users": 3})
-    with pytest.raises(ConfigError, match=r"fit_all: no path for orders, lines"):
+    with pytest.raises(
+        ConfigError, match=r"fit: give a Spark or pandas DataFrame, .*\n  - orders: is missing\n  - lines: is missing"
+    ):
         made.fit_all({"users": "/nowhere/users"})
 
 

@@ -74,6 +74,13 @@ def test_it_ends_with_one_json_line_and_a_report(lake: Lake, done: Done) -> None
     assert done.line["run_id"] in text
     tree = json.loads(page.with_suffix(".json").read_text())
     assert (tree["orphans"], tree["bad_keys"]) == (0, 0)
+    assert tree["run"]["source"] == str(lake.folder / "source")
+    assert f'href="{page.name}"' in (page.parent / "runs.html").read_text()
+    kept = lake.spark.sql(f"SELECT * FROM delta.`{lake.folder}/workspace/metrics`").toPandas()
+    kept = kept[kept["run_id"] == done.line["run_id"]]
+    figures = kept[kept["kind"] == "figure"].set_index("what")["share"].to_dict()
+    assert figures == {name: f["score"] for name, f in tree["figures"].items()}
+    assert len(kept) == len(figures) + (kept["kind"] == "table").sum() + len(tree["judged"])
 
 
 def test_every_log_line_names_the_run_and_no_line_holds_a_value(done: Done) -> None:

@@ -57,6 +57,30 @@ def labels(inner: Doubles, kind: str) -> tuple[str, ...]:
     return (f"< {names[0]}", *between, f"≥ {names[-1]}")
 
 
+def wide_enough(counts: Doubles, least: int) -> list[int]:
+    """Which inner edges stay, so that each bin holds none or at least so many.
+
+    Args:
+        counts: real values of each bin.
+        least: of a bin that is not empty; more than there are in all join everything.
+    """
+    kept: list[int] = []
+    sizes: list[float] = []
+    held = 0.0
+    for i, count in enumerate(counts):
+        held += float(count)
+        if held == 0 or held >= least:
+            kept.append(i)
+            sizes.append(held)
+            held = 0.0
+    if held:  # what is left over joins the bins before it, back to one that is not empty
+        while kept and held < least:
+            kept.pop()
+            held += sizes.pop()
+        kept.append(len(counts) - 1)
+    return kept[:-1]
+
+
 def _step(least: float, kind: str) -> float:
     if kind == "number":
         return _round_step(least)

@@ -15,7 +15,7 @@ from synthohive_spark.randomness import Ints
 
 SHOWN = 20  # bars that a person looks at
 CODED = 100  # categories that stand for themselves where pairs are counted; the others are one
-LEAST_ROWS = 3  # a category of fewer real rows is not shown
+LEAST_SHOWN = 3  # a category of fewer real rows is never shown
 LABEL_LENGTH = 80  # characters that the report keeps of a value
 OTHER = "other"
 
@@ -77,7 +77,7 @@ def compare_categories(
     top = top.filter(F.col("place") <= CODED).withColumn("hash", F.xxhash64("value"))
     top = top.withColumn(
         "value",
-        F.when((F.col("place") <= SHOWN) & (F.col("real") >= LEAST_ROWS), F.substring("value", 1, LABEL_LENGTH)),
+        F.when((F.col("place") <= SHOWN) & (F.col("real") >= LEAST_SHOWN), F.substring("value", 1, LABEL_LENGTH)),
     )
     rows = whole.unionByName(top, allowMissingColumns=True).orderBy("field", "place").collect()
     return tuple(

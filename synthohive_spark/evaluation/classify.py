@@ -29,11 +29,13 @@ class Told:
         score: of the copy beside the source.
         floor: of the source beside itself with independent columns and shuffled keys.
         ceiling: of the halves of the source.
+        margin: standard error of the score, from the number of rows.
     """
 
     score: float
     floor: float
     ceiling: float
+    margin: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,11 @@ def _told(own: Rows, values: Doubles, floor: Doubles, kinds: Features) -> Told |
     one, other = (values[own.side == side] for side in (0, 1))
     if min(len(one), len(other)) < LEAST_ROWS:
         return None
-    return Told(_hard(real, values[own.side >= 2], kinds), _hard(real, floor, kinds), _hard(one, other, kinds))
+    copy = values[own.side >= 2]
+    score = _hard(real, copy, kinds)
+    right = 0.5 + (1 - score) / 2
+    margin = 2 * np.sqrt(right * (1 - right) / (2 * min(len(real), len(copy)) or 1))
+    return Told(score, _hard(real, floor, kinds), _hard(one, other, kinds), round(float(margin), 6))
 
 
 def _hard(left: Doubles, right: Doubles, kinds: Features) -> float:

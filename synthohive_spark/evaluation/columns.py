@@ -80,7 +80,7 @@ class ColumnsOfTable:
         for i, field in enumerate(plan.ordered):
             sides = both_halves(counts[i])[:, 1:]
             distance = ordered.kolmogorov_smirnov(sides[0], sides[1])
-            picture = ordered.spread_picture(sides, self._grids[i], field.kind)
+            picture = ordered.spread_picture(sides, self._grids[i], field.kind, self._min)
             covered = _range_coverage(self._real.ranges[i], self._synthetic.ranges[i])
             present = (self._real.ordered[i], self._synthetic.ordered[i])
             outcomes[field.name] = self._outcome(field, present, 1 - distance, picture, covered)
@@ -147,7 +147,7 @@ class ColumnsOfTable:
         i -= len(self._plan.ordered)
         return self._real.categories[i], self._synthetic.categories[i]
 
-    def _judge(self, kind: str, what: str, found: tuple[float, float, float] | None) -> list[Judged]:
+    def _judge(self, kind: str, what: str, found: judging.Place | None) -> list[Judged]:
         if found is None or self._real.rows < self._few:
             return []
         return [Judged("columns" if kind == "column" else "pairs", self._name, kind, what, *found)]

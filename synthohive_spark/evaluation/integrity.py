@@ -36,7 +36,11 @@ def primary_key(frame: DataFrame, columns: tuple[str, ...]) -> PrimaryKeyCheck |
 
 
 def foreign_key(
-    fk: ForeignKey, place: int, sides: tuple[FamilySizes, FamilySizes], real: Profile, synthetic: Profile
+    fk: ForeignKey,
+    place: int,
+    sides: tuple[FamilySizes, FamilySizes],
+    profiles: tuple[Profile, Profile],
+    min_subjects: int = 1,
 ) -> ForeignKeyScore:
     """Put together what was counted about one foreign key.
 
@@ -44,10 +48,11 @@ def foreign_key(
         fk: the key.
         place: its place among the keys of the table.
         sides: children per parent, real and synthetic.
-        real: the profile of the real child table.
-        synthetic: the profile of the synthetic child table.
+        profiles: of the child table, real and synthetic.
+        min_subjects: parents that a bin rests on, or the most children that are said.
     """
     real_families, synthetic_families = sides
+    real, synthetic = profiles
     return ForeignKeyScore(
         columns=fk.columns,
         parent=fk.references,
@@ -58,7 +63,7 @@ def foreign_key(
         score=relations.similarity(real_families, synthetic_families),
         real_mean=round(real_families.mean, 6),
         synthetic_mean=round(synthetic_families.mean, 6),
-        real_max=real_families.most,
+        real_max=relations.most_children(real_families, min_subjects),
         synthetic_max=synthetic_families.most,
-        histogram=relations.counts_picture(real_families, synthetic_families),
+        histogram=relations.counts_picture(real_families, synthetic_families, min_subjects),
     )

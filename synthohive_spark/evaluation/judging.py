@@ -8,21 +8,24 @@ goes together any more (independent columns, shuffled keys).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from synthohive_spark.randomness import Floats, generator
 
-FigureName = Literal["columns", "pairs", "relations", "c2st"]
+Half = TypeVar("Half")
+Place = tuple[float, float, float, float]
+"""Score, floor, ceiling, and the standard error of the score."""
+FigureName = Literal["columns", "pairs", "relations", "c2st", "rules"]
 DistanceKind = Literal["ordered", "category"]
 FIGURES: tuple[FigureName, ...] = ("columns", "pairs", "relations", "c2st")
 ROUNDS = 15  # of proportional fitting
 SMOOTH = 1e-6  # share of an independent table in the fitted one, so that every margin is possible
 LEAST_HALF = 15  # rows of a half from which something can be said
-ROOM = {"columns": 0.1, "pairs": 0.05, "relations": 0.05, "c2st": 0.1}  # least way from floor to ceiling
+ROOM = {"columns": 0.1, "pairs": 0.05, "relations": 0.05, "c2st": 0.1, "rules": 1.0}  # least way from floor to ceiling
 WORST_SHARE = 0.1  # of what is judged: its mean is half of a figure
 
 
@@ -31,13 +34,14 @@ class Judged:
     """One thing that is judged: a column, a pair, the children per parent of a key, ...
 
     Attributes:
-        figure: that it belongs to.
+        figure: that it belongs to; rules are no figure, they hold or they do not.
         place: the table, or the foreign key as ``child(columns) -> parent``.
-        kind: column, pair, parent and child, siblings, order, children per parent, c2st, c2st_agg.
+        kind: rule, column, pair, parent and child, siblings, order, children per parent, c2st, c2st_agg.
         what: the columns, or what a person calls it.
         score: similarity of the copy, in [0, 1].
         floor: similarity where nothing goes together.
         ceiling: similarity of two halves of the source.
+        margin: standard error of the score, from the halves; 0 where it is not known.
     """
 
     figure: FigureName
@@ -47,16 +51,26 @@ class Judged:
     score: float
     floor: float
     ceiling: float
+    margin: float = 0.0
 
     @property
     def room(self) -> float:
-        """The way from floor to ceiling; never so short that noise would decide."""
+        """The way from floor to ceiling: how much there is to lose."""
         return max(self.ceiling - self.floor, ROOM[self.figure])
+
+    @property
+    def way(self) -> float:
+        """The same, never so short that noise would decide: a standard error is at most a tenth of it."""
+        return max(self.room, self.margin / WORST_SHARE)
 
     @property
     def share(self) -> float:
         """How much of the way the copy has gone: 1 at the ceiling and above, 0 at the floor and below."""
-        return min(1.0, max(0.0, 1 - (self.ceiling - self.score) / self.room))
+        return self.share_at(self.score)
+
+    def share_at(self, score: float) -> float:
+        """How much of the way is gone at another score."""
+        return min(1.0, max(0.0, 1 - (self.ceiling - score) / self.way))
 
     @property
     def lost(self) -> float:
@@ -74,6 +88,8 @@ class Figure:
         floor: similarity of independent columns and shuffled keys.
         ceiling: similarity of two halves of the source.
         judged: how many things it rests on.
+        low: the score if all of them were worse by their standard error.
+        high: the score if all of them were better by it.
     """
 
     score: float
@@ -81,6 +97,8 @@ class Figure:
     floor: float
     ceiling: float
     judged: int
+    low: float = 0.0
+    high: float = 1.0
 
 
 def figure(judged: Sequence[Judged]) -> Figure | None:
@@ -94,13 +112,16 @@ def figure(judged: Sequence[Judged]) -> Figure | None:
     groups: dict[tuple[str, str], list[Judged]] = {}
     for one in judged:
         groups.setdefault((one.place, one.kind), []).append(one)
-    shares, middles = [], []
+    shares: dict[int, list[float]] = {-1: [], 0: [], 1: []}
+    middles = []
     for group in groups.values():
         weights = [one.room for one in group]
-        shares.append(blend([one.share for one in group], weights))
+        for way, found in shares.items():
+            found.append(blend([one.share_at(one.score + way * one.margin) for one in group], weights))
         middles.append([np.average([getattr(o, n) for o in group], weights=weights) for n in _LEVELS])
     similarity, floor, ceiling = (round(float(v), 6) for v in np.mean(middles, axis=0))
-    return Figure(round(blend(shares, [1.0] * len(shares)), 6), similarity, floor, ceiling, len(judged))
+    low, score, high = (round(blend(found, [1.0] * len(found)), 6) for found in shares.values())
+    return Figure(score, similarity, floor, ceiling, len(judged), low, high)
 
 
 _LEVELS = ("score", "floor", "ceiling")
@@ -146,8 +167,8 @@ def independent(counts: Floats, *names: object) -> Floats:
     return drawn.reshape(counts.shape).astype(np.float64)
 
 
-def dependence(counts: Floats, *names: object, floor: Floats | None = None) -> tuple[float, float, float] | None:
-    """Score, floor and ceiling of a pair; None where there are too few rows.
+def dependence(counts: Floats, *names: object, floor: Floats | None = None) -> Place | None:
+    """Score, floor, ceiling and margin of a pair; None where there are too few rows.
 
     Args:
         counts: by side and codes, shape (4, a, b).
@@ -164,19 +185,29 @@ def dependence(counts: Floats, *names: object, floor: Floats | None = None) -> t
             return None
     a, b, c, d = counts
     without = [independent(side, *names, i) for i, side in enumerate((a, b))] if floor is None else [floor[0], floor[1]]
-    return (
-        _mean(near_joint(a, c), near_joint(a, d), near_joint(b, c), near_joint(b, d)),
-        _mean(near_joint(a, without[1]), near_joint(b, without[0])),
-        _mean(near_joint(a, b), near_joint(b, a)),
-    )
+    score, margin = over_four(near_joint, (a, b, c, d))
+    floors = _mean(near_joint(a, without[1]), near_joint(b, without[0]))
+    return score, floors, _mean(near_joint(a, b), near_joint(b, a)), margin
+
+
+def over_four(near: Callable[[Half, Half], float], halves: Sequence[Half]) -> tuple[float, float]:
+    """The mean similarity of the halves of the source to those of the copy, and its standard error.
+
+    The four comparisons share halves, so the error is that of two rows and two columns, not of four numbers.
+    """
+    a, b, c, d = halves
+    table = np.array([[near(a, c), near(a, d)], [near(b, c), near(b, d)]])
+    rows, columns = table.mean(axis=1), table.mean(axis=0)
+    error = math.hypot(float(rows[0] - rows[1]), float(columns[0] - columns[1])) / 2
+    return round(float(table.mean()), 6), round(error, 6)
 
 
 def _mean(*values: float) -> float:
     return round(sum(values) / len(values), 6)
 
 
-def over_halves(counts: Floats, distance_kind: DistanceKind) -> tuple[float, float, float] | None:
-    """Score, floor and ceiling of a column; None where there are too few values.
+def over_halves(counts: Floats, distance_kind: DistanceKind) -> Place | None:
+    """Score, floor, ceiling and margin of a column; None where there are too few values.
 
     The floor is a column that holds one value only, the most typical one: independence leaves a column as it is.
 
@@ -205,11 +236,8 @@ def over_halves(counts: Floats, distance_kind: DistanceKind) -> tuple[float, flo
         out[0] = x[0]
         return out
 
-    return (
-        _mean(near(a, c), near(a, d), near(b, c), near(b, d)),
-        _mean(near(a, constant(b)), near(b, constant(a))),
-        near(a, b),
-    )
+    score, margin = over_four(near, (a, b, c, d))
+    return score, _mean(near(a, constant(b)), near(b, constant(a))), near(a, b), margin
 
 
 def association(counts: Floats) -> float:

@@ -13,14 +13,13 @@ from synthohive_spark.evaluation import judging, ordered
 from synthohive_spark.evaluation.coding import Coder, wide_coder
 from synthohive_spark.evaluation.halves import SIDES
 from synthohive_spark.evaluation.joint_counts import SUMS, MeetCounter
-from synthohive_spark.evaluation.judging import Judged
+from synthohive_spark.evaluation.judging import Judged, Place
 from synthohive_spark.evaluation.kinds import ComparedColumn, as_text, compared_number
 from synthohive_spark.evaluation.profile import Doubles
 from synthohive_spark.evaluation.scores import PairScore
 from synthohive_spark.randomness import generator
 
 Ends = tuple[float, float]
-Place = tuple[float, float, float]
 
 
 @dataclass(frozen=True)

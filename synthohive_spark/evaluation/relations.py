@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from synthohive_spark.evaluation import bins
-from synthohive_spark.evaluation.judging import LEAST_HALF
+from synthohive_spark.evaluation.judging import LEAST_HALF, Place, over_four
 from synthohive_spark.evaluation.kinds import column_of, complete
 from synthohive_spark.evaluation.ordered import kolmogorov_smirnov
 from synthohive_spark.evaluation.profile import Doubles
@@ -110,8 +110,8 @@ def by_chance(side: FamilySizes, *names: object) -> FamilySizes:
     return FamilySizes(buckets.astype(np.float64), counts.astype(np.float64), buckets * counts, int(drawn.max()), 0)
 
 
-def cardinality(key: str, halves: Sequence[FamilySizes]) -> tuple[float, float, float] | None:
-    """Score, floor and ceiling of children per parent; None where there are too few parents."""
+def cardinality(key: str, halves: Sequence[FamilySizes]) -> Place | None:
+    """Score, floor, ceiling and margin of children per parent; None where there are too few parents."""
     a, b, c, d = halves
     if min(a.parents.sum(), b.parents.sum()) < LEAST_HALF:
         return None
@@ -119,9 +119,9 @@ def cardinality(key: str, halves: Sequence[FamilySizes]) -> tuple[float, float, 
     def near(x: FamilySizes, y: FamilySizes) -> float:
         return similarity(x, y) or 0.0
 
-    score = (near(a, c) + near(a, d) + near(b, c) + near(b, d)) / 4
+    score, margin = over_four(near, (a, b, c, d))
     floor = (near(a, by_chance(b, key, 1)) + near(b, by_chance(a, key, 0))) / 2
-    return round(score, 6), round(floor, 6), near(a, b)
+    return score, round(floor, 6), near(a, b), margin
 
 
 def _branch(child: DataFrame, parent: DataFrame, fk: ForeignKey) -> DataFrame:
@@ -157,20 +157,43 @@ def similarity(real: FamilySizes, synthetic: FamilySizes) -> float | None:
     return round(1 - kolmogorov_smirnov(_spread(real, buckets), _spread(synthetic, buckets)), 6)
 
 
-def counts_picture(real: FamilySizes, synthetic: FamilySizes) -> Histogram:
-    """Shares of the parents by number of children, up to about the 99th percentile of both sides."""
+def most_children(sizes: FamilySizes, parents: int) -> int:
+    """The number of children that so many parents reach; 0 where there are not so many parents."""
+    reached = np.cumsum(sizes.parents[::-1])
+    place = int(np.searchsorted(reached, parents))
+    if place >= len(reached):
+        return 0
+    mean = sizes.children[::-1][place] / sizes.parents[::-1][place]
+    return sizes.most if parents <= 1 else round(float(mean))
+
+
+def counts_picture(real: FamilySizes, synthetic: FamilySizes, least: int = 1) -> Histogram:
+    """Shares of the parents by number of children, up to about the 99th percentile of both sides.
+
+    Args:
+        real: of the source.
+        synthetic: of the copy.
+        least: real parents of a bin; one of fewer is joined with those beside it.
+    """
     low, high = (
         pick(_percentile(side, q) for side in (real, synthetic) if len(side.parents)) if _any(real, synthetic) else 0.0
         for pick, q in ((min, 0.0), (max, 0.99))
     )
     inner = bins.edges(low, high, "integer")
     inner = inner[inner > 0]
-    shares = []
-    for side in (real, synthetic):
-        numbers = side.children / np.maximum(side.parents, 1)
-        counts = np.bincount(np.searchsorted(inner, numbers, side="right"), side.parents, minlength=len(inner) + 1)
-        shares.append(tuple(round(float(x), 6) for x in counts / max(counts.sum(), 1)))
-    return Histogram(bins.labels(inner, "integer"), shares[0], shares[1])
+    counts = np.stack([_in_bins(side, inner) for side in (real, synthetic)])
+    kept = bins.wide_enough(counts[0], least)
+    counts = np.add.reduceat(counts, [0, *(i + 1 for i in kept)], axis=1)
+    shares = [tuple(round(float(x), 6) for x in side / max(side.sum(), 1)) for side in counts]
+    return Histogram(bins.labels(inner[kept], "integer"), shares[0], shares[1])
+
+
+def _in_bins(side: FamilySizes, inner: Doubles) -> Doubles:
+    numbers = side.children / np.maximum(side.parents, 1)
+    found: Doubles = np.bincount(
+        np.searchsorted(inner, numbers, side="right"), side.parents, minlength=len(inner) + 1
+    ).astype(np.float64)
+    return found
 
 
 def _any(*sides: FamilySizes) -> bool:

@@ -33,11 +33,17 @@ class ReportPlace:
         Raises:
             OSError, ValueError: the store cannot be written from here.
         """
+        self.put(f"{name}.json", details)
+        return self.put(f"{name}.html", page)
+
+    def put(self, name: str, text: str) -> str:
+        """Write one file; where it lies, with the scheme that the folder has.
+
+        Raises:
+            OSError, ValueError: the store cannot be written from here.
+        """
         system, folder = file_system(self.folder)
         system.create_dir(folder, recursive=True)
-        for ending, text in (("json", details), ("html", page)):
-            with system.open_output_stream(f"{folder}/{name}.{ending}") as stream:
-                stream.write(text.encode())
-        if isinstance(system, fs.LocalFileSystem):
-            return f"{folder}/{name}.html"
-        return f"{self.folder.rstrip('/')}/{name}.html"
+        with system.open_output_stream(f"{folder}/{name}") as stream:
+            stream.write(text.encode())
+        return f"{folder if isinstance(system, fs.LocalFileSystem) else self.folder.rstrip('/')}/{name}"

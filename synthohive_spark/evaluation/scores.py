@@ -11,6 +11,7 @@ from synthohive_spark.errors import QualityError
 from synthohive_spark.evaluation.judging import FIGURES, Figure, FigureName, Judged, figure
 
 WORST_NAMED = 5  # in the message of a failed gate
+FORMAT = 1  # of the JSON (docs/evaluation.md)
 
 
 @dataclass(frozen=True)
@@ -132,8 +133,8 @@ class ForeignKeyScore:
         score: 1 - KS of the children per parent, parents without children included; None without parents.
         real_mean: children per parent.
         synthetic_mean: the same in the synthetic tables.
-        real_max: most children of one parent.
-        synthetic_max: the same in the synthetic tables.
+        real_max: as many children, or more, have as many parents as are protected.
+        synthetic_max: most children of one parent in the synthetic tables.
         histogram: children per parent, shares of the parents.
         pairs: columns of the parent, and of its first parent, with columns of the child.
     """
@@ -184,6 +185,14 @@ class ConstraintCheck:
 
 
 @dataclass(frozen=True)
+class Examples:
+    """Some rows of the copy, as texts; None is null."""
+
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str | None, ...], ...] = ()
+
+
+@dataclass(frozen=True)
 class TableEvaluation:
     """All that was found about one table; ``primary_key`` is None where none is declared."""
 
@@ -198,6 +207,7 @@ class TableEvaluation:
     all_pairs: int = 0
     derived: tuple[DerivedColumn, ...] = ()
     constraints: tuple[ConstraintCheck, ...] = ()
+    examples: Examples = Examples()
 
     @property
     def score(self) -> float | None:
@@ -248,10 +258,34 @@ class Evaluation:
         found = {name: figure([j for j in self.judged if j.figure == name]) for name in FIGURES}
         return {name: f for name, f in found.items() if f is not None}
 
+    @cached_property
+    def by_place(self) -> dict[str, list[Judged]]:
+        """What was judged of each table and of each key; what is two keys apart is also the nearer key's."""
+        found: dict[str, list[Judged]] = {}
+        for one in self.judged:
+            parts = one.place.split(" -> ")
+            for place in {one.place, " -> ".join(parts[:2])}:
+                found.setdefault(place, []).append(one)
+        return found
+
     @property
     def score(self) -> float | None:
         """The worst of the four figures; None when nothing could be judged."""
         return min((f.score for f in self.figures.values()), default=None)
+
+    @cached_property
+    def broken(self) -> list[Judged]:
+        """Rules and constraints that do not hold on every row of the copy, with the share on which they do."""
+        found = []
+        for t in self.tables:
+            checks = [(f"{d.column}: {d.source}", d.broken) for d in t.derived]
+            checks += [(c.rule, c.broken) for c in t.constraints]
+            found += [
+                Judged("rules", t.table, "rule", rule, 1 - n / max(t.synthetic_rows, n), 0.0, 1.0)
+                for rule, n in checks
+                if n
+            ]
+        return found
 
     @property
     def failures(self) -> list[str]:
@@ -269,21 +303,23 @@ class Evaluation:
         return sum(t.primary_key.duplicates + t.primary_key.nulls for t in self.tables if t.primary_key)
 
     def worst(self, number: int = WORST_NAMED, name: FigureName | None = None) -> list[Judged]:
-        """What lost most of what the source holds, worst first; classifiers last, since they name no cause.
+        """What lost most of what the source holds, worst first.
+
+        Broken rules come before all, since one row is one too many; classifiers last, since they name no cause.
 
         Args:
             number: how many at most.
             name: of one figure only.
         """
-        lost = [j for j in self.judged if j.lost > 0 and name in (None, j.figure)]
-        return sorted(lost, key=lambda j: (j.figure == "c2st", -j.lost))[:number]
+        lost = [j for j in (*self.broken, *self.judged) if j.lost > 0 and name in (None, j.figure)]
+        return sorted(lost, key=lambda j: (j.figure != "rules", j.figure == "c2st", -j.lost))[:number]
 
     def check(self, fail_under: float | Mapping[str, float]) -> None:
         """The gate.
 
         Args:
-            fail_under: the least that each of the four figures may be, or {figure: least} for some of them; an orphan
-                or a bad key fails at any value.
+            fail_under: the least that each of the four figures may be, with no rule broken; or {figure: least} for some
+                of them. An orphan or a bad key fails at any value.
 
         Raises:
             QualityError: naming the figures, what is worst, and every orphan or bad key.
@@ -293,6 +329,9 @@ class Evaluation:
         least = fail_under if isinstance(fail_under, Mapping) else dict[str, float].fromkeys(self.figures, fail_under)
         if not named and not self.figures and fail_under != 0:
             lines.append("nothing could be judged, so the gate says nothing; evaluate.fail_under: 0 turns it off.")
+        if not named and fail_under != 0:
+            broken = [f"{j.place}: {j.what} is broken on {1 - j.score:.2%} of the rows" for j in self.broken]
+            lines += [f"{line}; generate again, or switch the rule off." for line in broken[:WORST_NAMED]]
         for name, bound in least.items():
             lines += self._below(name, bound)
         if lines:
@@ -326,6 +365,7 @@ class Evaluation:
             {**asdict(t), "score": t.score, "pair_score": t.pair_score, "failures": t.failures} for t in self.tables
         ]
         return {
+            "format": FORMAT,
             "score": self.score,
             "figures": {name: asdict(f) for name, f in self.figures.items()},
             "worst": [{**asdict(j), "share": round(j.share, 6), "lost": round(j.lost, 6)} for j in self.worst(20)],

@@ -15,7 +15,7 @@ from typing_extensions import Self
 
 from synthohive_spark.errors import ConfigError
 
-_BUILT_IN = MappingProxyType(
+BUILT_IN = MappingProxyType(
     {
         "autoregressive": "synthohive_spark.models.autoregressive.AutoregressiveModel",
         "ctgan": "synthohive_spark.models.ctgan.CTGAN",
@@ -96,14 +96,21 @@ def check_model_class(candidate: object) -> type[ConditionalGenerativeModel]:
     return candidate
 
 
+def model_name(model: type[ConditionalGenerativeModel]) -> str:
+    """The name by which a configuration knows a class: that of a built-in one, or package.module.Class."""
+    path = f"{model.__module__}.{model.__qualname__}"
+    same = (name for name, known in BUILT_IN.items() if known.rpartition(".")[2] == model.__qualname__)
+    return next((n for n in same if model.__module__.startswith(BUILT_IN[n].rpartition(".")[0])), path)
+
+
 def resolve_model(name: str) -> type[ConditionalGenerativeModel]:
     """Returns the model class of a configured name: a built-in one or "package.module.Class".
 
     Raises:
         ConfigError: if there is no such class, or it is not a model.
     """
-    built_in = ", ".join(sorted(_BUILT_IN))
-    module_name, _, class_name = _BUILT_IN.get(name, name).rpartition(".")
+    built_in = ", ".join(sorted(BUILT_IN))
+    module_name, _, class_name = BUILT_IN.get(name, name).rpartition(".")
     if not module_name:
         raise ConfigError(f"unknown model {name!r}; use one of {built_in}, or a class path package.module.Class")
     try:

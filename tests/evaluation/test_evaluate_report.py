@@ -6,23 +6,30 @@ import dataclasses
 import json
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from synthohive_spark.errors import QualityError
 from synthohive_spark.evaluation import Evaluation, TableEvaluation, charts, render
+from synthohive_spark.evaluation.bins import wide_enough
+from synthohive_spark.evaluation.heatmaps import heat_maps
 from synthohive_spark.evaluation.judging import Judged
 from synthohive_spark.evaluation.rules import describe
+from synthohive_spark.evaluation.schema_picture import BOX_WIDTH, schema_picture
 from synthohive_spark.evaluation.scores import (
     ColumnScore,
     ConstraintCheck,
     DerivedColumn,
+    Examples,
     ForeignKeyScore,
     Histogram,
     PairScore,
     PrimaryKeyCheck,
     SkippedColumn,
 )
+from synthohive_spark.evaluation.summary import summary
 from synthohive_spark.tables import Constraint
 
 EVIL = "<script>alert('x')</script>"
@@ -40,12 +47,14 @@ def evaluation(name: str = "orders", orphans: int = 0, score: float = 0.9) -> Ev
     )
     skipped = (SkippedColumn(f"{name} note", "free text"),)
     pairs = (PairScore(f"{name} a", "b", 0.5, -0.5, 0.5),)
-    child = TableEvaluation(name, 1000, 2000, columns, skipped, PrimaryKeyCheck(("id",), 0, 0), (key,), pairs)
+    child = TableEvaluation(name, 1000, 2000, columns, skipped, PrimaryKeyCheck(("id",), 0, 0), (key,), pairs, 1)
     parent = TableEvaluation("users", 10, 20, (), (), PrimaryKeyCheck(("id",), 0, 0), (), ())
     judged = (
         Judged("columns", name, "column", f"{name} amount", score, 0.0, 1.0),
         Judged("pairs", name, "pair", f"{name} a and b", 0.95, 0.2, 0.9),
-        Judged("relations", f"{name}(users) -> users", "children per parent", "children of users", 0.97, 0.5, 0.97),
+        Judged(
+            "relations", f"{name}({name} key) -> users", "children per parent", "children of users", 0.97, 0.5, 0.97
+        ),
         Judged("c2st", name, "c2st", f"rows of {name}", 1.0, 0.1, 0.98),
     )
     return Evaluation((child, parent), (("users",), (name,)), judged, (f"{name}.note: free text",))
@@ -61,7 +70,7 @@ class Tags(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.seen.append((tag, dict(attrs)))
-        if tag not in ("meta", "input"):
+        if tag not in ("meta", "input", "br"):
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -115,7 +124,7 @@ def test_orphans_are_said_and_fail_the_gate() -> None:
     page = render(evaluation(orphans=3), CONTEXT)
     assert "Does not pass the gate" in page
     assert "orders(orders key) -&gt; users(id): 3 rows without a parent." in page
-    assert 'class="edge broken"' in page
+    assert 'class="edge good broken"' in page
 
 
 def test_a_low_score_fails_and_no_gate_gives_no_verdict() -> None:
@@ -143,12 +152,12 @@ def test_derived_columns_and_constraints_are_listed_with_where_they_come_from() 
     page = render(found, CONTEXT)
     rules = [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in re.findall(r"<tr>.*?</tr>", page, re.DOTALL)]
     for row in (
-        "total price * quantity declared", "hour `clock` div 100 found holds on every row",
+        "total price * quantity declared not counted", "hour `clock` div 100 found holds on every row",
         "due after `begun` found broken on 3 rows", "start &lt;= end holds on every row",
         "rating: at least 2 broken on 1,204 rows",
     ):  # fmt: skip
         assert row in rules, row
-    assert page.count("<h3>Rules") == page.count("<h3>Constraints") == 1, "nothing for a table without rules"
+    assert page.count("<h4>Rules") == page.count("<h4>Constraints") == 1, "nothing for a table without rules"
 
 
 def test_a_constraint_is_described_for_people() -> None:
@@ -167,11 +176,20 @@ def test_a_constraint_is_described_for_people() -> None:
 def test_models_are_a_table_and_not_a_heap_of_numbers() -> None:
     metrics = {"sample_rows": 4893, "steps": 780, "train_seconds": 12.34, "device": "cpu", "history": [{"loss": 0.123}]}
     page = render(evaluation(), {**CONTEXT, "models": {"atom": metrics, "airlines": {}}})
-    row = re.search(r"<tr><td>atom</td>.*?</tr>", page)
+    row = re.search(r'<tr><th scope="row">atom</th>.*?</tr>', page)
     assert row is not None
-    assert re.findall(r">([^<>]+)</td>", row[0]) == ["atom", "4,893", "780", "12.3", "cpu"]
-    assert "0.123" not in page
-    assert "<td>airlines</td>" not in page
+    assert re.findall(r">([^<>]+)</t[dh]>", row[0]) == ["atom", "4,893", "780", "12.3", "cpu"]
+    assert "0.123" not in page, "one look is no curve"
+    assert ">airlines</th>" not in page
+
+
+def test_training_is_a_curve_for_each_loss() -> None:
+    history = [{"step": 10 * i, "epoch": i, "held_out_loss": 4.0 - i, "loss": float("nan")} for i in range(3)]
+    (curve,) = charts.curves(history)
+    assert (curve.name, curve.first, curve.last) == ("held out loss", 4.0, 2.0)
+    assert curve.path == "M0.0 0.0L60.0 14.0L120.0 28.0"
+    metrics = {"sample_rows": 9, "train_seconds": 1.0, "history": history}
+    assert 'aria-label="held out loss from 4 to 2"' in render(evaluation(), {"models": {"orders": metrics}})
 
 
 def test_every_value_is_escaped() -> None:
@@ -208,17 +226,118 @@ def test_an_evaluation_without_columns_or_tables_renders() -> None:
 
 
 def test_more_categories_than_rows_are_folded() -> None:
-    drawn = charts.chart(evaluation().tables[0].columns[1].histogram)
-    assert isinstance(drawn, charts.RowsChart)
-    assert [row.label for row in drawn.rows][-1] == "6 more"
-    assert len(drawn.rows) == charts.ROWS_SHOWN + 1
+    drawn = charts.chart(evaluation().tables[0].columns[1].histogram, "city")
+    assert drawn.labels[-1][1] == "6 more"
+    assert len(drawn.labels) == charts.ROWS_SHOWN + 1
 
 
 def test_the_schema_places_children_right_of_their_parents() -> None:
-    picture = charts.schema_picture(evaluation())
+    picture = schema_picture(evaluation())
     at = {box.table.table: box for box in picture.boxes}
-    assert at["orders"].x > at["users"].x + charts.BOX_WIDTH
-    assert len(picture.edges) == 1
+    assert at["orders"].x > at["users"].x + BOX_WIDTH
+    assert [edge.share for edge in picture.edges] == [1.0]
+    assert [at[t].share for t in ("orders", "users")] == [0.9, None], "the worst of what lies in a table"
+
+
+def test_many_tables_are_drawn_without_the_names_of_keys() -> None:
+    users = evaluation().tables[1]
+    many = tuple(dataclasses.replace(users, table=f"users {i}") for i in range(21))
+    found = Evaluation((*many, dataclasses.replace(evaluation().tables[0], foreign_keys=())), ())
+    assert (
+        schema_picture(dataclasses.replace(found, stages=(tuple(t.table for t in found.tables),))).boxes[0].keys == ()
+    )
+
+
+def test_bars_of_both_sides_stand_beside_each_other_and_are_said() -> None:
+    drawn = charts.chart(Histogram(("< 1", "≥ 1"), (0.25, 0.75), (0.5, 0.5)), "amount")
+    real, copy = (re.findall(r"M([\d.]+) 92v-([\d.]+)", path) for path in (drawn.real, drawn.synthetic))
+    assert [float(h) for _, h in real] == pytest.approx([92 * 0.97 / 3, 92 * 0.97], abs=0.1)
+    assert [float(h) for _, h in copy] == pytest.approx([92 * 0.97 * 2 / 3] * 2, abs=0.1)
+    assert [float(c[0]) > float(r[0]) for r, c in zip(real, copy, strict=True)] == [True, True]
+    assert drawn.numbers == "< 1\t0.25\t0.5\n≥ 1\t0.75\t0.5"
+    assert (
+        drawn.spoken
+        == "amount: most often ≥ 1, real 75 %, synthetic 50 %; furthest apart at < 1, real 25 %, synthetic 50 %"
+    )
+
+
+def test_three_maps_show_what_goes_together() -> None:
+    pairs = (PairScore("a", "b", 0.95, -0.95, 0.05), PairScore("a", "c", 0.0, 0.0, 1.0, "contingency", 0.31, 0.35))
+    maps = heat_maps(pairs)
+    assert maps is not None
+    assert maps.columns == ("a", "b", "c")
+    assert [m.kind for m in maps.maps] == ["real", "synthetic", "difference"]
+    assert [[shade for shade, _ in m.shades] for m in maps.maps] == [[4, 10], [4, 10], [1, 10]]
+    assert maps.numbers == "1\t0\t0.95\t-0.95\n2\t0\t0\t0"
+    assert "a and b, real 0.95, synthetic -0.95" in maps.spoken
+    assert heat_maps(()) is None
+
+
+def test_the_summary_says_what_is_good_what_is_not_and_what_to_do() -> None:
+    whole = evaluation()
+    lost = Judged("pairs", "orders", "pair", "orders a and b", 0.2, 0.2, 0.9)
+    order = Judged("relations", "orders(orders key) -> users", "order", "amount by day", 0.6, 0.5, 0.97)
+    child = dataclasses.replace(
+        whole.tables[0],
+        pairs=(PairScore("orders a", "b", 0.88, 0.15, 0.6),),
+        constraints=(ConstraintCheck("a < b", 4),),
+    )
+    found = Evaluation((child, whole.tables[1]), whole.stages, (*whole.judged, lost, order), whole.left_out)
+    said = summary(found, {"pairs": 0.8}, "ctgan")
+    assert [line.name for line in said.figures] == ["pairs", "relations", "columns", "c2st"], "worst first"
+    assert (said.passed, said.figures[0].below, said.figures[1].gate) == (False, True, None)
+    assert "The weakest figure is pairs" in said.verdict
+    assert said.good[0].startswith("Columns: 90% of the way")
+    assert "1 foreign key without a row that lacks its parent" in " ".join(said.good)
+    assert said.bad[0] == "orders: a < b is broken on 4 rows."
+    assert said.bad[1] == (
+        "orders: orders a and b go together otherwise (correlation 0.88 in the source, 0.15 in the copy)."
+    )
+    assert "order of rows of one parent is lost in amount by day" in said.bad[2]
+    assert said.todo[0].startswith("Try train.model: autoregressive")
+    assert "1 thing could not be judged" in said.todo[-1]
+    assert summary(whole, None).passed is None
+
+
+def test_rows_of_the_copy_and_the_privacy_panel_are_shown() -> None:
+    rows = Examples(("id", EVIL), (("1", None), ("2", EVIL)))
+    child = dataclasses.replace(evaluation().tables[0], examples=rows)
+    found = Evaluation((child, evaluation().tables[1]), evaluation().stages)
+    page = render(found, {"privacy": {"copies": 0, "attack": {"advantage": 0.0312}}})
+    assert 'Synthetic rows <span class="dim">2 of 2,000</span>' in page
+    assert '<td class="dim">null</td>' in page
+    assert EVIL not in page
+    assert re.search(r"<dt>attack · advantage</dt><dd>0.0312</dd>", page)
+    assert "privacy" not in render(found, {"privacy": {}})
+
+
+def test_headings_are_in_order_and_pictures_have_words() -> None:
+    page = render(evaluation(), CONTEXT)
+    levels = [int(n) for n in re.findall(r"<h([1-6])", page)]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels)), levels
+    pictures = re.findall(r"<svg[^>]*>", page)
+    assert len(pictures) == 7, "two columns, one key, three maps, the schema"
+    assert all(re.search(r'role="(img|group)" aria-label="[^"]+', p) for p in pictures)
+    for landmark in ("header", "main", "footer"):
+        assert page.count(f"<{landmark}>") == 1
+
+
+@pytest.mark.parametrize(
+    ("counts", "least", "kept"),
+    [
+        ([5, 5, 5], 3, [0, 1]),
+        ([1, 2, 5, 0, 4], 3, [1, 2, 3]),
+        ([5, 0, 0, 2], 3, []),
+        ([9, 5, 0, 2], 3, [0]),
+        ([0, 0, 1, 1], 3, []),
+        ([4, 2], 5, []),
+        ([7], 1, []),
+        ([1, 0, 1], 1, [0, 1]),
+    ],
+)
+def test_bins_of_too_few_are_joined(counts: list[float], least: int, kept: list[int]) -> None:
+    assert wide_enough(np.array(counts, dtype=float), least) == kept
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ After TabularARGN (Tiwald et al. 2025), with held-out families, folds for small 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -110,9 +111,10 @@ class AutoregressiveModel(TableModel):
     def fit(
         self,
         data: pd.DataFrame,
-        context: pd.DataFrame | None = None,
+        context: pd.DataFrame | Sequence[str] | None = None,
         table_name: str | None = None,
         seed: int | None = None,
+        discrete_columns: Sequence[str] | None = None,
     ) -> Self:
         """Learns the rows of a table; the same data, options and seed give the same model.
 
@@ -121,12 +123,13 @@ class AutoregressiveModel(TableModel):
             context: (n, c) columns of the parent of each row; rows of equal context are a family.
             table_name: name of the table in the metadata and in the log.
             seed: of all randomness; None takes a new one.
+            discrete_columns: columns of numbers to take as categories; texts are so anyway.
 
         Raises:
             TrainingError: if there are no rows, the lengths differ, a type is not covered, or training diverges.
         """
         start = time.monotonic()
-        data, context, seed = self._prepared(data, context, table_name, seed)
+        data, context, seed = self._prepared(data, context, table_name, seed, discrete_columns)
         columns = table_spec(data, self._limits(data))
         context_columns = table_spec(context, limits_of(context, self.settings.min_count, CONTEXT_CATEGORIES))
         share = MAX_STATES // max(1, data.shape[1])
@@ -149,6 +152,7 @@ class AutoregressiveModel(TableModel):
         self._fitted = FittedNetwork(columns, context_columns, resolution, codes, network, shares)
         self._metrics = {
             **metrics,
+            **self._discrete,
             "rows": len(data),
             "sub_columns": len(codes.subs),
             "seconds": round(time.monotonic() - start, 3),
@@ -198,15 +202,13 @@ class AutoregressiveModel(TableModel):
                 places.append(rng.random((len(index), len(fitted.columns.names))))
         codes = np.concatenate([np.zeros((0, len(fitted.codes.subs)), dtype=np.int64), *parts])
         uniform = np.concatenate([np.zeros((0, len(fitted.columns.names))), *places])
-        rows = decode_table(fitted.columns, fitted.codes.decode(codes, uniform), num_rows, seed)
+        rows = self._as_given(decode_table(fitted.columns, fitted.codes.decode(codes, uniform), num_rows, seed))
         return rows if given is None else with_given(rows, given)
 
     def sample_table(self, num_rows: int, context: pd.DataFrame | None = None, seed: int | None = None) -> pd.DataFrame:
         """Returns rows that stand for the table: as ``sample`` does, with the shares of each column kept.
 
-        All rows are held at once, so this is for some ten thousand rows.
-
-        Arguments and errors are those of ``sample``.
+        All rows are held at once, so this is for some ten thousand. Arguments and errors are those of ``sample``.
         """
         fitted = require_fitted(self._fitted)
         seed = fresh_seed() if seed is None else seed
@@ -227,7 +229,7 @@ class AutoregressiveModel(TableModel):
             codes = drawn.cpu().numpy()
             for place, sub in enumerate(fitted.codes.subs):
                 uniform[:, sub.column] = spread(drawn[:, place].double(), rng).cpu().numpy()
-        return decode_table(fitted.columns, fitted.codes.decode(codes, uniform), num_rows, seed)
+        return self._as_given(decode_table(fitted.columns, fitted.codes.decode(codes, uniform), num_rows, seed))
 
     def log_likelihood(self, data: pd.DataFrame, context: pd.DataFrame | None = None) -> NDArray[np.float64]:
         """Returns the (n,) log probability (nats) of rows given their context, exact over states, bins and pieces.

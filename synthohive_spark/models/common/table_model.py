@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
@@ -17,9 +17,11 @@ from synthohive_spark.models.common.layout import Layout, Packed
 from synthohive_spark.models.common.seeds import fresh_seed
 from synthohive_spark.models.common.storage import HEADER_FILE, WEIGHTS_FILE
 from synthohive_spark.models.encoders import Limits, TableSpec, analyze_table, encode_table, reduce_table
+from synthohive_spark.strict import nearest
 
 CONTEXT_CATEGORIES = 31  # texts of a context column that are told apart, with the rare token 32 places
 MAX_STATES = 2000  # places of all one-hot blocks: what a step may cost
+NUMBERS = tuple(f"{kind}{bits}" for kind in ("int", "uint", "float") for bits in (8, 16, 32, 64))
 FEWEST_STATES = 8  # of a text in a wide table
 Fitted = TypeVar("Fitted")
 
@@ -37,6 +39,7 @@ class TableModel(ConditionalGenerativeModel):
         super().__init__(metadata, **options)
         self.table: str | None = None
         self._metrics: dict[str, Any] = {}
+        self._discrete: dict[str, Any] = {}  # of the metrics
         self._log = structlog.get_logger("synthohive_spark.models")
 
     @property
@@ -57,14 +60,38 @@ class TableModel(ConditionalGenerativeModel):
         return {key: value for key, value in self._metrics.items() if not key.endswith("seconds")}
 
     def _prepared(
-        self, data: pd.DataFrame, context: pd.DataFrame | None, table_name: str | None, seed: int | None
+        self,
+        data: pd.DataFrame,
+        context: pd.DataFrame | Sequence[str] | None,
+        table_name: str | None,
+        seed: int | None,
+        discrete_columns: Sequence[str] | None = None,
     ) -> tuple[pd.DataFrame, pd.DataFrame, int]:
-        """What ``fit`` was given, without keys, with a context of no columns and a new seed where there was none."""
+        """What ``fit`` was given, without keys, with a context of no columns and a new seed where there was none.
+
+        Names in place of the context are columns to take as categories: ``fit(data, discrete_columns)`` of ``ctgan``.
+        """
+        if not isinstance(data, pd.DataFrame):
+            raise TrainingError(
+                f"fit was given {type(data).__name__}; give a pandas DataFrame, a column for each attribute"
+            )
+        if context is not None and not isinstance(context, pd.DataFrame):
+            discrete_columns, context = context, None
         self.table = table_name
         data = self._without_keys(data, table_name)
+        data, kinds = as_categories(data, discrete_columns or ())
+        self._discrete = {"discrete": kinds} if kinds else {}
         context = pd.DataFrame(index=data.index) if context is None else context
         check_rows(data, context, table_name)
         return data, context, fresh_seed() if seed is None else seed
+
+    def _as_given(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Columns that were taken as categories are of their own type again."""
+        known = self._metrics.get("discrete")
+        for name, kind in known.items() if isinstance(known, dict) else ():
+            if name in rows and kind in NUMBERS:
+                rows[name] = numbers_again(rows[name], kind)
+        return rows
 
     def _without_keys(self, data: pd.DataFrame, table_name: str | None) -> pd.DataFrame:
         if self.metadata is None:
@@ -115,6 +142,30 @@ def torch_threads(threads: int | None) -> Iterator[None]:
 def table_spec(frame: pd.DataFrame, limits: Limits) -> TableSpec:
     """Returns the specs of the columns of a frame."""
     return reduce_table([analyze_table(frame, alone=True)], limits)
+
+
+def numbers_again(texts: Any, kind: str) -> pd.Series[Any]:
+    """Returns what ``as_categories`` made of a column as the numbers that they were."""
+    numbers: Any = pd.to_numeric(texts, errors="coerce")
+    found: pd.Series[Any] = numbers if numbers.isna().any() else numbers.astype(kind)
+    return found
+
+
+def as_categories(data: pd.DataFrame, names: Sequence[str]) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Returns the data with these columns as text, and {column: its type} of those that held numbers.
+
+    Raises:
+        TrainingError: a name is not that of a column.
+    """
+    listed = [names] if isinstance(names, str) else list(names)
+    columns = [str(c) for c in data.columns]
+    if wrong := [str(n) for n in listed if str(n) not in columns]:
+        hints = "; ".join(f"{n!r}: {nearest(n, columns)}" for n in wrong)
+        raise TrainingError(f"discrete_columns names what is no column: {hints}")
+    kinds = {str(n): str(data[n].dtype) for n in listed if pd.api.types.is_numeric_dtype(data[n])}
+    kinds = {n: kind for n, kind in kinds.items() if kind in NUMBERS}
+    texts = {n: data[n].map(str, na_action="ignore").astype("object") for n in kinds}
+    return data.assign(**texts), kinds
 
 
 def check_rows(data: pd.DataFrame, context: pd.DataFrame, table_name: str | None) -> None:

@@ -121,9 +121,10 @@ class CTGAN(TableModel):
     def fit(
         self,
         data: pd.DataFrame,
-        context: pd.DataFrame | None = None,
+        context: pd.DataFrame | Sequence[str] | None = None,
         table_name: str | None = None,
         seed: int | None = None,
+        discrete_columns: Sequence[str] | None = None,
     ) -> Self:
         """Learns the rows of a table; the same data, options and seed give the same model.
 
@@ -132,12 +133,13 @@ class CTGAN(TableModel):
             context: (n, c) columns of the parent of each row.
             table_name: name of the table in the metadata and in the log.
             seed: of all randomness; None takes a new one.
+            discrete_columns: columns of numbers to take as categories; texts are so anyway.
 
         Raises:
             TrainingError: if there are no rows, the lengths differ, a type is not covered, or training diverges.
         """
         start = time.monotonic()
-        data, context, seed = self._prepared(data, context, table_name, seed)
+        data, context, seed = self._prepared(data, context, table_name, seed, discrete_columns)
         limits = limits_of(data, self.settings.min_count, self.settings.max_categories)
         columns = table_spec(data, replace(limits, modes=MOST_MODES if self.settings.normalisation == "mode" else 0))
         context_columns = table_spec(context, limits_of(context, self.settings.min_count, CONTEXT_CATEGORIES))
@@ -164,6 +166,7 @@ class CTGAN(TableModel):
         self._fitted = fitted
         self._metrics = {
             **metrics,
+            **self._discrete,
             "rows": len(data),
             "width": layout.width,
             "seconds": round(time.monotonic() - start, 3),
@@ -206,7 +209,7 @@ class CTGAN(TableModel):
         else:
             with torch_threads(self.settings.threads), torch.no_grad():
                 drawn = draw_rows(fitted, conditions, seed, self.settings.normalisation == "rank", even)
-        return decode_table(fitted.columns, layout.unpack(drawn), num_rows, seed)
+        return self._as_given(decode_table(fitted.columns, layout.unpack(drawn), num_rows, seed))
 
     def save(self, path: str | Path) -> None:
         """Writes the trained model into the folder ``path``; equal models give equal bytes.
