@@ -73,7 +73,7 @@ source: {{path: {folder}/lake/source}}
 target: {{path: {folder}/lake/synthetic}}
 workspace: {{path: {folder}/lake/workspace}}
 metadata: {folder}/metadata.yaml
-train: {{model: ctgan, seed: 1}}
+train: {{model: autoregressive, seed: 1}}
 generate: {{scale: 1.0, seed: 1}}
 evaluate: {{fail_under: {{columns: 0.80}}}}
 """
