@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from synthohive_spark.errors import GenerationError
 from synthohive_spark.generation.batch_state import BatchState, Step
 from synthohive_spark.generation.constraints import ROW
 from synthohive_spark.generation.null_patterns import Patterns
@@ -64,13 +65,27 @@ class BatchGenerator:
             state = step(state)
         types = self.plan.columns.types()
         wanted = [c.name for c in self.plan.columns.each if c.role != "derived"]
-        made = pd.DataFrame({c: as_spark(state.columns[c], types[c]) for c in wanted}, columns=wanted)
+        made = pd.DataFrame({c: self._column(c, state, types[c]) for c in wanted}, columns=wanted)
         above = self.plan.rules.beside(self.plan.context)
         if above:
             made = made.assign(**{hidden(c.name): as_spark(state.context[c.name], c.type) for c in above})
         if self.plan.columns.expressions:
             made = made.assign(**self._traces(state))
         return made if state.keep.all() else made[state.keep].reset_index(drop=True)
+
+    def _column(self, name: str, state: BatchState, kind: str) -> Values:
+        """A column in its type; a model may have given something else."""
+        place = f"{self.plan.table}.{name}"
+        try:
+            made = as_spark(state.columns[name], kind)
+        except (ArithmeticError, TypeError, ValueError) as e:
+            raise GenerationError(f"{place}: what was drawn is no {kind} ({type(e).__name__}); mend the model") from e
+        drawn = name in self.plan.columns.named("model") and not self.plan.columns.nullable(name)
+        if drawn and (lost := int((made.isna().to_numpy() & state.keep).sum())):
+            raise GenerationError(
+                f"{place}: null in {lost:,} of {len(made):,} rows of a batch, and it may not be null; mend the model"
+            )
+        return made
 
     @functools.cached_property
     def steps(self) -> tuple[Step, ...]:

@@ -6,7 +6,7 @@ The task streams its sample in through Arrow, trains, and returns the model as o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from pyspark.resource import ResourceProfile, ResourceProfileBuilder, TaskResourceRequests
 from pyspark.sql import DataFrame, SparkSession
@@ -58,7 +58,7 @@ def train_tables(
         only: tables to train; all of them by default.
 
     Raises:
-        TrainingError: naming the table and the cause; the other tables that have begun are finished.
+        TrainingError: naming each table that failed, and its cause; the models of all others are kept.
     """
     wanted = [t for t, p in plans.items() if p.learns and (only is None or t in only)]
     longest = {t: plans[t].cells(min(plans[t].rows, settings.sample_rows)) for t in wanted}
@@ -84,5 +84,24 @@ def train_tables(
             raise TrainingError(f"{table}: training failed: {why(e)}") from e
         log.info("table_trained", table=table, rows=plans[table].rows, seconds=round(time.monotonic() - started, 1))
 
+    failed: dict[str, SynthoHiveError] = {}
+
+    def tried(table: str) -> None:
+        try:
+            train(table)
+        except SynthoHiveError as e:
+            log.error("table_not_trained", table=table, cause=str(e))
+            failed[table] = e
+
     with tqdm(total=len(wanted), desc="training", unit="table", disable=None) as bar:
-        side_by_side(train, wanted, settings.parallelism or SIDE_BY_SIDE, bar.update)
+        side_by_side(tried, wanted, settings.parallelism or SIDE_BY_SIDE, bar.update)
+    _raise(failed, len(wanted))
+
+
+def _raise(failed: Mapping[str, SynthoHiveError], wanted: int) -> None:
+    """Say which tables of so many failed, if any did."""
+    if len(failed) > 1:
+        said = f"{len(failed)} of {wanted} tables could not be trained; the models of the others are kept:"
+        raise TrainingError("\n  - ".join([said, *map(str, failed.values())])) from next(iter(failed.values()))
+    for error in failed.values():
+        raise error

@@ -21,12 +21,15 @@ from synthohive_spark.logs import bound, get_logger
 from synthohive_spark.matching.learn import MatchingLearner
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.models.artifact import pack
+from synthohive_spark.models.base import ConditionalGenerativeModel
 from synthohive_spark.randomness import Ints, seed_of
 from synthohive_spark.schema import frames
 from synthohive_spark.schema.columns import NAN, nan_name
 from synthohive_spark.schema.conversion import Mask, Values, as_model, from_arrow
 from synthohive_spark.schema.table_plan import TablePlan
 from synthohive_spark.tables import Table
+from synthohive_spark.training.drawn import check_drawn
+from synthohive_spark.training.memory_left import halved, out_of_memory
 from synthohive_spark.training.published import as_published
 from synthohive_spark.training.settings import TrainSettings
 from synthohive_spark.worker import forget_archives
@@ -83,12 +86,25 @@ class Trainer:
     def _fit(self, data: pd.DataFrame, context: pd.DataFrame, seed: int) -> tuple[bytes, dict[str, Any]]:
         """The packed model and its metrics."""
         device = pick_device(self.settings.gpu)
-        shown = Metadata(
-            {self.plan.table: Table(columns={c: self.plan.columns.types().get(c, "boolean") for c in data.columns})}
-        )
-        model = self.settings.model_cls(shown, **self.settings.constructor_options(device))
+        types = {c: self.plan.columns.types().get(c, "boolean") for c in data.columns}
+        shown = Metadata({self.plan.table: Table(columns=types)})
         seen = context if len(context.columns) else None
-        model.fit(data, context=seen, table_name=self.plan.table, seed=seed)
+
+        def fitted(options: Mapping[str, Any]) -> ConditionalGenerativeModel:
+            model = self.settings.model_cls(shown, **options)
+            model.fit(data, context=seen, table_name=self.plan.table, seed=seed)
+            return model
+
+        options = self.settings.constructor_options(device)
+        try:
+            model = fitted(options)
+        except Exception as e:
+            if not out_of_memory(e):
+                raise
+            options = {**options, "batch_size": halved(self.settings.model_cls, options, len(data))}
+            log.warning("training_out_of_memory", batch_size=options["batch_size"], cause=type(e).__name__)
+            model = fitted(options)
+        check_drawn(self.plan.table, model, data, seen)
         return pack(model), {**getattr(model, "metrics", {}), "device": device}
 
     def _nan(self, sample: pa.Table) -> dict[str, Mask]:

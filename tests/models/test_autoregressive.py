@@ -15,6 +15,7 @@ import torch
 
 from synthohive_spark.errors import ConfigError, GenerationError, SerializationError, TrainingError
 from synthohive_spark.logs import configure
+from synthohive_spark.models.autoregressive import trainer
 from synthohive_spark.models.autoregressive.model import AutoregressiveModel
 from synthohive_spark.models.encoders import RARE_TOKEN
 
@@ -335,6 +336,27 @@ def test_options_are_checked_at_once(options: dict[str, Any], message: str) -> N
 def test_divergence_is_reported() -> None:
     with pytest.raises(TrainingError, match="non-finite; lower learning_rate"):
         tiny(learning_rate=math.inf).fit(planted(300)[0], None, "orders", seed=1)
+
+
+def test_a_divergence_is_undone_once_at_a_lower_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    step, seen = trainer._Run._step, list[float]()
+
+    def diverges(self: trainer._Run, index: torch.Tensor) -> torch.Tensor:
+        seen.append(self._adam.param_groups[0]["lr"])
+        loss = step(self, index)
+        if len(seen) == 4:
+            with torch.no_grad():
+                next(self.network.parameters()).fill_(math.nan)
+            return loss * math.nan
+        return loss
+
+    monkeypatch.setattr(trainer._Run, "_step", diverges)
+    with structlog.testing.capture_logs() as lines:
+        model = tiny(epochs=3).fit(planted(300)[0], None, "orders", seed=1)
+    told = [line for line in lines if line["event"] == "training_diverged"]
+    assert len(told) == 1
+    assert max(seen[-5:]) < max(seen[:4]), "it went on more slowly"
+    assert model.sample(50, seed=1).notna().any().all()
 
 
 def test_the_clock_stops_a_training_that_costs_far_more_than_listed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from typing_extensions import Self
 
 from synthohive_spark.errors import ConfigError, GenerationError, SerializationError
 from synthohive_spark.models.autoregressive.discretize import MOST_BINS, Resolution, TableCodes
+from synthohive_spark.models.autoregressive.encoded_sample import EncodedSample
 from synthohive_spark.models.autoregressive.feature_selection import choose_parents
 from synthohive_spark.models.autoregressive.fitted import FittedNetwork, barriers
 from synthohive_spark.models.autoregressive.networks import NetworkPlan
@@ -31,7 +32,7 @@ from synthohive_spark.models.autoregressive.sampling import (
     log_likelihood,
     with_given,
 )
-from synthohive_spark.models.autoregressive.trainer import AutoregressiveTrainer, EncodedSample, likelihood_metrics
+from synthohive_spark.models.autoregressive.trainer import AutoregressiveTrainer, likelihood_metrics
 from synthohive_spark.models.base import KeyMetadata
 from synthohive_spark.models.common.calibrated_sampling import code_shares, draw_evenly, spread
 from synthohive_spark.models.common.held_out import context_dropout, family_of_rows, held_out

@@ -14,19 +14,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
 import structlog
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
 from synthohive_spark.errors import TrainingError
+from synthohive_spark.models.autoregressive.encoded_sample import EncodedSample
 from synthohive_spark.models.autoregressive.networks import WIDEST, ColumnHeads, NetworkPlan, Shrinkage
 from synthohive_spark.models.autoregressive.options import AutoregressiveOptions
 from synthohive_spark.models.common.budget import MIN_STEPS, head_step_seconds, head_steps, safety_stop
-from synthohive_spark.models.common.layout import Packed
 from synthohive_spark.models.common.seeds import torch_rng
 
 # The schedule was measured on atom and flights (docs/models.md), order_details and Track.
@@ -37,10 +35,12 @@ RATE, LARGE_TABLE_RATE = 2e-3, 5e-3  # of Adam; large tables give smooth gradien
 BAD_ROUNDS = 3  # looks without a gain after which the rate is lowered
 GAIN = 5e-3  # nats a row that are worth going on for
 COOL_DOWN = 0.3  # by which the rate is then multiplied
+AFTER_DIVERGENCE = 0.25  # factor on the rate from the last good weights on: CTGAN's two halvings at once
 COLDEST = 0.02  # of the first rate: below it nothing moves any more
 JUDGED_AT_ONCE = 2000  # held-out rows in one pass: what fits the caches
 CONTEXT_WEIGHTS, LOGIT_WEIGHTS = (1.0, 0.4, 0.0), (1.0, 0.6, 0.3, 0.1)  # shrinkages tried on held-out rows, per head
-SMOOTHED = 0.5  # rows added to each code (Jeffreys' prior of a share), so that none is impossible
+
+log = structlog.get_logger("synthohive_spark.models")
 
 
 @dataclass(frozen=True)
@@ -90,39 +90,6 @@ def usual_batch(rows: int) -> int:
     return 1024 if rows >= 2**16 else max(16, min(256, rows // 16))
 
 
-@dataclass(frozen=True)
-class EncodedSample:
-    """The training rows.
-
-    Attributes:
-        codes: (n, S) int16 codes.
-        context: (n, ...) packed context.
-        shares: (S,) smoothed share of each code of each sub-column.
-        barriers: (S,) impossible pieces of second sub-columns.
-    """
-
-    codes: Tensor
-    context: Packed
-    shares: tuple[Tensor, ...]
-    barriers: tuple[Tensor | None, ...]
-
-    @classmethod
-    def of(
-        cls,
-        rows: NDArray[np.int16],
-        context: Packed,
-        cardinalities: Sequence[int],
-        barriers: Sequence[Tensor | None],
-        device: torch.device,
-    ) -> EncodedSample:
-        """The (n, S) codes of the rows with their context, on a device."""
-        shares = []
-        for place, cardinality in enumerate(cardinalities):
-            counts = np.bincount(rows[:, place], minlength=cardinality) + SMOOTHED
-            shares.append(torch.from_numpy(counts / counts.sum()).float().to(device))
-        return cls(torch.from_numpy(rows).to(device), context.to(device), tuple(shares), tuple(barriers))
-
-
 @dataclass
 class LikelihoodRecord:
     """What a training run says of itself.
@@ -164,11 +131,26 @@ class _Run:
         self._options, self._sample, self._rows, self._context_dropout = options, sample, rows, context_dropout
         self._rng = torch_rng(device, seed, 1)
         self._order = rows[:0]
+        self.slowed = 1.0  # factor on the learning rate
+        self._start_optimiser()
+
+    def _start_optimiser(self) -> None:
         parameters = self.network.parameters()
-        self._adam = torch.optim.AdamW(parameters, weight_decay=options.weight_decay, fused=True)
+        self._adam = torch.optim.AdamW(parameters, weight_decay=self._options.weight_decay, fused=True)
 
     def train(self, steps: int, batch: int, rate: float) -> float:
         """Takes some steps; returns the mean loss in nats a row."""
+        good = {name: value.clone() for name, value in self.network.state_dict().items()}
+        loss = self._train(steps, batch, rate * self.slowed)
+        if math.isfinite(loss) or self.slowed < 1.0:  # once: what diverges again does so for another reason
+            return loss
+        self.slowed = AFTER_DIVERGENCE
+        log.warning("training_diverged", rate=rate, rate_now=rate * self.slowed)
+        self.network.load_state_dict(good)
+        self._start_optimiser()
+        return self._train(steps, batch, rate * self.slowed)
+
+    def _train(self, steps: int, batch: int, rate: float) -> float:
         for group in self._adam.param_groups:
             group["lr"] = rate
         self.network.train()

@@ -284,6 +284,7 @@ class CTGANTrainer:
             )
         for network, state in zip((self.generator, self.critic, self.average), self._snapshot, strict=True):
             network.load_state_dict(state)
+        self._log.warning("training_diverged", table=self.settings.table, rate=self.rate, rate_now=self.rate / 2)
         self._start_optimisers(self.rate / 2)
 
     def _report(self, step: int, critic: float, generator: float, gap: float, seconds: float) -> None:
