@@ -17,7 +17,8 @@ from synthohive_spark.errors import ConfigError
 from synthohive_spark.lake.places import place_problems, table_problems, tables_of_run
 from synthohive_spark.location import Location, name_problem, path_problem
 from synthohive_spark.metadata import Metadata
-from synthohive_spark.strict import Strict, problems
+from synthohive_spark.personal import KINDS, Action
+from synthohive_spark.strict import Strict, nearest, problems
 from synthohive_spark.yaml_files import yaml_file, yaml_value
 
 FIGURES = ("columns", "pairs", "relations", "c2st")  # of the evaluation
@@ -101,6 +102,9 @@ class Privacy(Strict):
     """What protects the people behind the rows."""
 
     min_subjects: Count = 3
+    actions: dict[str, Action] = Field(
+        default={}, description="what is done with personal data, by kind, column or table.column"
+    )
 
 
 class Evaluate(Strict):
@@ -200,6 +204,8 @@ def load_config(path: str | Path, overrides: Sequence[str] = (), *, metadata_req
         metadata = Metadata()
     else:
         metadata = Metadata.load(config.metadata)
+    if metadata_required:
+        _check_actions(path, config.privacy, metadata)
     unknown = sorted({*config.generate.rows, *config.source.versions} - set(metadata.tables))
     if unknown and (metadata_required or metadata.tables):
         raise ConfigError(f"configuration {path}: generate.rows or source.versions names unknown tables {unknown}")
@@ -216,6 +222,18 @@ def _reports_problems(folder: str, places: Mapping[str, Location]) -> list[str]:
         return [f"evaluate.reports {problem}"]
     kept = {"evaluate.reports": Location(path=folder)}
     return [line for name in ("source", "target") for line in place_problems({name: places[name], **kept})]
+
+
+def _check_actions(path: str | Path, privacy: Privacy, metadata: Metadata) -> None:
+    """Refuse actions of what is neither a kind nor a column, as far as the metadata name the columns."""
+    columns = [(name, {*t.columns, *t.pii, *t.key_columns}) for name, t in metadata.tables.items()]
+    if not all(t.columns for t in metadata.tables.values()):
+        return
+    known = {*KINDS, *(c for _, each in columns for c in each), *(f"{t}.{c}" for t, each in columns for c in each)}
+    wrong = [f"privacy.actions: {name!r} is neither a kind nor a column; {nearest(name, sorted(known))}"
+             for name in privacy.actions if name not in known]  # fmt: skip
+    if wrong:
+        raise ConfigError("\n  - ".join([f"configuration {path}:", *wrong]))
 
 
 def _override(raw: dict[str, Any], item: str) -> None:

@@ -153,7 +153,7 @@ class Metadata:
 
         The values of a key are the same in all tables that hold it, so one declaration speaks for all of them.
         """
-        found = {(name, c) for name, spec in self.tables.items() for c in spec.pii}
+        found = {(name, c) for name, spec in self.tables.items() for c in spec.personal}
         same = [
             {(name, c), (fk.references, referenced)}
             for name, spec in self.tables.items()
@@ -214,7 +214,7 @@ class Metadata:
             for place, key in [("primary_key", table.primary_key), *(("unique", key) for key in table.unique)]
             if len({*map(str.casefold, key)}) < len(key) or (not key and place == "unique")
         ]
-        known(table.pii, "pii")
+        known([*table.pii], "pii")
         known(table.exclude, "exclude")
         known([*table.derived], "derived")
         known([c.column for c in table.constraints if c.column], "constraints")

@@ -23,6 +23,7 @@ from synthohive_spark.metadata import Metadata
 from synthohive_spark.models.artifact import Artifact
 from synthohive_spark.models.base import ConditionalGenerativeModel, check_model_class
 from synthohive_spark.models.ctgan.model import CTGAN
+from synthohive_spark.personal import Action
 from synthohive_spark.profiling.plan_tables import plan_tables
 from synthohive_spark.session import get_session, settings
 from synthohive_spark.stage_writer import StageWriter, TableGenerator, Trained
@@ -93,6 +94,7 @@ class StagedOrchestrator:
         seed: int = 1,
         min_subjects: int = 3,
         linkage: Method = "empirical",
+        actions: Mapping[str, Action] | None = None,
         **options: Any,
     ) -> None:
         """Learn every table: keys and children per parent from Spark aggregates, a model on an executor.
@@ -106,6 +108,7 @@ class StagedOrchestrator:
             seed: the training seed.
             min_subjects: rows that must hold a value before it may be learnt.
             linkage: the law of children per parent.
+            actions: {kind, column or table.column: what is done with personal data}.
             options: further arguments of the model's constructor.
 
         Raises:
@@ -136,7 +139,7 @@ class StagedOrchestrator:
 
         with settings(self.spark), pinned.held():
             source = check_source(pinned)
-            plans = plan_tables(source, min_subjects, linkage)
+            plans = plan_tables(source, min_subjects, linkage, actions or {})
             train_tables(plans, source.frame, how, keep)
         lineage = _lineage(source, self.model_cls, seed)
         self.trained = Trained(plans, artifacts, source.frame, lineage, given.places)

@@ -130,7 +130,7 @@ class Run:
                 source_versions=dict(source.versions),
                 config=self.config.model_dump(mode="json", exclude={"metadata"}),
             )
-        plans = plan_tables(source, self.config.privacy.min_subjects, self.config.generate.linkage)
+        plans = planned(source, self.config)
         check_plans(plans, self.config.metadata.expressions)
         wanted_rows(plans, self._rows(plans))
         done = self.workspace.trained_tables(self.id) if self.events else set()
@@ -307,6 +307,12 @@ def _of_places(config: Config, source: SourceLake, result: Evaluation) -> dict[s
         "source_versions": dict(source.versions),
         "dropped": {t: f"{n} whose parent is missing" for t, n in lost.items() if n} or None,
     }
+
+
+def planned(source: SourceLake, config: Config) -> Plans:
+    """The plans of a checked source, as a configuration wants them."""
+    privacy = config.privacy
+    return plan_tables(source, privacy.min_subjects, config.generate.linkage, privacy.actions)
 
 
 def train_settings(config: Config) -> TrainSettings:

@@ -87,7 +87,7 @@ class Synthesizer:
             ConfigError: a table is missing or of another form, or an option is unknown; it says what to give instead.
             SchemaValidationError, SourceDataError, TrainingError: with place and remedy.
         """
-        usual = {"linkage": Generate().linkage}
+        usual = {"linkage": Generate().linkage, "actions": self.privacy.actions}
         self._orchestrator.fit_all(sources, min_subjects=self.privacy.min_subjects, **{**usual, **options})
         return self
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from synthohive_spark.personal import PersonalColumn
 from synthohive_spark.sql import quote, text_literal
 from synthohive_spark.strict import Strict
 
@@ -97,7 +98,7 @@ class Table(Strict):
     constraints: tuple[Constraint, ...] = ()
     derived: dict[str, str | None] = {}  # None: the column is generated even if it follows from others
     rules: dict[str, str | Literal[False]] = {}  # False: the rule of that name (kind.column, as logged) is not kept
-    pii: tuple[str, ...] = ()
+    pii: dict[str, PersonalColumn] = {}  # a list in files that name the columns alone
     exclude: tuple[str, ...] = ()
     reference: bool = False
     parent_context_cols: tuple[str, ...] | None = None
@@ -120,6 +121,22 @@ class Table(Strict):
     def _off(cls, value: object) -> object:
         return {k: False if v == "off" else v for k, v in value.items()} if isinstance(value, Mapping) else value
 
+    @field_validator("pii", mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        if isinstance(value, list | tuple):
+            return {f"{c}": {} for c in value}
+        return {c: said or {} for c, said in value.items()} if isinstance(value, Mapping) else value or {}
+
+    @property
+    def personal(self) -> tuple[str, ...]:
+        """Columns whose values are not written, whatever is written instead."""
+        return tuple(c for c, said in self.pii.items() if said.action != "keep")
+
+    def is_open(self, column: str) -> bool:
+        """Whether a column is not personal."""
+        return column not in self.personal
+
     @property
     def switched_off(self) -> set[str]:
         """Names of rules that are not kept though the source keeps them."""
@@ -137,7 +154,7 @@ class Table(Strict):
 
     def left_out(self, types: Mapping[str, str]) -> list[str]:
         """Columns that the copy holds no values of: excluded ones, and personal ones of a type that is not carried."""
-        return [c for c, t in types.items() if c in self.exclude or (c in self.pii and not is_carried(t))]
+        return [c for c, t in types.items() if c in self.exclude or (c in self.personal and not is_carried(t))]
 
     @property
     def declared(self) -> dict[str, str]:

@@ -64,6 +64,17 @@ def test_all_problems_come_in_one_error_with_the_nearest_key(write: Any) -> None
         assert line in text, text
 
 
+def test_actions_name_kinds_and_columns(write: Any) -> None:
+    metadata = {"tables": {"T": {"primary_key": "id", "columns": {"id": "int", "fax": "string"}}}}
+    config = load_config(
+        write(metadata=metadata, privacy={"actions": {"phone": "mask", "fax": "drop", "T.id": "keep"}})
+    )
+    assert dict(config.privacy.actions) == {"phone": "mask", "fax": "drop", "T.id": "keep"}
+    text = refused(write(metadata=metadata, privacy={"actions": {"phones": "mask"}}))
+    assert "privacy.actions: 'phones' is neither a kind nor a column; did you mean 'phone'?" in text
+    assert "privacy.actions.phone: Input should be" in refused(write(privacy={"actions": {"phone": "shred"}}))
+
+
 def test_overrides_are_yaml_and_win(write: Any) -> None:
     file = write(train={"epochs": 5, "seed": 2})
     config = load_config(

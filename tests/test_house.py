@@ -27,7 +27,7 @@ LAYERS = (
         "untrusted",
         "yaml_files",
     ),
-    ("location", "tables", "graph", "metadata"),
+    ("location", "personal", "tables", "graph", "metadata"),
     ("launch", "session"),
     ("lake", "config"),
     ("privacy",),

@@ -166,6 +166,18 @@ def test_field_25_a_personal_key_is_personal_in_every_table_that_holds_it() -> N
     assert load(users=USERS, orders=orders()).personal("users") == set()
 
 
+def test_personal_columns_are_a_list_or_say_what_is_done() -> None:
+    users = load(users={**USERS, "pii": {"id": {"kind": "account", "action": "mask"}, "region": {"action": "keep"}}})
+    users.validate_schema()
+    assert users.tables["users"].personal == ("id",)
+    assert Metadata.load(json.loads(users.to_json())).tables == users.tables, "the form is its own"
+    assert load(users={**USERS, "pii": ["id"]}).tables["users"].personal == ("id",)
+    with pytest.raises(SchemaValidationError, match=r"'e-mail' is no kind of data; did you mean 'email'\?"):
+        load(users={**USERS, "pii": {"id": {"kind": "e-mail"}}})
+    with pytest.raises(SchemaValidationError, match=r"users\.pii\.id\.action"):
+        load(users={**USERS, "pii": {"id": {"action": "forget"}}})
+
+
 def test_a_schema_without_tables_is_refused() -> None:
     assert found(Metadata()) == ["tables: empty; name at least one table"]
 

@@ -16,6 +16,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructField
 
 from synthohive_spark.location import TableRef
+from synthohive_spark.privacy.meaning.found import Meaning
+from synthohive_spark.privacy.meaning.search import find_meanings
 from synthohive_spark.sql import quote
 from synthohive_spark.tables import key_type
 
@@ -57,13 +59,14 @@ class ColumnProfile:
 
 @dataclass(frozen=True)
 class TableProfile:
-    """A table with the profiles of its columns, in their order."""
+    """A table with the profiles of its columns, in their order, and what these mean."""
 
     name: str
     frame: DataFrame
     rows: int
     columns: Mapping[str, ColumnProfile]
     declared: Declared = field(default_factory=Declared)
+    meanings: Mapping[str, Meaning] = field(default_factory=dict)
 
     def position(self, column: str) -> int:
         """The column's place in the table."""
@@ -86,7 +89,7 @@ class Found:
 
 
 def profile(name: str, frame: DataFrame, declared: Declared) -> TableProfile:
-    """Count rows, nulls and distinct values of every column in one aggregation."""
+    """Count rows, nulls and distinct values of every column in one aggregation; find what they mean."""
     fields = frame.schema.fields
     wanted: list[Column] = [F.count(F.lit(1)).alias("rows")]
     for i, f in enumerate(fields):
@@ -102,7 +105,10 @@ def profile(name: str, frame: DataFrame, declared: Declared) -> TableProfile:
                 F.avg(F.length(column)).alias(f"length_{i}"),
             ]
     row = _first(frame.agg(*wanted))
-    return TableProfile(name, frame, row["rows"], {f.name: _column(i, f, row) for i, f in enumerate(fields)}, declared)
+    types = {f.name: f.dataType.simpleString() for f in fields}
+    meanings = find_meanings(frame, name, types, row["rows"], [f.name for f in fields if _atomic(f.dataType)])
+    columns = {f.name: _column(i, f, row) for i, f in enumerate(fields)}
+    return TableProfile(name, frame, row["rows"], columns, declared, meanings)
 
 
 def unique(table: TableProfile, candidates: Sequence[tuple[str, ...]]) -> set[tuple[str, ...]]:

@@ -24,6 +24,14 @@ class DraftedKey:
 
 
 @dataclass(frozen=True)
+class DraftedPersonal:
+    """A personal column: what its values are, and why it is one."""
+
+    kind: str
+    evidence: str
+
+
+@dataclass(frozen=True)
 class DraftedTable:
     """A table's proposals.
 
@@ -32,6 +40,8 @@ class DraftedTable:
         evidence: of the primary key, or why there is none.
         notes: what a person may want to know beside the proposals.
         checks: expressions of the constraints that the table declares.
+        pii: the personal columns.
+        reference: why the table may be copied as it is; empty for others.
         exclude: columns of types that are not carried.
     """
 
@@ -43,8 +53,9 @@ class DraftedTable:
     alternatives: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
-    pii: tuple[str, ...] = field(default=())
+    pii: Mapping[str, DraftedPersonal] = field(default_factory=dict)
     exclude: tuple[str, ...] = ()
+    reference: str = ""
 
 
 def draft_text(tables: Mapping[str, DraftedTable], place: str, problems: Iterable[str] = ()) -> str:
@@ -97,6 +108,10 @@ def _table(name: str, table: DraftedTable) -> list[str]:
         *(f"    # or: {_remark(text)}" for text in table.alternatives),
         *(f"    # {_remark(text)}" for text in table.notes),
     ]
+    if table.reference:
+        lines.append(
+            f"    reference: true  # copied as it is: {_remark(table.reference)}; false if its rows are secret"
+        )
     if table.foreign_keys:
         lines.append("    foreign_keys:")
     for key in table.foreign_keys:
@@ -107,9 +122,10 @@ def _table(name: str, table: DraftedTable) -> list[str]:
     if table.exclude:
         lines.append(f"    exclude: {listed(table.exclude)}  # of types that are not carried: null, or not on the copy")
     if table.pii:
-        lines.append(
-            f"    # pii: {_remark(listed(table.pii))}  # by their names alone; remove the first # to declare them"
-        )
+        lines.append("    pii:  # written as fakes; `action: keep` publishes a column, mask and drop are stricter")
+    for column, found in table.pii.items():
+        said = f"{{kind: {found.kind}, action: fake}}"
+        lines.append(f"      {scalar(column)}: {said}  # {_remark(found.evidence)}")
     lines.append("    columns:" if table.columns else "    columns: {}")
     for column, (kind, remark) in table.columns.items():
         lines.append(f"      {scalar(column)}: {scalar(kind)}" + (f"  # {_remark(remark)}" if remark else ""))

@@ -20,20 +20,22 @@ from synthohive_spark.draft import counts, names
 from synthohive_spark.draft import foreign_keys as foreign
 from synthohive_spark.draft import primary_keys as primary
 from synthohive_spark.draft.counts import TableProfile
-from synthohive_spark.draft.file import DraftedKey, DraftedTable, draft_text, listed
+from synthohive_spark.draft.file import DraftedKey, DraftedPersonal, DraftedTable, draft_text, listed, rows
 from synthohive_spark.errors import ConfigError, SchemaValidationError, SourceDataError
 from synthohive_spark.ingest.tables import find_files, ingest, read_table
 from synthohive_spark.lake.io import DeltaIO, file_system
 from synthohive_spark.location import Location
 from synthohive_spark.logs import bind, get_logger
 from synthohive_spark.metadata import Metadata
+from synthohive_spark.personal import STRONG
 from synthohive_spark.session import settings
-from synthohive_spark.tables import Table, is_carried
+from synthohive_spark.tables import TEXT, Table, is_carried
 
 log = get_logger(__name__)
 
 SHOWN = 4  # further unique columns that the draft names: a person reads it
 """Alternatives to a primary key that the file shows."""
+FEW_ROWS, FEW_COLUMNS, CHILDREN = 100, 4, 5  # of a table of words; the rows that refer to each of its rows
 
 
 def draft(spark: SparkSession, config: Config, out: str, folder: str | None = None) -> dict[str, int]:
@@ -118,7 +120,7 @@ def propose(profiles: Mapping[str, TableProfile]) -> dict[str, DraftedTable]:
         usable = [c for c in candidates[name] if keys[c.parent] == (c.referenced,)]
         found = [*foreign.chosen(table, usable), *foreign.composites(table, profiles, keys)]
         drafted[name] = _drafted(table, chosen[name], found, usable, others[name])
-    return drafted
+    return with_references(with_personal_keys(drafted))
 
 
 def _drafted(
@@ -138,7 +140,8 @@ def _drafted(
     for columns, parent, there in table.declared.foreign_keys:
         if not any(k.columns == columns and k.references == parent for k in found):
             notes.append(f"declared on the table, not found in the data: {listed(columns)} to {parent}{listed(there)}")
-    pii = tuple(c for c in table.columns if c not in taken and names.is_personal(table.name, c))
+    found_ones = {c: m for c, m in table.meanings.items() if m.personal and (c not in taken or m.kind in STRONG)}
+    pii = {c: DraftedPersonal(m.kind, m.evidence) for c, m in found_ones.items()}
     return DraftedTable(
         rows=table.rows,
         primary_key=key.columns if key else (),
@@ -151,6 +154,37 @@ def _drafted(
         pii=pii,
         exclude=tuple(c for c, p in table.columns.items() if not is_carried(p.type)),
     )
+
+
+def with_personal_keys(drafted: Mapping[str, DraftedTable]) -> dict[str, DraftedTable]:
+    """The tables, with all columns that hold the values of a personal key, whichever table names it."""
+    pii = {name: dict(table.pii) for name, table in drafted.items()}
+    pairs = [
+        ((name, c), (key.references, r))
+        for name, table in drafted.items()
+        for key in table.foreign_keys
+        for c, r in zip(key.columns, key.referenced_columns, strict=True)
+    ]
+    while more := [(a, b) for a, b in pairs if (a[1] in pii[a[0]]) != (b[1] in pii[b[0]])]:
+        for a, b in more:
+            (known, column), (table, own) = (a, b) if a[1] in pii[a[0]] else (b, a)
+            evidence = f"holds the values of {known}.{column}, which are personal"
+            pii[table].setdefault(own, DraftedPersonal(pii[known][column].kind, evidence))
+    return {name: replace(table, pii=pii[name]) for name, table in drafted.items()}
+
+
+def with_references(drafted: Mapping[str, DraftedTable]) -> dict[str, DraftedTable]:
+    """The tables, with those proposed to be copied that only say what codes mean: words for many rows of others."""
+    made = {}
+    for name, table in drafted.items():
+        children = [drafted[n].rows for n, t in drafted.items() for k in t.foreign_keys if k.references == name]
+        words = [kind.startswith(TEXT) for c, (kind, _) in table.columns.items() if c not in table.primary_key]
+        small = 0 < table.rows <= FEW_ROWS and len(table.columns) <= FEW_COLUMNS and table.primary_key
+        open_ones = not table.pii and not table.foreign_keys and all(words) and words
+        if small and open_ones and max(children, default=0) >= CHILDREN * table.rows:
+            reason = f"{rows(table.rows)} of words, none personal, for {rows(max(children))} that refer to it"
+            made[name] = replace(table, reference=reason)
+    return {**drafted, **made}
 
 
 def _with_policy(key: DraftedKey, found: Sequence[DraftedKey], own: primary.Primary | None) -> DraftedKey:

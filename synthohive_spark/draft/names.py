@@ -23,10 +23,6 @@ _ROLES = re.compile(
 )
 _PEOPLE = {"employee", "user", "staff", "person", "people", "member", "worker"}
 _TEXTS = {"name", "title", "description", "label", "comment", "note", "notes", "text", "url"}
-_PERSONAL = re.compile(
-    r"e ?mail|phone|mobile|fax|(first|last|middle|full|given|family|contact|maiden|user) ?name|surname|address|street"
-    r"|birth|\bdob\b|\bssn\b|passport|iban|\btax ?id\b|postal|postcode|\bzip\b|\bip\b"
-)
 
 
 @dataclass(frozen=True)
@@ -112,12 +108,6 @@ def foreign(table: str, column: str, parent: str, referenced: str) -> Hint:
     if _abbreviates(last, stem[-1]) or (len(stem) > 1 and _abbreviates(last, "".join(stem))):
         return Hint(LIKELY, "name may be short for the parent's")
     return NOTHING
-
-
-def is_personal(table: str, column: str) -> bool:
-    """Whether a name suggests a person's data."""
-    text = " ".join(words(column))
-    return bool(_PERSONAL.search(text)) or (text == "name" and bool(_forms((_stem(table) or [""])[-1]) & _PEOPLE))
 
 
 def _within(parts: list[str], thing: list[str], stem: list[str], target: list[str]) -> Hint:

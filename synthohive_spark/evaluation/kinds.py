@@ -80,7 +80,7 @@ def plan(table: Table, frame: DataFrame, protected: Mapping[str, str] = MappingP
     if len(table.primary_key) == 1:
         reasons[table.primary_key[0]] = KEYS[1]
     reasons.update(protected)
-    reasons.update(dict.fromkeys(table.pii, "personal data, replaced"))
+    reasons.update(dict.fromkeys(table.personal, "personal data, replaced"))
     fields: list[ComparedColumn] = []
     skipped: list[SkippedColumn] = []
     for field in frame.schema.fields:

@@ -8,9 +8,9 @@ from typing import Any
 from synthohive_spark.config import Config
 from synthohive_spark.forecast.costs import Costs
 from synthohive_spark.metadata import Metadata
-from synthohive_spark.schema.columns import Role
+from synthohive_spark.personal import Action
+from synthohive_spark.schema.columns import DECLARED, Role
 from synthohive_spark.schema.table_plan import Plans
-from synthohive_spark.tables import TEXT
 
 ROLES: dict[Role, str] = {
     "surrogate": "key, from the row's position",
@@ -25,7 +25,11 @@ ROLES: dict[Role, str] = {
 }
 FEW_ROWS = 100  # of which a model learns little but the shares of columns
 LONG_FAMILY = 10_000  # children of one parent: longer families are cut into slices
-PERSONAL = ("name", "mail", "phone", "street", "address", "birth", "ssn", "iban", "passport", "password")
+WRITTEN: dict[Action, str] = {
+    "fake": "personal, written as fakes",
+    "mask": "personal, masked",
+    "drop": "personal, left empty",
+}
 
 
 def described(plans: Plans, sizes: Mapping[str, int], metadata: Metadata, config: Config) -> dict[str, Any]:
@@ -33,9 +37,9 @@ def described(plans: Plans, sizes: Mapping[str, int], metadata: Metadata, config
     return {t: _described(plans, t, sizes[t], metadata, config) for t in plans}
 
 
-def warnings(plans: Plans, metadata: Metadata) -> list[str]:
+def warnings(plans: Plans) -> list[str]:
     """What a person should look at before the run, one line each."""
-    return [line for table in plans for line in _warnings(plans, table, metadata)]
+    return [line for table in plans for line in _warnings(plans, table)]
 
 
 def in_words(tables: Mapping[str, Any], costs: Costs, found: list[str], config: Config) -> str:
@@ -49,6 +53,7 @@ def in_words(tables: Mapping[str, Any], costs: Costs, found: list[str], config: 
         lines.append(f"\n{table}: {told['rows']:,} rows, {told['wanted']:,} wanted, {told['model']}")
         for role, columns in told["columns"].items():
             lines.append(f"  {role}: {', '.join(columns)}")
+        lines += [f"  {c} is {p['kind']}, {p['action']}: {p['evidence']}" for c, p in told["personal"].items()]
         lines += [f"  rule ({rule['kind']}): {rule['column']} {rule['text']}" for rule in told["rules"]]
     if found:
         lines += ["\nto look at:", *(f"  - {line}" for line in found)]
@@ -59,8 +64,9 @@ def _described(plans: Plans, table: str, wanted: int, metadata: Metadata, config
     plan, spec, columns = plans[table], metadata.tables[table], dict[str, list[str]]()
     for column in plan.columns.each:
         what = ROLES[column.role]
-        if column.name in spec.pii and column.role != "foreign":
-            what = "masked, declared pii"
+        personal = plan.columns.personal.get(column.name)
+        if personal is not None and column.role != "foreign":
+            what = WRITTEN[personal.action]
         elif column.role == "shape":
             what = "masked, values of too few rows"
         columns.setdefault(what, []).append(column.name)
@@ -71,12 +77,13 @@ def _described(plans: Plans, table: str, wanted: int, metadata: Metadata, config
         {"kind": r.kind, "column": r.column, "text": r.text(lambda seen: f"the parent's {seen}")}
         for r in plan.rules.each
     ]
-    return {"rows": plan.rows, "wanted": wanted, "model": model, "columns": columns, "rules": rules}
+    why = {c: t.model_dump() for c, t in plan.columns.personal.items()}
+    told = {"rows": plan.rows, "wanted": wanted, "model": model, "columns": columns}
+    return {**told, "personal": why, "rules": rules}
 
 
-def _warnings(plans: Plans, table: str, metadata: Metadata) -> Iterator[str]:
-    plan, spec = plans[table], metadata.tables[table]
-    types = plan.columns.types()
+def _warnings(plans: Plans, table: str) -> Iterator[str]:
+    plan = plans[table]
     if not plan.rows:
         yield f"{table} has no rows; its copy has none either"
     elif plan.learns and plan.rows < FEW_ROWS:
@@ -85,6 +92,6 @@ def _warnings(plans: Plans, table: str, metadata: Metadata) -> Iterator[str]:
         most = max(fk.distribution.get("values") or [0])
         if most > LONG_FAMILY:
             yield f"{table}: one row of {fk.references} has {most:,} children; they are cut into slices"
-    open_texts = [c for c in plan.columns.named("model", "copied") if types[c].startswith(TEXT) and c not in spec.pii]
-    if likely := [c for c in open_texts if any(word in c.lower() for word in PERSONAL)]:
-        yield f"{table}: {', '.join(likely)} may be personal and will be learnt; declare pii if so"
+    if found := [c for c, t in plan.columns.personal.items() if t.evidence != DECLARED]:
+        remedy = "say so under pii, with action: keep where they are not"
+        yield f"{table}: {', '.join(found)} were found to be personal; {remedy}"

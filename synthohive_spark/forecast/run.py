@@ -14,8 +14,7 @@ from synthohive_spark.generation.row_counts import planned_sizes, scaled_rows, w
 from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.lake.source import check_source, pin_source
 from synthohive_spark.logs import bind, current, get_logger
-from synthohive_spark.pipeline import RunSummary
-from synthohive_spark.profiling.plan_tables import plan_tables
+from synthohive_spark.pipeline import RunSummary, planned
 
 log = get_logger(__name__)
 
@@ -34,10 +33,10 @@ def run_plan(spark: SparkSession, config: Config) -> str:
     refs = {t: place.location.table(t) for t in config.metadata.tables}
     pinned = pin_source(DeltaIO(spark), config.metadata, refs, place.versions, place.timestamp)
     with pinned.held():
-        plans = plan_tables(check_source(pinned), config.privacy.min_subjects, config.generate.linkage)
+        plans = planned(check_source(pinned), config)
     asked = {**scaled_rows(plans, config.generate.scale), **config.generate.rows}
     sizes = planned_sizes(plans, wanted_rows(plans, asked))
-    tables, found = described(plans, sizes, config.metadata, config), warnings(plans, config.metadata)
+    tables, found = described(plans, sizes, config.metadata, config), warnings(plans)
     cost = costs(plans, sizes, config, slots_of(spark))
     log.info("planned", text=in_words(tables, cost, found, config))
     seconds = round(time.monotonic() - started, 3)

@@ -16,6 +16,7 @@ from synthohive_spark.errors import GenerationError
 from synthohive_spark.generation.batch_state import BatchState, Step
 from synthohive_spark.generation.constraints import ROW
 from synthohive_spark.generation.null_patterns import Patterns
+from synthohive_spark.generation.steps.fakes import WriteFakes
 from synthohive_spark.generation.steps.keys import MakePositionKeys
 from synthohive_spark.generation.steps.parents import AssignParents, cached_matching
 from synthohive_spark.generation.steps.references import ReferWithin
@@ -99,6 +100,9 @@ class BatchGenerator:
         parents = AssignParents(plan.table, keys, plan.context, free, self.patterns, self.sizes, self.seed, text)
         made = MakePositionKeys(plan.table, keys, own, total, self.seed, plan.rules.origins)
         steps: list[Step] = [parents, made, BeginRules(plan.rules), self.values]
+        if columns.faked:
+            copies = {r.column: r.seen[0] for r in plan.rules.each if r.gives == "copied"}
+            steps.append(WriteFakes(plan.table, columns, copies, total, self.seed))
         steps += [CompleteRules(plan.rules, nullable), UniqueNumbers(columns.apart, total)]
         if keys.tiebreak is not None:
             rest = tuple(c for c in keys.primary_key if c != keys.tiebreak)

@@ -107,7 +107,7 @@ def lawful(rows: DataFrame, made: StructType, again: Redrawing) -> DataFrame:
     whole = StructType([*made.fields, *traces(again.shown).fields])
     expressions = again.columns.expressions
     kept = {*again.primary_key, *again.rules.completed, *again.columns.apart}
-    drawn = [c for c in again.columns.named("model", "shape") if c not in kept]
+    drawn = [c for c in again.columns.drawn if c not in kept]
     rounds = ROUNDS if drawn else ()
     pack: Any = cloudpickle.dumps  # it has no types
     packed: bytes = pack(again)

@@ -62,7 +62,7 @@ def _types(source: SourceLake, name: str) -> dict[str, str]:
 def _possible(source: SourceLake, spec: Table, found: KeyDesign) -> list[str]:
     """Whole numbers that nothing else decides or bounds."""
     types = _types(source, next(t for t, s in source.metadata.tables.items() if s is spec))
-    closed = {*spec.key_columns, *spec.derived, *spec.pii, *spec.exclude, *found.numbered, *found.grid}
+    closed = {*spec.key_columns, *spec.derived, *spec.personal, *spec.exclude, *found.numbered, *found.grid}
     closed |= {c for key in spec.unique for c in key}
     for law in spec.constraints:
         closed |= {law.column} if law.column else names_in(law.expression or "", types)

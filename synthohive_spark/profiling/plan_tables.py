@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from pyspark.sql import DataFrame
 
@@ -13,6 +14,7 @@ from synthohive_spark.errors import SchemaValidationError
 from synthohive_spark.lake.source import SourceLake
 from synthohive_spark.logs import get_logger
 from synthohive_spark.parallel import side_by_side
+from synthohive_spark.personal import Action
 from synthohive_spark.profiling.context_columns import (
     context_columns,
     few_explain,
@@ -25,8 +27,9 @@ from synthohive_spark.profiling.implied_keys import with_implied_keys
 from synthohive_spark.profiling.key_formats import key_format
 from synthohive_spark.profiling.key_planner import KeyPlanner, key_design, with_used_keys
 from synthohive_spark.profiling.own_parents import OwnParents
+from synthohive_spark.profiling.personal import PersonalData, with_personal
+from synthohive_spark.profiling.protection import Protection, agrees_anyway
 from synthohive_spark.profiling.running_ids import with_running_ids
-from synthohive_spark.profiling.shapes import Shapes, shape_plans
 from synthohive_spark.profiling.unique_columns import Unique, unique_numbers
 from synthohive_spark.rules.children.find import find_aggregates, referring
 from synthohive_spark.rules.children.handed import aggregates_left
@@ -45,20 +48,25 @@ from synthohive_spark.sql import names_in
 from synthohive_spark.tables import Table
 
 log = get_logger(__name__)
+NO_ACTIONS: Mapping[str, Action] = MappingProxyType({})
 STRANGERS = "few rows of the ancestor's table have children, and others would have them in the copy"
 
 
-def plan_tables(source: SourceLake, min_subjects: int, method: Method = "empirical") -> dict[str, TablePlan]:
+def plan_tables(
+    source: SourceLake, min_subjects: int, method: Method = "empirical", actions: Mapping[str, Action] = NO_ACTIONS
+) -> dict[str, TablePlan]:
     """Plan every table, parents first.
 
     Args:
         source: the checked source.
         min_subjects: rows that must hold a value before it may be learnt.
         method: the distribution of children per parent.
+        actions: {kind, column or table.column: what is done with personal data}.
 
     Raises:
-        SchemaValidationError: with every key shape that cannot be generated.
+        SchemaValidationError: with every key shape that cannot be generated, or every column that cannot be dropped.
     """
+    source, personal = with_personal(source, actions)
     source = with_counters(with_implied_keys(with_running_ids(with_used_keys(source))))
     tables = source.metadata.tables
     problems = [p for name in tables for p in key_design(source, name).problems]
@@ -68,7 +76,7 @@ def plan_tables(source: SourceLake, min_subjects: int, method: Method = "empiric
     children = referring(tables)
     for stage in graph.stages(tables):
         made = side_by_side(
-            lambda name: _Profiler(name, source, plans, min_subjects, method, children[name]).plan(), stage
+            lambda name: _Profiler(name, source, plans, min_subjects, method, children[name], personal).plan(), stage
         )
         for name, plan in made.items():
             plans[name] = plan
@@ -88,6 +96,7 @@ class _Profiler:
     min_subjects: int
     method: Method
     children: Sequence[KeyToParent]
+    personal: PersonalData
 
     @property
     def spec(self) -> Table:
@@ -105,7 +114,10 @@ class _Profiler:
         schema = self.source.copied_schema(self.name).jsonValue()
         seen = context_columns(keys, spec, self.plans, self.source.metadata.tables)
         seen = (*seen, *further_columns(keys, seen, self.plans))
-        columns = ColumnsPlan(each=_columns(types, roles), spark_schema=schema, bounds=spec.constraints)
+        personal = dict(self.personal.treated[self.name])
+        columns = ColumnsPlan(
+            each=_columns(types, roles), spark_schema=schema, bounds=spec.constraints, personal=personal
+        )
         later = self._aggregates(columns)
         plan = TablePlan(
             table=self.name,
@@ -143,13 +155,16 @@ class _Profiler:
         ancestors = Ancestors(self.name, plan.context, keys, self.source.frame)
         rules = self._wanted([*find(plan, self.spec, frame, ancestors, self.min_subjects), *plan.rules.each])
         found = [r for r in rules if not (r.learnt and r.column in plan.columns.widths())]  # such a text carries two
+        found = [r for r in found if not agrees_anyway(r, plan.columns.personal)]
         roles.update({r.column: r.gives for r in found if r.gives in ("derived", "given")})
         copied = [r for r in found if r.gives == "copied"]
         made_up = {c.name for c in plan.context.each if c.column in self._parent(plan, c).protected}
         safe = [r for r in copied if made_up.isdisjoint(r.seen)]
         roles.update({r.column: "copied" for r in safe})
         open_ones = {r.column for r in found if r.learnt}
-        shapes = self._shapes(frame, types, [c for c, r in roles.items() if r == "model" and c not in open_ones])
+        protection = self._protection(plan, found)
+        learnt = {c: types[c] for c, r in roles.items() if r == "model" and c not in open_ones}
+        shapes = protection.shapes(frame, learnt, self.min_subjects)
         # Protected texts repeat protected texts. Others are kept where they can be, though the parent's are made up.
         copied = [r for r in copied if r in safe or r.column in shapes.shapes or r.column in shapes.alone]
         alone, shapes_left = shapes.without({r.column for r in copied})
@@ -174,12 +189,13 @@ class _Profiler:
         columns = plan.columns.model_copy(
             update={"each": _columns(types, roles), "shapes": shapes_left, "apart": numbers.apart}
         )
+        columns = protection.with_fakes(frame, columns)
         own = OwnParents(frame, plan.rows, self.spec, columns, rules)
         return plan.model_copy(
             update={
                 "keys": own.kept(plan.keys.model_copy(update={"positions": positions})),
                 "columns": columns,
-                "context": ContextPlan(each=self._learnable(plan, rules)),
+                "context": ContextPlan(each=self._learnable(plan, rules, columns.fakes.countries)),
                 "rules": RulesPlan(each=tuple(rules)),
             }
         )
@@ -200,11 +216,15 @@ class _Profiler:
                 text = rule.text(lambda seen: f"the parent's {seen}")
                 log.info("rule_found", table=self.name, rule=rule.name, column=rule.column, expression=text)
 
-    def _shapes(self, frame: DataFrame, types: Mapping[str, str], learnt: Sequence[str]) -> Shapes:
-        """Columns that no model may learn: personal data, rare texts, and binary values."""
-        opaque = (c for c in learnt if types[c] == "binary")  # of which nothing but the length can be learnt
-        spec = self.spec.model_copy(update={"pii": (*self.spec.pii, *opaque)})
-        return shape_plans(frame, spec, learnt, types, self.min_subjects)
+    def _protection(self, plan: TablePlan, rules: Sequence[Rule]) -> Protection:
+        """What the columns are written as that no model may learn."""
+
+        def parent(column: ContextColumn) -> tuple[str, ColumnsPlan]:
+            found = self._parent(plan, column)
+            return found.table, found.columns
+
+        protection = Protection(self.spec, self.personal, self.name, plan.context, parent)
+        return protection.following(() if plan.reference else rules)
 
     def _numbers(self, plan: TablePlan, frame: DataFrame, types: Mapping[str, str], learnt: Sequence[str]) -> Unique:
         """The unique numbers: no key, and nothing that a person bounds from above or relates to others."""
@@ -237,7 +257,7 @@ class _Profiler:
             plan = self.plans[plan.keys.at(position).references]
         return plan
 
-    def _learnable(self, plan: TablePlan, rules: Sequence[Rule]) -> tuple[ContextColumn, ...]:
+    def _learnable(self, plan: TablePlan, rules: Sequence[Rule], countries: Sequence[str]) -> tuple[ContextColumn, ...]:
         """The context without attributes of few ancestors out of many, which would only teach who these are.
 
         Synthetic ancestors are others, whose attributes the model has never seen. What a rule or a person names stays;
@@ -246,7 +266,7 @@ class _Profiler:
         keys, context = plan.keys, plan.context
         apart = [r for r in rules if r.sql is not None or type(r).decode is not Rule.decode]
         computed = {name for r in apart for name in r.seen}
-        needed = {name for r in rules if r not in apart for name in r.seen}
+        needed = {name for r in rules if r not in apart for name in r.seen} | {*countries}
         needed = needed.union(*(fk.follows for fk in keys.following))
         if keys.driving is not None and self.spec.parent_context_cols is not None:
             needed = needed | {c.name for c in context.shown if c.path[0] == keys.driving.position}

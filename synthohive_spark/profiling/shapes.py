@@ -48,20 +48,24 @@ class Shapes:
 
 
 def shape_plans(
-    frame: DataFrame, spec: Table, candidates: Sequence[str], types: Mapping[str, str], min_subjects: int
+    frame: DataFrame,
+    spec: Table,
+    types: Mapping[str, str],
+    min_subjects: int,
+    faked: Collection[str],
 ) -> Shapes:
     """Shapes of the columns that no model may learn: declared ``pii``, and strings that are mostly rare values.
 
     Args:
         frame: the table.
         spec: its metadata.
-        candidates: columns that a model would learn otherwise.
-        types: Spark type of each column.
+        types: Spark type of each column that a model would learn otherwise.
         min_subjects: a value of fewer rows is rare.
+        faked: columns of which no shape is needed if no model learns them.
     """
     # What a constraint names must be free to be drawn again, so it cannot follow from the row's position.
     drawn_again = {c for law in spec.constraints for c in names_in(law.sql, list(types))}
-    looked = [c for c in candidates if c in spec.pii or types[c].startswith(TEXT)]
+    looked = [c for c in types if c in spec.personal or types[c].startswith(TEXT)]
     counts = frame.agg(
         F.count(F.lit(1)).alias("rows"),
         *(F.approx_count_distinct(F.col(quote(c))).alias(f"d{i}") for i, c in enumerate(looked)),
@@ -70,15 +74,20 @@ def shape_plans(
     assert counts is not None
     found, look = Shapes({}, {}), _Look(frame, min_subjects, spec.primary_key or tuple(frame.columns))
     for i, c in enumerate(looked):
-        known, many, personal = counts[f"set_{i}"], counts[f"d{i}"], c in spec.pii
+        known, many, personal = counts[f"set_{i}"], counts[f"d{i}"], c in spec.personal
         text = types[c].startswith(TEXT)
         rare = text and many * max(1, min_subjects - 1) * ESTIMATE > TEXT_SHARE * known > 0
         free = c not in {*spec.key_columns, *spec.derived, *drawn_again}
+        nulls = 1 - known / max(counts["rows"], 1)
+        if personal and c in faked:
+            found.shapes[c] = ShapePlan(null_share=nulls)
+            continue
         likely = text and free and known > 1 and many > LIKELY * known
         few, most = look.repeats(c) if likely or (rare and not personal) else (0, 0)
-        nulls = 1 - known / max(counts["rows"], 1)
-        if likely and most == 1:
+        if likely and most == 1 and c not in faked:
             found.alone[c] = nulls
+        elif c in faked and ((likely and most == 1) or (rare and few > TEXT_SHARE * known)):
+            found.shapes[c] = ShapePlan(null_share=nulls)
         elif personal or (rare and few > TEXT_SHARE * known):
             found.shapes[c] = look.shape(c, types[c], known, nulls, personal)
     return found

@@ -117,7 +117,9 @@ class _Search:
         self.frame, self.ancestors = frame, ancestors
         self.columns = tuple(c for c in plan.context.each if c.column != DEGREE and not c.passing)
         own = [
-            c for c in plan.columns.each if family_of(c.type) and (c.name not in spec.pii or c.type.startswith(TEXT))
+            c
+            for c in plan.columns.each
+            if family_of(c.type) and (c.name not in spec.personal or c.type.startswith(TEXT))
         ]
         position = {c.name: i for i, c in enumerate(plan.columns.each)}
         self.ids = {c.name: f"v{position[c.name]}" for c in own}
@@ -129,7 +131,7 @@ class _Search:
         self.drawn = {self.ids[c.name] for c in own if c.role == "model" and c.name not in closed}
         times = {c.name for c in own if family_of(c.type) in ("date", "time", "plain time")}
         numbered = {c.name for c in own if c.role in ("surrogate", "foreign")}
-        self.personal = {self.ids[c.name] for c in own if c.name in spec.pii}
+        self.personal = {self.ids[c.name] for c in own if c.name in spec.personal}
         self.inputs = {self.ids[c.name] for c in own if c.name in times or c.name not in numbered} - self.personal
         texts = any(family_of(self.types[t]) == "other" for t in self.drawn)  # may be those of ancestors
         self.seen = {
@@ -173,8 +175,7 @@ class _Search:
         frame = self.frame
         key = self.plan.keys.primary_key or tuple(frame.columns)
         types = self.types
-        instants = any(types[i] == "timestamp" for i in self.inputs)
-        zones = known_zones(frame.sparkSession) if instants else ()
+        zones = known_zones(frame.sparkSession) if any(types[i] == "timestamp" for i in self.inputs) else ()
         paths = {i: self._path(self.columns[int(i[1:])].path) for i in self.seen}
         inputs, keys = frozenset(self.inputs), self._keys()
         searcher = Searcher(types, frozenset(self.drawn), inputs, zones, paths, self.least, self.holders, keys)
@@ -198,9 +199,11 @@ class _Search:
         return Tabled(self, lambda above: self._rows(self.frame, above), self.least, self.holders)
 
     def _lawful(self, law: Law) -> bool:
-        """Whether a law leaves personal data alone: it may say that such a column repeats an ancestor's."""
+        """Whether a law leaves personal data alone: such columns repeat an ancestor's, or consist of other ones."""
         repeats = law.kind == "copy" and law.inputs[0] in self.seen
-        return repeats or KINDS[law.kind].impersonal or self.personal.isdisjoint((law.target, *law.inputs))
+        of_others = law.kind == TextOfParts.name and law.target in self.personal
+        impersonal = self.personal.issuperset(law.inputs) if of_others else KINDS[law.kind].impersonal
+        return repeats or impersonal or self.personal.isdisjoint((law.target, *law.inputs))
 
     def _path(self, path: tuple[int, ...]) -> str:
         """The way to an ancestor, as ``Sample.paths``."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from synthohive_spark.personal import Action
+from synthohive_spark.privacy.fakes.plan import FAKED, Fake, FakeRows
 from synthohive_spark.schema.key_format import KeyFormat
 from synthohive_spark.schema.unique_numbers import Apart
 from synthohive_spark.strict import Strict
 from synthohive_spark.tables import CHAR_VARCHAR, Constraint
 
 Role = Literal["model", "surrogate", "unique", "sequence", "grid", "foreign", "shape", "derived", "copied", "given"]
+DECLARED = "declared"  # the evidence of what a person said
 NAN = "NaN"  # behind the name of a column of floats: whether it is NaN, which no model tells from null
 
 
@@ -38,12 +41,28 @@ class ShapePlan(Strict):
         format: masks of strings; None for numbers and dates.
         low, high: the 5th and 95th percentile of numbers, days, microseconds or numbers of bytes; of few rows a
             coarse range around them.
+        fake: it is written as values of its kind, not as its shape.
     """
 
     null_share: float
     format: KeyFormat | None = None
     low: float = 0.0
     high: float = 0.0
+    fake: Fake | None = None
+
+
+class Treatment(Strict):
+    """A personal column: why it is one, and what is done about it.
+
+    Attributes:
+        kind: what its values are, one of ``personal.KINDS``.
+        action: what is done with them.
+        evidence: why it is personal, in words; without a value.
+    """
+
+    kind: str
+    action: Action
+    evidence: str
 
 
 def nan_name(column: str) -> str:
@@ -60,6 +79,8 @@ class ColumnsPlan(Strict):
         shapes: how columns of the role ``shape`` look.
         apart: {modelled number: how it is made unique}.
         bounds: the constraints that people declared, and the CHECKs of the source.
+        personal: the personal columns, declared or found, but for those that are kept.
+        fakes: what the fakes of a row have in common.
     """
 
     each: tuple[ColumnPlan, ...]
@@ -67,6 +88,28 @@ class ColumnsPlan(Strict):
     shapes: dict[str, ShapePlan] = {}
     apart: dict[str, Apart] = {}
     bounds: tuple[Constraint, ...] = ()
+    personal: dict[str, Treatment] = {}
+    fakes: FakeRows = FakeRows()
+
+    @property
+    def faked(self) -> dict[str, Fake]:
+        """{column of the role ``shape`` that is written as fakes: how they look}."""
+        return {c: s.fake for c, s in self.shapes.items() if s.fake is not None}
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """{column that is written as fakes, or repeats those of an ancestor: their kind}."""
+        told = {c: t.kind for c, t in self.personal.items() if t.action == "fake" and t.kind in FAKED}
+        return {**told, **{c: fake.kind for c, fake in self.faked.items()}}
+
+    def role(self, column: str) -> Role:
+        """The role of a column."""
+        return next(c.role for c in self.each if c.name == column)
+
+    @property
+    def drawn(self) -> list[str]:
+        """Columns that are drawn for each row anew, by the model or as their shape."""
+        return [c for c in self.named("model", "shape") if c not in self.faked]
 
     def named(self, *roles: Role) -> list[str]:
         """Columns of these roles, in the table's order."""
@@ -93,5 +136,5 @@ class ColumnsPlan(Strict):
     @property
     def expressions(self) -> list[str]:
         """What people declared of each row, in Spark SQL, but for bounds of drawn columns: those are cut in Python."""
-        drawn = self.named("model", "shape")
+        drawn = self.drawn
         return [law.sql for law in self.bounds if law.expression is not None or law.column not in drawn]

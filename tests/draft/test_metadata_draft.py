@@ -85,7 +85,9 @@ def test_single_keys_a_self_reference_and_the_trap_of_small_integers(spark: Spar
     assert "primary_key: [sale_id]  # unique in 60 rows; no null; name matches the table" in text
     assert "nullable: true  # 6 rows with null" in text
     assert "# [box_ref] looks like a reference; no name tells which: employees.employee_id, shops.id" in text
-    assert "# pii: [email]" in text
+    assert "reference: true  # copied as it is: 8 rows of words, none personal, for 60 rows that refer to it" in text
+    assert [t for t, s in made.tables.items() if s.reference] == ["shops"]
+    assert "email: {kind: email, action: fake}  # the name says so, 100% of the values are addresses of e-mail" in text
 
 
 @pytest.mark.spark

@@ -11,7 +11,7 @@ from synthohive_spark.forecast.costs import costs
 from synthohive_spark.forecast.doctor import examine
 from synthohive_spark.forecast.report import described, in_words, warnings
 from synthohive_spark.metadata import Metadata
-from synthohive_spark.schema.columns import ColumnPlan, ColumnsPlan, Role
+from synthohive_spark.schema.columns import ColumnPlan, ColumnsPlan, Role, Treatment
 from synthohive_spark.schema.keys import ForeignKeyPlan, KeysPlan
 from synthohive_spark.schema.table_plan import TablePlan
 
@@ -43,7 +43,12 @@ def table(rows: int, most: int = 3) -> TablePlan:
         distribution={"values": [0, most]},
     )
     keys = KeysPlan(primary_key=("id",), foreign=(shops,))
-    return TablePlan(table="sales", rows=rows, keys=keys, columns=ColumnsPlan(each=each, spark_schema={"fields": []}))
+    personal = {
+        "email": Treatment(kind="email", action="fake", evidence="declared"),
+        "note": Treatment(kind="text", action="mask", evidence="80% of the values are long texts"),
+    }
+    columns = ColumnsPlan(each=each, spark_schema={"fields": []}, personal=personal)
+    return TablePlan(table="sales", rows=rows, keys=keys, columns=columns)
 
 
 @pytest.fixture
@@ -56,20 +61,21 @@ def metadata() -> Metadata:
 def test_each_column_has_a_role_and_each_mask_a_reason(metadata: Metadata) -> None:
     told = described({"sales": table(500)}, {"sales": 1000}, metadata, config())["sales"]
     assert (told["rows"], told["wanted"], told["model"]) == (500, 1000, "model ctgan")
-    assert told["columns"]["masked, declared pii"] == ["email"]
-    assert told["columns"]["masked, values of too few rows"] == ["note"]
+    assert told["columns"]["personal, written as fakes"] == ["email"]
+    assert told["columns"]["personal, masked"] == ["note"]
+    assert told["personal"]["note"]["evidence"] == "80% of the values are long texts"
     assert told["columns"]["learnt"] == ["last_name", "price"]
     assert sorted(c for columns in told["columns"].values() for c in columns) == sorted(COLUMNS)
 
 
-def test_what_to_look_at(metadata: Metadata) -> None:
-    assert warnings({"sales": table(500)}, metadata) == [
-        "sales: last_name may be personal and will be learnt; declare pii if so"
+def test_what_to_look_at() -> None:
+    assert warnings({"sales": table(500)}) == [
+        "sales: note were found to be personal; say so under pii, with action: keep where they are not"
     ]
-    few = warnings({"sales": table(20, most=50_000)}, metadata)
+    few = warnings({"sales": table(20, most=50_000)})
     assert any("20 rows" in line for line in few)
     assert any("50,000 children" in line for line in few)
-    assert any("no rows" in line for line in warnings({"sales": table(0)}, metadata))
+    assert any("no rows" in line for line in warnings({"sales": table(0)}))
 
 
 def test_costs_grow_with_rows_and_fall_with_slots_and_budget() -> None:
@@ -85,9 +91,9 @@ def test_costs_grow_with_rows_and_fall_with_slots_and_budget() -> None:
 def test_the_plan_is_read_by_people(metadata: Metadata) -> None:
     plans, sizes, run = {"sales": table(500)}, {"sales": 1000}, config()
     told = described(plans, sizes, metadata, run)
-    text = in_words(told, costs(plans, sizes, run, 2), warnings(plans, metadata), run)
+    text = in_words(told, costs(plans, sizes, run, 2), warnings(plans), run)
     assert "sales: 500 rows, 1,000 wanted, model ctgan" in text
-    assert "masked, declared pii: email" in text
+    assert "email is email, fake: declared" in text
     assert "to look at:" in text
 
 

@@ -387,7 +387,8 @@ def plant_mail(db: Database) -> None:
     db.add("parent", given, "string", firsts)
     db.add("parent", family, "string", lasts)
     db.add("parent", mail, "string", [f"{a}.{b}@example.org".lower() for a, b in zip(firsts, lasts, strict=True)])
-    db.metadata["parent"]["pii"] = [*db.metadata["parent"].get("pii", []), given, family, mail]
+    masked = {c: {"action": "mask"} for c in (given, family, mail)}  # fakes agree by themselves
+    db.metadata["parent"]["pii"] = {**db.metadata["parent"].get("pii", {}), **masked}
     db.rule(
         "text from parts",
         "parent",

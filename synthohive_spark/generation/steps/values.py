@@ -77,10 +77,10 @@ class DrawValues:
             fair: whether these rows stand for the table.
         """
         types, made = self.columns.types(), self.modelled(context, rows, seed, fair)
-        for name in self.columns.named("shape"):
+        for name in (c for c in self.columns.named("shape") if c in self.columns.drawn):
             made[name] = draw_shape(self.columns.shapes[name], types[name], rows, rng)
         for law in self.columns.bounds:
-            if law.column in self.columns.named("model", "shape"):
+            if law.column in self.columns.drawn:
                 made[law.column] = bounded(made[law.column], law, rng)
         return made
 

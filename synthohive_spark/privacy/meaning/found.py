@@ -10,49 +10,6 @@ from dataclasses import dataclass
 
 from synthohive_spark.strict import Strict
 
-# Personal whatever stands beside them.
-PERSONAL = frozenset(
-    [
-        "email",
-        "phone",
-        "given_name",
-        "family_name",
-        "person",
-        "street",
-        "iban",
-        "account",
-        "card",
-        "national_id",
-        "birth_date",
-        "user_name",
-        "password",
-        "ip",
-        "mac",
-    ]
-)
-# Personal where the row is about somebody: a person, or a company that can be reached.
-BESIDE_PEOPLE = frozenset({"company", "postal_code", "latitude", "longitude", "url", "extension", "text"})
-OTHERS = frozenset(
-    [
-        "city",
-        "region",
-        "country",
-        "gender",
-        "courtesy",
-        "job",
-        "domain",
-        "uuid",
-        "hash",
-        "code",
-        "coded",
-        "amount",
-        "currency",
-        "percentage",
-        "category",
-        "unknown",
-    ]
-)
-KINDS = PERSONAL | BESIDE_PEOPLE | OTHERS
 BLANK = re.compile(  # what people write where there is nothing
     r"[-.?/* ]*|#?n[./]?a\.?|null|\(null\)|none|nil|nan|unknown|unbekannt|inconnu|test|tbd|todo|x{1,3}|k\.a\."
 )
@@ -62,11 +19,12 @@ class Meaning(Strict):
     """What a column means.
 
     Attributes:
-        kind: one of ``KINDS``.
+        kind: one of ``personal.KINDS``.
         share: of its distinct values that fit the kind.
         evidence: why, in words; without a value.
         personal: whether it says something of a single person.
         locale: of the names or addresses, as ``de_DE``; None where nothing tells.
+        words: its values are words of Latin letters and nothing else.
     """
 
     kind: str
@@ -74,6 +32,7 @@ class Meaning(Strict):
     evidence: str
     personal: bool = False
     locale: str | None = None
+    words: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from synthohive_spark.personal import BESIDE_PEOPLE, PERSONAL
 from synthohive_spark.privacy.meaning import lexicons, people
 from synthohive_spark.privacy.meaning import standards as std
-from synthohive_spark.privacy.meaning.found import BESIDE_PEOPLE, PERSONAL, ColumnSample, Meaning, folded
+from synthohive_spark.privacy.meaning.found import ColumnSample, Meaning, folded
 from synthohive_spark.privacy.meaning.headings import Heading, heading, of_people, spelled
 from synthohive_spark.tables import INTEGRAL
 
 ENOUGH = 4  # distinct values from which on values alone may speak
+ALL_WORDS = 0.9  # of the values that are words, so that the column holds words
 LOOKED = 400  # values that dear tests look at
 
 
@@ -69,7 +71,8 @@ def meanings(table: str, columns: Sequence[ColumnSample]) -> dict[str, Meaning]:
         if m.kind == "extension" and not reached:
             m = m.model_copy(update={"kind": "code"})
             personal = False
-        found[name] = m.model_copy(update={"personal": personal})
+        words = c.sample.text and c.few.share(people.is_words) >= ALL_WORDS
+        found[name] = m.model_copy(update={"personal": personal, "words": words})
     return found
 
 

@@ -12,6 +12,7 @@ from synthohive_spark.privacy.meaning.found import folded
 
 FAMILIAR = 300  # names that say which locale a column is of
 _CJK = re.compile(r"[\u3400-\u9fff\uac00-\ud7a3]{1,3}[\s・]?[\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]{0,3}")
+_WORDS = re.compile(r"[A-Za-z\u00c0-\u024f]{2}[A-Za-z\u00c0-\u024f &'\u2019.,()/-]{1,80}")
 _NUMBERED = re.compile(r"(?<=[^\W\d_]{2})\d{1,4}\b")  # names that were told apart by a number
 _LETTERS = re.compile(r"[^\W\d_]+(?:[.'\u2019\-][^\W\d_]*)*")
 
@@ -136,6 +137,11 @@ def is_family_name(text: str) -> bool:
 def is_name_shaped(text: str) -> bool:
     """Words of letters, few and short, as names are."""
     return 0 < len(words_of_name(text)) <= 6 or _CJK.fullmatch(text) is not None
+
+
+def is_words(text: str) -> bool:
+    """Words of Latin letters, with the marks that stand between words, and nothing else."""
+    return _WORDS.fullmatch(text) is not None
 
 
 def is_city(text: str) -> bool:

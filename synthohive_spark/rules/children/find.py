@@ -77,7 +77,7 @@ class _Parents:
     def side(self) -> Side:
         """The table's own columns: those that are drawn may be aggregates."""
         spec = self.source.metadata.tables[self.name]
-        types = {c: t for c, t in self.types.items() if family_of(t) and c not in spec.pii}
+        types = {c: t for c, t in self.types.items() if family_of(t) and c not in spec.personal}
         drawn = {*self.columns.named("model")} & {*types}
         closed = closed_columns(self.name, self.source.metadata.tables, self.types)
         targets = drawn.difference(closed, self.source.design(self.name).partitions)
@@ -92,7 +92,7 @@ class _Parents:
         """The columns of a child table that hold something of their own."""
         spec = self.source.metadata.tables[table]
         types = {f.name: f.dataType.simpleString() for f in self.source.schema(table).fields}
-        hidden = {*spec.key_columns, *spec.pii, *spec.exclude}
+        hidden = {*spec.key_columns, *spec.personal, *spec.exclude}
         own = [(c, t) for c, t in types.items() if family_of(t) and c not in hidden][:COLUMNS]
         return Side({quote(c): t for c, t in own}, tuple(c for c, _ in own))
 

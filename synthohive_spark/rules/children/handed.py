@@ -57,4 +57,4 @@ def _extreme(rule: Aggregate, spark_type: str, driving: Mapping[str, tuple[str, 
 def _decided(child: Table, column: str) -> bool:
     """Whether a key or a person decides a column, or bounds it."""
     bounded = any(law.column == column or column in (law.expression or "") for law in child.constraints)
-    return bounded or column in {*child.key_columns, *child.derived, *child.pii, *child.exclude}
+    return bounded or column in {*child.key_columns, *child.derived, *child.personal, *child.exclude}

@@ -26,7 +26,7 @@ def closed_columns(name: str, tables: Mapping[str, Table], types: Collection[str
         types: the table's columns.
     """
     spec = tables[name]
-    closed = {*spec.key_columns, *spec.derived, *spec.pii, *spec.exclude}
+    closed = {*spec.key_columns, *spec.derived, *spec.personal, *spec.exclude}
     closed |= {c for key in spec.unique for c in key}
     for law in spec.constraints:
         closed |= {law.column} if law.column else set()

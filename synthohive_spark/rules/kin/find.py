@@ -123,7 +123,7 @@ class SiblingTable:
     @functools.cached_property
     def types(self) -> dict[str, str]:
         """Types of the columns that the search looks at, by name."""
-        closed = {*self.spec.pii, *self.spec.exclude, *self.family}
+        closed = {*self.spec.personal, *self.spec.exclude, *self.family}
         known = [(n, t) for n, t in self.columns.types().items() if n not in closed and family_of(t)]
         return dict(known[:COLUMNS])
 

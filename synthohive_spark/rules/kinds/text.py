@@ -1,7 +1,8 @@
 """A text is put together from other columns and constants: a word and the padded key, an address from names.
 
 Where only a part of a text follows from a column (the first digits of a phone number), the rest stays as it is drawn.
-Constants stand on every row, and all else is a column of the copy: so personal texts may be put together, too.
+Constants stand on every row, and personal texts are put together from other personal columns alone: what follows from a
+key of the copy, which begins where the source's does, would be what the source has there.
 """
 
 from __future__ import annotations

@@ -1,0 +1,115 @@
+"""What the columns of a table are written as that no model may learn: fakes, masks, nulls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from pyspark.sql import DataFrame
+
+from synthohive_spark.logs import get_logger
+from synthohive_spark.personal import PersonalColumn
+from synthohive_spark.privacy.fakes.plan import Kind
+from synthohive_spark.profiling.fakes import NAMED, NUMBERED, fake_rows, faked_kinds, fakes
+from synthohive_spark.profiling.personal import PersonalData
+from synthohive_spark.profiling.shapes import Shapes, shape_plans
+from synthohive_spark.rules.kinds.copy import Inherited
+from synthohive_spark.rules.kinds.mostly_equal import EqualOnMostRows
+from synthohive_spark.schema.columns import ColumnsPlan, ShapePlan, Treatment
+from synthohive_spark.schema.context import ContextColumn, ContextPlan
+from synthohive_spark.schema.rule import Rule
+from synthohive_spark.sql import names_in
+from synthohive_spark.tables import Table
+
+log = get_logger(__name__)
+
+
+def agrees_anyway(rule: Rule, treated: Mapping[str, Treatment]) -> bool:
+    """Whether a rule puts together what fakes of the row's person are made of anyway: an address of fake names."""
+    own = treated.get(rule.column)
+    if own is None or own.action != "fake" or own.kind not in NUMBERED or rule.gives != "derived" or rule.sql is None:
+        return False
+    parts = [treated[c] for c in names_in(rule.sql, list(treated)) - {rule.column}]
+    return any(part.action == "fake" and part.kind in NAMED for part in parts)
+
+
+@dataclass(frozen=True)
+class Protection:
+    """The protected columns of one table.
+
+    Attributes:
+        spec: its metadata.
+        data: what is personal in the source.
+        table: its name.
+        context: what its rows see of their ancestors.
+        parent: the ancestor that a context column comes from, and its columns.
+        follow: {column that repeats fakes of an ancestor: what is done with it}.
+    """
+
+    spec: Table
+    data: PersonalData
+    table: str
+    context: ContextPlan
+    parent: Callable[[ContextColumn], tuple[str, ColumnsPlan]]
+    follow: Mapping[str, Treatment] = field(default_factory=dict)
+
+    def following(self, rules: Sequence[Rule]) -> Protection:
+        """With the columns that equal fakes of ancestors, on all rows or on most, so that they repeat the same fake."""
+        seen, found = {c.name: c for c in self.context.each}, dict[str, Treatment]()
+        closed = {*self.spec.pii, *self.spec.key_columns}  # of these somebody said what becomes of them
+        for rule in rules:
+            if isinstance(rule, Inherited | EqualOnMostRows) and rule.column not in closed:
+                source = seen[rule.source]
+                parent, columns = self.parent(source)
+                kind = columns.kinds.get(source.column)
+                if kind is not None:
+                    evidence = f"repeats {parent}.{source.column}"
+                    found[rule.column] = Treatment(kind=kind, action="fake", evidence=evidence)
+        return replace(self, follow=found)
+
+    @property
+    def _treated(self) -> Mapping[str, Treatment]:
+        return {**self.data.treated[self.table], **self.follow}
+
+    def shapes(self, frame: DataFrame, learnt: Mapping[str, str], min_subjects: int) -> Shapes:
+        """Shapes of personal data, of what repeats it, of rare texts, and of binary values.
+
+        Args:
+            frame: the table.
+            learnt: {column that a model would learn otherwise: its Spark type}.
+            min_subjects: a value of fewer rows is rare.
+        """
+        opaque = (c for c in learnt if learnt[c] == "binary")  # of which nothing but the length can be learnt
+        pii = {**self.spec.pii, **{c: PersonalColumn() for c in (*self.follow, *opaque)}}
+        spec = self.spec.model_copy(update={"pii": pii})
+        found = shape_plans(frame, spec, learnt, min_subjects, self._kinds(learnt))
+        dropped = {c: ShapePlan(null_share=1.0) for c, t in self._treated.items() if t.action == "drop"}
+        return Shapes({**found.shapes, **dropped}, {c: n for c, n in found.alone.items() if c not in dropped})
+
+    def _kinds(self, types: Mapping[str, str], of: Collection[str] | None = None) -> dict[str, Kind]:
+        """The columns that are written as fakes if no model learns them."""
+        bounded = {c for law in self.spec.constraints for c in names_in(law.sql, list(types))}  # these are drawn again
+        unique = {c for key in self.spec.unique for c in key}
+        meanings = self.data.meanings[self.table]
+        found = faked_kinds(types, meanings, self._treated, {*bounded, *self.spec.derived, *self.spec.key_columns})
+        wanted = types if of is None else of
+        return {c: kind for c, kind in found.items() if c in wanted and (c not in unique or kind in NUMBERED)}
+
+    def with_fakes(self, frame: DataFrame, columns: ColumnsPlan) -> ColumnsPlan:
+        """The columns with how fakes look; what repeats those of ancestors is personal too."""
+        made = fakes(frame, self._kinds(columns.types(), columns.shapes), columns.widths())
+        shapes = {c: s.model_copy(update={"fake": made.get(c)}) for c, s in columns.shapes.items()}
+        follow = {c: t for c, t in self.follow.items() if columns.role(c) in ("shape", "copied")}
+        for c, t in follow.items():
+            log.info("personal_column", table=self.table, column=c, **t.model_dump())
+        update = {"shapes": shapes, "personal": {**columns.personal, **follow}}
+        if made:
+            meanings, late = self.data.meanings, columns.named("derived", "foreign")  # made when the fakes are there
+            own = {c: m for c, m in meanings[self.table].items() if c not in late}
+            above = {
+                c.name: m
+                for c in self.context.each
+                if c.meaning and (m := meanings[self.parent(c)[0]].get(c.column)) is not None
+            }
+            update["fakes"] = fake_rows(frame, made, own, above, self.data.held)
+        return columns.model_copy(update=update)

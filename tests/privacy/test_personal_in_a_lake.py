@@ -1,0 +1,110 @@
+"""Personal data that nobody declared: found, written as fakes, repeated across tables, and kept on request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+from pyspark.sql import SparkSession
+
+from synthohive_spark.errors import SchemaValidationError
+from synthohive_spark.lake.io import DeltaIO
+from synthohive_spark.lake.source import check_source, pin_source
+from synthohive_spark.location import TableRef
+from synthohive_spark.metadata import Metadata
+from synthohive_spark.privacy.fakes import lists
+from synthohive_spark.privacy.meaning import standards
+from synthohive_spark.profiling.plan_tables import plan_tables
+from synthohive_spark.schema.table_plan import TablePlan
+from tests.lakes import fitted, write_lake
+
+pytestmark = pytest.mark.spark
+CUSTOMERS, ORDERS = 90, 270
+GIVEN = ["Anna", "Peter", "Maria", "John", "Laura", "Thomas", "Julia", "Michael", "Sarah"]
+FAMILY = ["Weber", "Smith", "Rossi", "Novak", "Silva", "Larsen", "Dubois", "Garcia", "Kowalski", "Taylor"]
+COUNTRIES = ["Germany", "Italy", "Poland"]
+
+
+def tables() -> dict[str, pd.DataFrame]:
+    names = [f"{GIVEN[i % 9]} {FAMILY[i // 9]}" for i in range(CUSTOMERS)]
+    customers = pd.DataFrame(
+        {
+            "id": range(1, CUSTOMERS + 1),
+            "contact": names,
+            "mail": [f"{n.replace(' ', '.').lower()}@corp.test" for n in names],
+            "reach": [f"+49 30 77{i:04d}" for i in range(1, CUSTOMERS + 1)],  # which follows from the key
+            "fax": [f"+49 30 88{(i * 37) % 9973:04d}" for i in range(CUSTOMERS)],
+            "land": [COUNTRIES[i % 3] for i in range(CUSTOMERS)],
+        }
+    )
+    owner = [(i * 7) % CUSTOMERS for i in range(ORDERS)]
+    orders = pd.DataFrame(
+        {
+            "order_id": range(500, 500 + ORDERS),
+            "customer": [i + 1 for i in owner],
+            "sent_to": [names[i] if n % 15 else names[(i + 1) % CUSTOMERS] for n, i in enumerate(owner)],
+            "amount": [n % 17 for n in range(ORDERS)],
+        }
+    )
+    return {"customers": customers, "orders": orders}
+
+
+METADATA: dict[str, Any] = {
+    "customers": {"primary_key": "id"},
+    "orders": {
+        "primary_key": "order_id",
+        "foreign_keys": [{"columns": ["customer"], "references": "customers", "referenced_columns": ["id"]}],
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def paths(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return write_lake(spark, tmp_path_factory.mktemp("people"), tables())
+
+
+def plan_of_customers(
+    spark: SparkSession, paths: dict[str, str], pii: Any, actions: dict[str, Any] | None = None
+) -> TablePlan:
+    metadata = Metadata.load({"tables": {"customers": {**METADATA["customers"], "pii": pii}}})
+    pinned = pin_source(DeltaIO(spark), metadata, {"customers": TableRef.parse(paths["customers"])})
+    return plan_tables(check_source(pinned), 3, actions=actions or {})["customers"]
+
+
+def test_what_nobody_declared_is_not_written(spark: SparkSession, paths: dict[str, str]) -> None:
+    made = fitted(spark, Metadata.load({"tables": METADATA}), paths)
+    assert made.trained is not None
+    personal = made.trained.plans["customers"].columns.personal
+    assert {c: (t.kind, t.action) for c, t in personal.items()} == {
+        "contact": ("person", "fake"),
+        "mail": ("email", "fake"),
+        "reach": ("phone", "fake"),
+        "fax": ("phone", "fake"),
+    }
+    copies = {t: f.toPandas() for t, f in made.generate({}).items()}
+    real, copy = tables(), copies["customers"]
+    for column in ("contact", "mail", "reach", "fax"):
+        assert set(copy[column]).isdisjoint(real["customers"][column]), column
+        assert copy[column].is_unique
+    words = {w for name in real["customers"]["contact"] for w in name.split()}
+    assert words.isdisjoint(w for name in copy["contact"] for w in name.split())
+    for row in copy.itertuples():
+        given, family = str(row.contact).rsplit(" ", 1)
+        assert str(row.mail).startswith(f"{lists.spelt_plainly(given)}.{lists.spelt_plainly(family)}")
+        home = lists.known_countries()[f"{lists.country_of(str(row.land))}"]
+        assert str(row.reach).startswith(f"+{home.dial} ")
+        assert standards.is_email(str(row.mail))
+    both = copies["orders"].merge(copy, left_on="customer", right_on="id")
+    assert set(both["sent_to"]).isdisjoint(real["customers"]["contact"])
+    assert (both["sent_to"] == both["contact"]).mean() > 0.8
+
+
+def test_a_person_decides(spark: SparkSession, paths: dict[str, str]) -> None:
+    pii = {"reach": {"action": "keep"}, "fax": {"action": "drop"}, "mail": {"kind": "email", "action": "fake"}}
+    columns = plan_of_customers(spark, paths, pii, {"person": "mask", "email": "mask"}).columns
+    assert {c: t.action for c, t in columns.personal.items()} == {"contact": "mask", "mail": "mask", "fax": "drop"}
+    assert columns.shapes["fax"].null_share == 1.0
+    assert columns.faked == {}
+    with pytest.raises(SchemaValidationError, match=r"customers\.id: to be dropped"):
+        plan_of_customers(spark, paths, {"id": {"action": "drop"}})
