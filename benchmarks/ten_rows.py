@@ -39,7 +39,7 @@ def main() -> None:
     for name in said.databases:
         with tempfile.TemporaryDirectory() as folder:
             lines += _database(spark, name, Path(folder), said.model, said.seconds)
-    Path(said.out).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        Path(said.out).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 HEAD = """# Ten rows of each table
