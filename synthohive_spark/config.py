@@ -96,6 +96,9 @@ class Generate(Strict):
     linkage: Literal["empirical", "negbinom", "conditional"] = "conditional"
     on_write_failure: Literal["raise", "cleanup", "retry"] = "raise"
     write_retries: Count = 1
+    conditions: dict[str, dict[str, Any]] = Field(
+        default={}, description="{root table: {column: value, or list of values}} that every row of it fulfils"
+    )
 
 
 class Privacy(Strict):
@@ -155,7 +158,7 @@ class Config(Strict):
         """Hash of all that may influence a row: not the run's name, nor any path."""
         shaping = {
             "train": self.train.model_dump(exclude={"parallelism", "gpu"}),
-            "generate": self.generate.model_dump(include={"scale", "rows", "seed", "linkage"}),
+            "generate": self.generate.model_dump(include={"scale", "rows", "seed", "linkage", "conditions"}),
             "privacy": self.privacy.model_dump(),
             "metadata": self.metadata.to_json(),
         }

@@ -8,6 +8,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
+from synthohive_spark.conditional import ConditionedGenerator, Conditions, check_conditions
 from synthohive_spark.counts.distribution import Method
 from synthohive_spark.errors import (
     ConfigError,
@@ -47,6 +48,9 @@ class StagedOrchestrator:
             ``cleanup`` brings the target back to what it was.
         model_cls: the class of every table's model.
 
+    Attributes:
+        conditions: {root table: {column: value, or list of values}} that every row of these tables fulfils.
+
     Raises:
         ConfigError: ``on_write_failure`` is none of these.
         TypeError: ``model_cls`` is not a usable model class.
@@ -68,6 +72,7 @@ class StagedOrchestrator:
         self.write_retries = write_retries
         self.model_cls = check_model_class(model_cls)
         self.trained: Trained | None = None
+        self.conditions: Conditions = {}
         self._spark, self._io = spark, io
 
     @property
@@ -181,7 +186,10 @@ class StagedOrchestrator:
             wanted: as ``wanted_rows`` gives it.
             seed: the generation seed.
         """
-        return TableGenerator(self.spark, self.metadata, self._trained, self.model_cls, wanted, seed)
+        made = self.spark, self.metadata, self._trained, self.model_cls, wanted, seed
+        if not self.conditions:
+            return TableGenerator(*made)
+        return ConditionedGenerator(*made, check_conditions(self._trained.plans, self.conditions))
 
     def write_stages(
         self,

@@ -184,6 +184,7 @@ class Run:
             "config_hash": self.config.digest,
             "source_versions": json.dumps(versions, sort_keys=True),
         }
+        orchestrator.conditions = config.conditions
         orchestrator.trained = Trained(plans, artifacts, self._copies(plans, versions), lineage)
         wanted = orchestrator.wanted_rows(self._rows(plans))
         done = {e.table: e.payload["rows"] for e in self.events if e.event == "stage_written" and e.table}

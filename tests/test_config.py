@@ -143,6 +143,7 @@ def test_the_digest_follows_what_may_change_a_row_and_nothing_else(write: Any) -
         digest("train.epochs=3"),
         digest("privacy.min_subjects=9"),
         digest("train.options.pac=2"),
+        digest("generate.conditions={T: {country: Germany}}"),
         digest(metadata={"tables": {"T": {"primary_key": "key"}}}),
     ]
     assert len({same, *changed}) == len(changed) + 1

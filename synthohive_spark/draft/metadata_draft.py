@@ -201,7 +201,7 @@ def _profiles(spark: SparkSession, config: Config) -> dict[str, TableProfile]:
         ref = source.location.table(name)
         try:
             version = source.versions.get(name, io.version(ref, source.timestamp))
-        except AnalysisException:
+        except (AnalysisException, SourceDataError):
             version = None  # a view, or a table of another format
         if version is None:
             log.warning("not_a_delta_table", table=name)

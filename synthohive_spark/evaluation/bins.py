@@ -58,26 +58,33 @@ def labels(inner: Doubles, kind: str) -> tuple[str, ...]:
 
 
 def wide_enough(counts: Doubles, least: int) -> list[int]:
-    """Which inner edges stay, so that each bin holds none or at least so many.
+    """Which inner edges stay, so that each bin is empty or rests on at least so many.
 
     Args:
-        counts: real values of each bin.
+        counts: real rows of each bin; or, shape (bins, groups), those of each group of subjects: then a bin rests on as
+            many as there are groups with a row in it.
         least: of a bin that is not empty; more than there are in all join everything.
     """
+    each = counts if counts.ndim == 2 else counts[:, None]
+    grouped = counts.ndim == 2
+
+    def rests_on(rows: Doubles) -> float:
+        return float((rows > 0).sum() if grouped else rows.sum())
+
     kept: list[int] = []
-    sizes: list[float] = []
-    held = 0.0
-    for i, count in enumerate(counts):
-        held += float(count)
-        if held == 0 or held >= least:
+    parts: list[Doubles] = []
+    held = np.zeros(each.shape[1])
+    for i, rows in enumerate(each):
+        held = held + rows
+        if not held.any() or rests_on(held) >= least:
             kept.append(i)
-            sizes.append(held)
-            held = 0.0
-    if held:  # what is left over joins the bins before it, back to one that is not empty
-        while kept and held < least:
+            parts.append(held)
+            held = np.zeros(each.shape[1])
+    if held.any():  # what is left over joins the bins before it, back to one that is not empty
+        while kept and rests_on(held) < least:
             kept.pop()
-            held += sizes.pop()
-        kept.append(len(counts) - 1)
+            held = held + parts.pop()
+        kept.append(len(each) - 1)
     return kept[:-1]
 
 

@@ -19,6 +19,7 @@ from synthohive_spark.evaluation.scores import ColumnScore, Histogram, PairScore
 from synthohive_spark.privacy.coarse import few_rows
 
 FREE_TEXT = 0.5  # a string column with more distinct values than this share of its rows is text, not a category
+GROUPS, GROUPS_EACH = 128, 16  # of families: at least, and for each one that a bin has to rest on
 MOST_PAIRS = 300  # of one table: beyond it, a seeded choice of them is looked at
 
 
@@ -65,7 +66,7 @@ class ColumnsOfTable:
         Args:
             real: the real table.
             synthetic: the synthetic table.
-            halves: the same two with their ``side``, selected by ``read``.
+            halves: the same two with their ``side``, selected by ``read``, and with ``WHO`` of so many ``groups``.
         """
         plan, texts = self._plan, self._texts(real, synthetic)
         coded = self._coded(texts)
@@ -74,13 +75,16 @@ class ColumnsOfTable:
         singles = [
             Coder(c.coder.source, self._grids[i].edges, "grid") if c.ordered else c.coder for i, c in enumerate(coded)
         ]
-        counts = wanted.run(halves[0].union(halves[1]), singles)
+        who = Coder(len(self.read()), np.arange(1.0, self.groups), "bins")
+        pictures = [(Coder(i, grid.picture, "bins"), who) for i, grid in enumerate(self._grids)]
+        counts = wanted.run(halves[0].union(halves[1]), singles, pictures)
         outcomes: dict[str, ColumnScore | SkippedColumn] = {s.column: s for s in plan.skipped}
         judged: list[Judged] = []
         for i, field in enumerate(plan.ordered):
             sides = both_halves(counts[i])[:, 1:]
             distance = ordered.kolmogorov_smirnov(sides[0], sides[1])
-            picture = ordered.spread_picture(sides, self._grids[i], field.kind, self._min)
+            rests = counts[len(singles) + i][:2].sum(axis=0)[1:, 1:]
+            picture = ordered.spread_picture(sides, self._grids[i], field.kind, rests, self._min)
             covered = _range_coverage(self._real.ranges[i], self._synthetic.ranges[i])
             present = (self._real.ordered[i], self._synthetic.ordered[i])
             outcomes[field.name] = self._outcome(field, present, 1 - distance, picture, covered)
@@ -107,8 +111,13 @@ class ColumnsOfTable:
             judged=tuple(judged),
         )
 
+    @property
+    def groups(self) -> int:
+        """Of families, by which is told how many of them a bin rests on; so many that few of them share one."""
+        return max(GROUPS, GROUPS_EACH * self._min)
+
     def read(self) -> list[Column]:
-        """The columns that ``halves`` hold."""
+        """The columns that ``halves`` hold, before ``WHO``."""
         numbers = [compared_number(f).alias(f"n{i}") for i, f in enumerate(self._plan.ordered)]
         texts = [hash_of(as_text(f)).alias(f"c{i}") for i, f in enumerate(self._plan.categories)]
         return [*numbers, *texts]

@@ -128,7 +128,7 @@ class _Comparison:
         what = plan(table, original, plans[name].protected if name in plans else {})
         both = profiles(original, copy, what)
         comparison = ColumnsOfTable(name, what, both, self._min)
-        halves = [side.sided(name, comparison.read()) for side in self._sides]
+        halves = [side.sided(name, comparison.read(), comparison.groups) for side in self._sides]
         compared = self._columns[name] = comparison.compare(original, copy, halves)
         bounds = plans[name].columns.bounds if name in plans else table.constraints
         result = TableEvaluation(

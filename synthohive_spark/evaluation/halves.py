@@ -21,12 +21,14 @@ from synthohive_spark.tables import ForeignKey
 LARGEST_FAMILY = 0.05  # of a table's rows: above it, rows of a family go to both halves
 SIDES = 4  # the halves of the real tables, then those of the synthetic ones
 _SEED = "halves"
-_HALF = "__half"
+WHO = "__who"
+_FAMILY = "__family"
 
 
-def half_of(columns: Sequence[str]) -> Column:
-    """0 or 1, by what these columns hold; integers of any width are the same."""
-    return hashed(_SEED, columns, 2)
+def family_hash(columns: Sequence[str]) -> Column:
+    """A number that follows from what these columns hold; integers of any width are the same."""
+    texts = [F.coalesce(column_of(c).cast("string"), F.lit("")) for c in columns]
+    return F.xxhash64(F.lit(_SEED), *texts)
 
 
 def hashed(seed: str, columns: Sequence[str], buckets: int) -> Column:
@@ -74,28 +76,37 @@ class Halved:
     ) -> None:
         self._tables, self.frames, self._whole, self._first = metadata.tables, frames, whole, first
 
-    def sided(self, name: str, columns: Sequence[Column]) -> DataFrame:
-        """A column ``side``, and these columns of a table."""
-        frame, half = self._with_half(name)
-        return frame.select((F.lit(self._first) + half).cast("int").alias("side"), *columns)
+    def sided(self, name: str, columns: Sequence[Column], groups: int | None = None) -> DataFrame:
+        """A column ``side``, and these columns of a table; with ``groups`` also ``WHO``.
+
+        Args:
+            name: of the table.
+            columns: that are wanted.
+            groups: of families, numbered from 0. A family is in one of them, so that values of rows in so many groups
+                come from at least as many families: a bound that needs no list of who they are.
+        """
+        frame, family = self._with_family(name)
+        who = [] if groups is None else [F.pmod(family, F.lit(groups)).cast("int").alias(WHO)]
+        side = F.lit(self._first) + F.pmod(family, F.lit(2))
+        return frame.select(side.cast("int").alias("side"), *columns, *who)
 
     def _own(self, name: str) -> Column:
         key = self._tables[name].primary_key
-        return half_of(key or self.frames[name].columns)
+        return family_hash(key or self.frames[name].columns)
 
-    def _with_half(self, name: str) -> tuple[DataFrame, Column]:
+    def _with_family(self, name: str) -> tuple[DataFrame, Column]:
         frame, fk = self.frames[name], self._whole[name]
         if fk is None:
             return frame, self._own(name)
         parent, up = self._tables[fk.references], self._whole[fk.references]
         same = dict(zip(fk.referenced_columns, fk.columns, strict=True))
         if up is None and set(parent.primary_key) == set(fk.referenced_columns):
-            family = half_of([same[c] for c in parent.primary_key])  # what the parent's own half follows from
+            family = family_hash([same[c] for c in parent.primary_key])  # what the parent's own family follows from
             return frame, F.when(complete(fk.columns), family).otherwise(self._own(name))
-        above, half = self._with_half(fk.references)
+        above, family = self._with_family(fk.references)
         names = [f"__k{i}" for i in range(len(fk.columns))]
         keys = above.select(
-            *(column_of(c).alias(n) for c, n in zip(fk.referenced_columns, names, strict=True)), half.alias(_HALF)
+            *(column_of(c).alias(n) for c, n in zip(fk.referenced_columns, names, strict=True)), family.alias(_FAMILY)
         ).dropDuplicates(names)
         met = [column_of(c) == F.col(n) for c, n in zip(fk.columns, names, strict=True)]
-        return frame.join(keys, met, "left"), F.coalesce(F.col(_HALF), self._own(name))
+        return frame.join(keys, met, "left"), F.coalesce(F.col(_FAMILY), self._own(name))

@@ -185,21 +185,29 @@ def dependence(counts: Floats, *names: object, floor: Floats | None = None) -> P
             return None
     a, b, c, d = counts
     without = [independent(side, *names, i) for i, side in enumerate((a, b))] if floor is None else [floor[0], floor[1]]
-    score, margin = over_four(near_joint, (a, b, c, d))
+    score, margin = over_four(near_joint, (a, b, c, d), counts.sum(axis=(1, 2))[:2].min())
     floors = _mean(near_joint(a, without[1]), near_joint(b, without[0]))
     return score, floors, _mean(near_joint(a, b), near_joint(b, a)), margin
 
 
-def over_four(near: Callable[[Half, Half], float], halves: Sequence[Half]) -> tuple[float, float]:
-    """The mean similarity of the halves of the source to those of the copy, and its standard error.
+def over_four(near: Callable[[Half, Half], float], halves: Sequence[Half], rows: float) -> tuple[float, float]:
+    """The mean similarity of the halves of the source to those of the copy, and its standard error beside the ceiling.
 
-    The four comparisons share halves, so the error is that of two rows and two columns, not of four numbers.
+    The four comparisons share halves, so the error of their mean is that of two rows and two columns. The ceiling is
+    one comparison of two samples of so many rows; the total variation distance of such has a variance of
+    (1 - 2 / pi) / (2 rows), whatever the number of cells.
+
+    Args:
+        near: similarity of two halves.
+        halves: two of the source, two of the copy.
+        rows: of the smaller half of the source.
     """
     a, b, c, d = halves
     table = np.array([[near(a, c), near(a, d)], [near(b, c), near(b, d)]])
-    rows, columns = table.mean(axis=1), table.mean(axis=0)
-    error = math.hypot(float(rows[0] - rows[1]), float(columns[0] - columns[1])) / 2
-    return round(float(table.mean()), 6), round(error, 6)
+    across, down = table.mean(axis=1), table.mean(axis=0)
+    error = math.hypot(float(across[0] - across[1]), float(down[0] - down[1])) / 2
+    ceiling = math.sqrt((1 - 2 / math.pi) / (2 * max(rows, 1)))
+    return round(float(table.mean()), 6), round(math.hypot(error, ceiling), 6)
 
 
 def _mean(*values: float) -> float:
@@ -236,8 +244,8 @@ def over_halves(counts: Floats, distance_kind: DistanceKind) -> Place | None:
         out[0] = x[0]
         return out
 
-    score, margin = over_four(near, (a, b, c, d))
-    return score, _mean(near(a, constant(b)), near(b, constant(a))), near(a, b), margin
+    score, margin = over_four(near, (a, b, c, d), values.sum(axis=1)[:2].min())
+    return score, _mean(near(a, constant(b)), near(b, constant(a))), round(near(a, b), 6), margin
 
 
 def association(counts: Floats) -> float:

@@ -57,19 +57,20 @@ def kolmogorov_smirnov(real: Doubles, synthetic: Doubles) -> float:
     return float(min(1.0, distance.max()))
 
 
-def spread_picture(counts: Doubles, cut: Grid, kind: str, least: int = 1) -> Histogram:
+def spread_picture(counts: Doubles, cut: Grid, kind: str, groups: Doubles, least: int = 1) -> Histogram:
     """The two distributions in the bins of the picture.
 
     Args:
         counts: real and synthetic ones on the grid.
         cut: the grid.
         kind: of the column.
-        least: real values of a bin; one of fewer is joined with those beside it.
+        groups: real rows by bin of the picture and group of subjects.
+        least: subjects that a bin rests on; one of fewer is joined with those beside it.
     """
     ends = 2 * np.searchsorted(cut.edges, cut.picture) + 1  # values below a picture edge lie in the buckets before it
     below = np.concatenate([np.zeros((2, 1)), np.cumsum(counts, axis=1)], axis=1)
     inside = np.diff(below[:, [0, *ends, -1]], axis=1)
-    kept = bins.wide_enough(inside[0], least)
+    kept = bins.wide_enough(groups, least)
     inside = np.add.reduceat(inside, [0, *(i + 1 for i in kept)], axis=1)
     shares = inside / np.maximum(inside.sum(axis=1, keepdims=True), 1)
     real, synthetic = (tuple(round(float(s), 6) for s in side) for side in shares)

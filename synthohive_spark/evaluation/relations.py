@@ -119,7 +119,7 @@ def cardinality(key: str, halves: Sequence[FamilySizes]) -> Place | None:
     def near(x: FamilySizes, y: FamilySizes) -> float:
         return similarity(x, y) or 0.0
 
-    score, margin = over_four(near, (a, b, c, d))
+    score, margin = over_four(near, (a, b, c, d), min(a.parents.sum(), b.parents.sum()))
     floor = (near(a, by_chance(b, key, 1)) + near(b, by_chance(a, key, 0))) / 2
     return score, round(floor, 6), near(a, b), margin
 

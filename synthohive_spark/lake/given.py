@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 
-from synthohive_spark.errors import ConfigError
+from synthohive_spark.errors import ConfigError, SourceDataError
 from synthohive_spark.location import Location, TableRef
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.sql import quote
@@ -131,7 +131,7 @@ def _frame(
     try:
         if io.version(ref) is not None:
             return None
-    except AnalysisException:
+    except (AnalysisException, SourceDataError):
         pass  # a view, or a table of another format
     try:
         return spark.table(ref.sql)

@@ -142,7 +142,7 @@ def broken_law(orders: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 DAMAGES = {
     "independent columns": Damage("pair", ("price", "total"), "pairs", _orders(independent_columns)),
     "one pair decorrelated": Damage("pair", ("weight", "volume"), "pairs", _orders(decorrelated)),
-    "shuffled foreign keys": Damage("parent and child", ("segment", "price"), "relations", _orders(shuffled_keys)),
+    "shuffled foreign keys": Damage("parent and child", ("customers.segment",), "relations", _orders(shuffled_keys)),
     "children dealt at random": Damage("children per parent", ("customers",), "relations", _orders(dealt_at_random)),
     "wrong cardinality": Damage("children per parent", ("customers",), "relations", _orders(fewer_children)),
     "siblings shuffled between families": Damage("siblings", ("kind",), "relations", siblings_apart),

@@ -346,3 +346,12 @@ def test_bins_of_too_few_are_joined(counts: list[float], least: int, kept: list[
 )
 def test_percentages(share: float, text: str) -> None:
     assert charts.percent(share) == text
+
+
+def test_a_bin_rests_on_families_not_on_rows() -> None:
+    groups = np.zeros((4, 8))
+    groups[0, [0, 1, 2]] = 5  # three families
+    groups[1, 3] = 40  # one, with many rows
+    groups[2, 3] = 40  # the same one
+    groups[3, [4, 5, 6]] = 1
+    assert wide_enough(groups, 3) == [0], "the second and third bin rest on one family, together too"

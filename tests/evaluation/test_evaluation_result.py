@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from synthohive_spark.errors import ConfigError
@@ -119,8 +120,14 @@ def test_the_score_of_a_small_table_has_an_interval() -> None:
 
 def test_the_error_of_four_comparisons_is_that_of_the_halves() -> None:
     halves = (0.0, 2.0, 10.0, 10.0)
-    score, error = over_four(lambda x, y: x + y, halves)
-    assert (score, error) == (11.0, 1.0), "two halves of the source two apart, those of the copy alike"
+    assert over_four(lambda x, y: x + y, halves, 1e12) == (11.0, 1.0), (
+        "those of the source two apart, of the copy alike"
+    )
+    rng = np.random.default_rng(0)
+    shares = rng.dirichlet(np.ones(64))
+    pairs = rng.multinomial(500, shares, size=(400, 2))
+    spread = np.std([np.abs(p - q).sum() / 1000 for p, q in pairs])
+    assert over_four(lambda x, y: 1.0, halves, 500)[1] == pytest.approx(spread, rel=0.1), "the noise of the ceiling"
 
 
 def test_every_key_of_the_json_is_documented() -> None:
