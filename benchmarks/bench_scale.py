@@ -29,8 +29,8 @@ from synthohive_spark.ingest.tables import ingest
 from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.models.base import resolve_model
 from synthohive_spark.orchestrator import StagedOrchestrator
-from synthohive_spark.pipeline import Run
 from synthohive_spark.session import get_session, settings
+from synthohive_spark.single_run import Run
 from synthohive_spark.stage_writer import Trained
 
 TABLE = "flights"

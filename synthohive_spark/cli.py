@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from synthohive_spark import logs
 from synthohive_spark.errors import ConfigError, GenerationError, SourceDataError, SynthoHiveError, TrainingError
+from synthohive_spark.interrupts import interruptible
 from synthohive_spark.launch.arguments import Parser, job_parser, parsed
 from synthohive_spark.launch.delta import NO_SPARK, STARTED
 from synthohive_spark.launch.lines import MARK_VARIABLE, PROCESS, is_job
@@ -87,6 +88,11 @@ def pipeline(argv: Sequence[str] | None = None) -> None:
     """Train, generate and evaluate, one after the other."""
     parser = job_parser("pipeline", pipeline)
     parser.add_argument("--resume", metavar="RUN_ID", help="go on with this run after its last complete stage")
+    parser.add_argument(
+        "--start-over",
+        action="store_true",
+        help="with --resume: make every table again with the run's models, also where others wrote to the target since",
+    )
     _dry(parser)
     _main(parser, partial(_run, "pipeline", _pipeline), argv)
 
@@ -187,7 +193,8 @@ def _evaluate(spark: SparkSession, config: Config, arguments: argparse.Namespace
 def _pipeline(spark: SparkSession, config: Config, arguments: argparse.Namespace) -> str:
     from synthohive_spark.pipeline import run_pipeline
 
-    return run_pipeline(spark, config, resume=arguments.resume, new_id=logs.current("run_id")).to_json()
+    over, new_id = arguments.start_over, logs.current("run_id")
+    return run_pipeline(spark, config, resume=arguments.resume, new_id=new_id, start_over=over).to_json()
 
 
 def _main(parser: Parser, run: Callable[[argparse.Namespace], str], argv: Sequence[str] | None) -> None:
@@ -212,7 +219,7 @@ def _main(parser: Parser, run: Callable[[argparse.Namespace], str], argv: Sequen
     except KeyboardInterrupt as e:
         code = 128 + _stopped_by(e)
         log.error("job_failed", job=parser.prog, error_type="interrupted", exit_code=code)
-        line = _failure(e, f"ended by {signal.Signals(code - 128).name}; what is complete stays", started)
+        line = _failure(e, f"ended by {signal.Signals(code - 128).name}; go on with --resume", started, "interrupted")
     except Exception as e:
         log.error("job_crashed", job=parser.prog, error_type=type(e).__name__, exit_code=1)
         text = masked_traceback(e)
@@ -268,7 +275,7 @@ def _run(job: str, work: Work, arguments: argparse.Namespace) -> str:
     config = load_config(arguments.config, arguments.overrides, metadata_required=not drafting)
     logs.bind(run_id=getattr(arguments, "resume", None) or new_run_id(config.run))
     spark = get_session(f"synthohive {job} {config.run}", arguments.master, arguments.settings)
-    with settings(spark), _translated(job):
+    with interruptible(spark.interruptAll), settings(spark), _translated(job):
         return (_plan if getattr(arguments, "dry_run", False) else work)(spark, config, arguments)
 
 
@@ -306,12 +313,12 @@ def _needs_spark() -> None:
         raise ConfigError(NO_SPARK)
 
 
-def _failure(error: BaseException, message: str, started: float) -> str:
+def _failure(error: BaseException, message: str, started: float, status: str = "failed") -> str:
     """The JSON line of a failure. An error may carry a ``summary`` of what was done before it."""
     summary = getattr(error, "summary", None)
     done: dict[str, Any] = json.loads(summary.to_json()) if summary is not None else {}
     done.setdefault("run_id", logs.current("run_id"))
-    return _line(**{**done, "status": "failed", "seconds": round(time.monotonic() - started, 3), "error": message})
+    return _line(**{**done, "status": status, "seconds": round(time.monotonic() - started, 3), "error": message})
 
 
 def _line(**values: Any) -> str:

@@ -24,6 +24,7 @@ from synthohive_spark.yaml_files import yaml_file, yaml_value
 FIGURES = ("columns", "pairs", "relations", "c2st")  # of the evaluation
 MOST_ROWS = 2**53  # of a table: beyond that a share of them is no whole number any more
 NAME_LENGTH = 100  # of a run: its id names files, which have 255 characters at most
+SHAPING_GENERATE = {"scale", "rows", "seed", "linkage", "conditions"}  # what may influence a row
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(gt=0, lt=2**31)]  # what Spark and numpy count with
 Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
@@ -154,15 +155,24 @@ class Config(Strict):
         return {name: place.location for name, place in named.items()}
 
     @property
-    def digest(self) -> str:
-        """Hash of all that may influence a row: not the run's name, nor any path."""
-        shaping = {
-            "train": self.train.model_dump(exclude={"parallelism", "gpu"}),
-            "generate": self.generate.model_dump(include={"scale", "rows", "seed", "linkage", "conditions"}),
-            "privacy": self.privacy.model_dump(),
-            "metadata": self.metadata.to_json(),
+    def shaping(self) -> dict[str, Any]:
+        """All that may influence a row: not the run's name, nor any path. Of each table's metadata, its hash."""
+        tables: dict[str, Any] = json.loads(self.metadata.to_json())["tables"]
+        return {
+            "train": self.train.model_dump(mode="json", exclude={"parallelism", "gpu"}),
+            "generate": self.generate.model_dump(mode="json", include=SHAPING_GENERATE),
+            "privacy": self.privacy.model_dump(mode="json"),
+            "metadata": {t: _hashed(spec) for t, spec in tables.items()},
         }
-        return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def digest(self) -> str:
+        """Hash of ``shaping``."""
+        return _hashed(self.shaping)
+
+
+def _hashed(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def new_run_id(name: str) -> str:

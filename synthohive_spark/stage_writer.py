@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 from tqdm import tqdm
 
-from synthohive_spark.errors import ConstraintViolationError, GenerationError, SynthoHiveError, WriteError
+from synthohive_spark.errors import (
+    ConstraintViolationError,
+    GenerationError,
+    SourceDataError,
+    SynthoHiveError,
+    WriteError,
+)
 from synthohive_spark.generation import oracle
 from synthohive_spark.generation.aggregates import exact_rows, next_due
 from synthohive_spark.generation.constraints import violation
@@ -20,9 +28,12 @@ from synthohive_spark.generation.row_counts import planned_sizes
 from synthohive_spark.generation.stage import completed, stage_frame
 from synthohive_spark.generation.stage_input import StageInput
 from synthohive_spark.generation.stage_plan import plan_stage
-from synthohive_spark.lake.causes import first_line, why
+from synthohive_spark.interrupts import last_things, pause
+from synthohive_spark.lake.causes import from_outside, may_pass, why
+from synthohive_spark.lake.commits import OWNER, PREFIX
 from synthohive_spark.lake.held import Held, persisted
 from synthohive_spark.lake.places import check_apart
+from synthohive_spark.lake.target import WrittenRows, bring_back
 from synthohive_spark.location import Location, TableRef
 from synthohive_spark.logs import bound, get_logger
 from synthohive_spark.metadata import Metadata
@@ -34,6 +45,8 @@ from synthohive_spark.schema.table_plan import TablePlan, generation_order
 from synthohive_spark.session import settings, sized
 
 log = get_logger(__name__)
+FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0  # seconds: what passes by itself often does at once, a restart takes a minute
+ROWS, EXACT = "rows", "exact"  # steps of a table's writing: all rows; again with the columns that follow from children
 PAIRED = "a unique key is made of foreign keys, and there are no more parents to pair"
 
 
@@ -160,35 +173,18 @@ def nobody(table: str, version: int, rows: int) -> None:
     """Nobody wants to know of a table that it is written."""
 
 
-class NewestRows:
-    """Tables of the target, each read once; again when it was written again.
-
-    Args:
-        open_table: reads the newest version of a table.
-    """
-
-    def __init__(self, open_table: Reader) -> None:
-        self._open, self._known = open_table, dict[str, DataFrame]()
-
-    def __call__(self, table: str) -> DataFrame:
-        """The rows of a table."""
-        if table not in self._known:
-            self._known[table] = self._open(table)
-        return self._known[table]
-
-    def forget(self, table: str) -> None:
-        """Read a table anew when it is asked for next."""
-        self._known.pop(table, None)
-
-
 @contextmanager
 def _failing_in(table: str) -> Iterator[None]:
     """Raise what Spark raises in the block as a ``WriteError`` that names the table."""
     try:
         yield
+    except SourceDataError as e:  # of a table that this run wrote, or copies
+        raise WriteError(f"{table}: {e}") from e
     except SynthoHiveError:
         raise
     except Exception as e:
+        if not from_outside(e):
+            raise
         raise WriteError(f"{table}: {why(e)}") from e
 
 
@@ -202,6 +198,10 @@ class StageWriter:
         target: where to.
         on_write_failure: ``raise``, ``retry`` or ``cleanup``.
         write_retries: attempts after the first one, with ``retry``.
+        before: {table: its version before the run, None where it was not there}; as it is when the writing begins
+            if that is not given.
+        cleaned: called after a cleanup with what is left of it.
+        attempt: names the commits of this writer where the lineage names no run.
     """
 
     generator: TableGenerator
@@ -209,10 +209,13 @@ class StageWriter:
     target: Location
     on_write_failure: str
     write_retries: int
+    before: Mapping[str, int | None] | None = None
+    cleaned: Callable[[list[str]], None] = lambda left: None
+    attempt: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def write(
         self,
-        done: Mapping[str, int] | None = None,
+        done: Mapping[str, int | tuple[int, int]] | None = None,
         written: Written = nobody,
         exact: Collection[str] = (),
         replaced: Written = nobody,
@@ -223,7 +226,7 @@ class StageWriter:
         of later stages read that; it is the same in whichever attempt it is written.
 
         Args:
-            done: {table: rows} that an earlier attempt of the same run completed.
+            done: {table: rows, or (version, rows)} that an earlier attempt of the same run completed.
             written: called after each table with its name, Delta version and rows.
             exact: tables that an earlier attempt wrote once more.
             replaced: called after each of these, as ``written`` is.
@@ -234,14 +237,16 @@ class StageWriter:
         Raises:
             ConfigError: a table of the target is one of the source.
         """
-        made, trained, tables = self.generator, self.generator.trained, self.generator.metadata.tables
+        made, trained, done = self.generator, self.generator.trained, done or {}
         sources = {t: TableRef.parse(place) for t, place in trained.sources.items()}
-        check_apart(made.spark, {"source": sources, "target": {t: self.target.table(t) for t in tables}})
-        sizes = dict(done or {})
+        targets = {t: self.target.table(t) for t in made.metadata.tables}
+        check_apart(made.spark, {"source": sources, "target": targets})
+        sizes = {t: told if isinstance(told, int) else told[1] for t, told in done.items()}
+        versions = {t: told[0] for t, told in done.items() if not isinstance(told, int)}
         before = self._versions() if self.on_write_failure == "cleanup" else {}
         touched: list[str] = []
         memory = Held()  # the stages below a small table ask it many questions
-        read = NewestRows(lambda table: memory.keep(self.io.read_dataset(self.target.table(table)), sizes[table]))
+        read = WrittenRows(lambda table, version: memory.keep(self._open(table, version), sizes[table]), versions)
         ready = {*exact}
         planned = made.planned
         cells = sum(rows * len(trained.plans[table].columns.each) for table, rows in planned.items())
@@ -252,7 +257,7 @@ class StageWriter:
                 log.info("stage_start", tables=stage)
                 waiting = [t for t in stage if t not in sizes]
                 touched += waiting
-                try:
+                with self._cleaning(touched, before, sizes):
                     side_by_side(
                         lambda table: written(table, *self._make(table, sizes, read)), waiting, done=bar.update
                     )
@@ -260,19 +265,41 @@ class StageWriter:
                         touched.append(due)
                         replaced(due, *self._replace(due, sizes, read))
                         ready.add(due)
-                except Exception:
-                    if self.on_write_failure == "cleanup":
-                        self._clean(touched, before)
-                    raise
         return sizes
 
-    def _make(self, table: str, sizes: dict[str, int], read: Reader) -> tuple[int, int]:
+    @contextmanager
+    def _cleaning(
+        self, touched: list[str], before: Mapping[str, int | None], sizes: Mapping[str, int]
+    ) -> Iterator[None]:
+        """If the block fails, or a signal ends it, bring back the target, as the policy says.
+
+        Whatever it says, a table that was there before, and is not written, does not stay empty.
+        """
+        try:
+            yield
+        except BaseException as e:
+            if self.on_write_failure == "cleanup":
+                last_things(partial(self._clean, touched, before, e))
+            else:
+                half = [t for t in touched if t not in sizes and (self.before or {}).get(t) is not None]
+                owner = self.generator.trained.lineage.get(OWNER)
+                last_things(partial(bring_back, self.io, self.target, half, self.before or {}, owner))
+            raise
+
+    def _open(self, table: str, version: int | None) -> DataFrame:
+        """A table of the target; not every reader can be asked for a version."""
+        ref = self.target.table(table)
+        rows: DataFrame = self.io.read_dataset(ref) if version is None else self.io.read_dataset(ref, version)
+        return rows
+
+    def _make(self, table: str, sizes: dict[str, int], read: WrittenRows) -> tuple[int, int]:
         """Write one table and ask the oracle about it: its version and rows."""
         with bound(table=table):
             with _failing_in(table):
                 frame, total, asked = self.generator.frame(table, sizes, read)
                 version, rows = self._write(table, frame)
                 sizes[table] = rows
+                read.wrote(table, version)
                 if not self.generator.trained.plans[table].reference:
                     self._judge(table, version, total, [*sizes], read)
             log.info("stage_written", rows=rows, version=version)
@@ -281,11 +308,11 @@ class StageWriter:
             log.debug("table_released_from_memory")
             return version, rows
 
-    def _replace(self, table: str, sizes: Mapping[str, int], read: NewestRows) -> tuple[int, int]:
+    def _replace(self, table: str, sizes: Mapping[str, int], read: WrittenRows) -> tuple[int, int]:
         """Write a table once more, with the columns that follow from its children; its version and rows."""
         with bound(table=table), _failing_in(table):
             version, rows = self._write(table, exact_rows(self.generator.trained.plans, table, read), again=True)
-            read.forget(table)
+            read.wrote(table, version)
             self._judge(table, version, sizes[table], [*sizes], read)
             log.info("aggregates_written", rows=rows, version=version)
             return version, rows
@@ -296,7 +323,9 @@ class StageWriter:
         plan = trained.plans[table]
         schema = StructType.fromJson(plan.columns.spark_schema)
         declared = {"design": plan.design} if plan.design.carried else {}  # not every writer knows of it
-        lineage = {f"synthohive.{k}": v for k, v in trained.lineage.items()}
+        own = {} if OWNER in trained.lineage else {"attempt": self.attempt}
+        said = {**own, **trained.lineage, "step": EXACT if again else ROWS}
+        lineage = {f"{PREFIX}{k}": v for k, v in said.items()}
         attempts = 1 + (self.write_retries if self.on_write_failure == "retry" else 0)
         for attempt in range(1, attempts + 1):
             try:
@@ -305,15 +334,17 @@ class StageWriter:
                     self.target.table(table),
                     schema=schema,
                     properties={} if again else lineage,
-                    user_metadata=json.dumps(trained.lineage, sort_keys=True),
+                    user_metadata=json.dumps(said, sort_keys=True),
                     **declared,
                 )
             except Exception as e:
                 if (broken := violation(e)) is not None:  # drawing once more would give the same rows
                     raise ConstraintViolationError(broken) from e
-                if attempt == attempts:
-                    raise
-                log.warning("write_failed", attempt=attempt, attempts=attempts, cause=first_line(e))
+                if attempt == attempts or not may_pass(e):
+                    raise e if isinstance(e, SynthoHiveError) else WriteError(f"{table}: {why(e)}") from e
+                wait = min(FIRST_WAIT * 2 ** (attempt - 1), LONGEST_WAIT)
+                log.warning("write_failed", attempt=attempt, attempts=attempts, cause=why(e), seconds=wait)
+                pause(wait)
             else:
                 return result if result is not None else (0, self.io.read_dataset(self.target.table(table)).count())
         raise GenerationError(f"{table}: no attempt to write was made; set write_retries to 1 or more")
@@ -340,17 +371,18 @@ class StageWriter:
             + "\nThis is a bug of SynthoHive: report it with the metadata; leave the key out until it is mended"
         )
 
-    def _versions(self) -> dict[str, int | None]:
+    def _versions(self) -> Mapping[str, int | None]:
+        """What was there before the run: as the run recorded it, else as it is now."""
+        if self.before is not None:
+            return self.before
         return {t: self.io.version(self.target.table(t)) for t in self.generator.metadata.tables}
 
-    def _clean(self, touched: list[str], before: Mapping[str, int | None]) -> None:
-        """Bring the tables that this run touched back to what they were."""
-        for table in touched:
-            ref, version = self.target.table(table), before[table]
-            now = self.io.version(ref)
-            if version is None and now is not None:
-                self.io.drop(ref)
-                log.info("table_removed", table=table)
-            elif version is not None and now != version:
-                self.io.restore(ref, version)
-                log.info("table_restored", table=table, version=version)
+    def _clean(self, touched: list[str], before: Mapping[str, int | None], cause: BaseException) -> None:
+        """Bring the tables of this run back to what they were, children first; the cause says what could not be."""
+        owner = self.generator.trained.lineage.get(OWNER)
+        order = [t for stage in self.generator.stages for t in stage]
+        mine = order if owner is not None else [t for t in order if t in touched]  # an earlier attempt wrote others
+        left = bring_back(self.io, self.target, reversed(mine), before, owner)
+        self.cleaned(left)
+        if left and isinstance(cause, Exception):
+            cause.args = ("\n  - ".join([f"{cause}", *left, "these tables are left as they are"]),)

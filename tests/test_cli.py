@@ -55,7 +55,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., Any]], dict
             return function()
 
         conf = SimpleNamespace(get=lambda key, default: default, set=lambda k, v: None, unset=lambda k: None)
-        monkeypatch.setattr(session, "get_session", lambda *_: SimpleNamespace(conf=conf))
+        monkeypatch.setattr(session, "get_session", lambda *_: SimpleNamespace(conf=conf, interruptAll=list))
         monkeypatch.setitem(sys.modules, "synthohive_spark.pipeline", SimpleNamespace(run_pipeline=run))
         return seen
 
@@ -209,7 +209,7 @@ def test_ctrl_c_ends_with_the_json_line(
         cli.pipeline(["--config", config_file])
     assert left.value.code == 130
     line = json.loads(capsys.readouterr().out)
-    assert line["status"] == "failed"
+    assert line["status"] == "interrupted"
     assert "SIGINT" in line["error"]
     assert line["run_id"].startswith("t-")
 

@@ -14,6 +14,7 @@ PACKAGE = "synthohive_spark"
 LAYERS = (
     (
         "errors",
+        "interrupts",
         "strict",
         "typenames",
         "randomness",
@@ -38,9 +39,9 @@ LAYERS = (
     ("profiling",),
     ("training",),
     ("generation",),
-    ("registry", "stage_writer", "orchestrator", "conditional"),
+    ("registry", "manifest", "lease", "stage_writer", "orchestrator", "conditional"),
     ("evaluation",),
-    ("pipeline", "synthesizer", "forecast"),
+    ("single_run", "pipeline", "synthesizer", "forecast"),
     ("ingest", "draft", "example"),
     ("cli",),
 )

@@ -14,7 +14,7 @@ from synthohive_spark.generation.row_counts import planned_sizes, scaled_rows, w
 from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.lake.source import check_source, pin_source
 from synthohive_spark.logs import bind, current, get_logger
-from synthohive_spark.pipeline import RunSummary, planned
+from synthohive_spark.single_run import RunSummary, planned
 
 log = get_logger(__name__)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from pyarrow import fs
 from pyspark.errors import AnalysisException, PySparkException
@@ -12,7 +14,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructType
 
 from synthohive_spark.errors import SourceDataError, WriteError
-from synthohive_spark.lake.causes import failing_as
+from synthohive_spark.lake.causes import failing_as, why
+from synthohive_spark.lake.commits import ABSENT, OWNER, PREFIX, Commit, commits, marked
 from synthohive_spark.lake.design import DEFAULT, Design, design_of
 from synthohive_spark.location import LOG, Address, TableRef
 from synthohive_spark.logs import get_logger
@@ -20,9 +23,35 @@ from synthohive_spark.sql import quote, text_literal
 
 log = get_logger(__name__)
 NEEDS_COLUMN_MAPPING = " ,;{}()\n\t="
-RECENT = 20  # commits among which a write's own is looked for; others are a table's upkeep
 FIRST_COMMIT = f"{0:020}.json"
-ABSENT = ("DELTA_TABLE_ONLY_OPERATION", "DELTA_MISSING_DELTA_TABLE", "TABLE_OR_VIEW_NOT_FOUND", "DELTA_TABLE_NOT_FOUND")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a table shall be, beside its rows.
+
+    Attributes:
+        schema: its columns.
+        properties: of the table.
+        mark: what its writer says in the commit, by which the commit is known again.
+        design: what else it declares.
+    """
+
+    schema: StructType
+    properties: Mapping[str, str]
+    mark: str | None
+    design: Design
+
+    def options(self, turn: int) -> dict[str, str]:
+        """Options of the write.
+
+        Delta commits an application's turn once: a second attempt, begun before the first one is known to have
+        succeeded, finds that it has, or fails.
+        """
+        if self.mark is None:
+            return {}
+        name = hashlib.sha256(self.mark.encode()).hexdigest()[:32]
+        return {"userMetadata": self.mark, "txnAppId": f"{PREFIX}{name}", "txnVersion": str(turn)}
 
 
 class DeltaIO:
@@ -82,7 +111,8 @@ class DeltaIO:
             place: the table.
             schema: the columns with nullability, comments and defaults; the frame's own if not given.
             properties: table properties.
-            user_metadata: text kept in the Delta commit.
+            user_metadata: text kept in the Delta commit. Where the rows come from a commit with the same text, they are
+                not written again.
             design: what else the table declares. A CHECK that Delta refuses is left out, and said.
 
         Returns:
@@ -91,48 +121,79 @@ class DeltaIO:
         Raises:
             WriteError: with the cause, if the table cannot be created or written.
         """
-        ref, design = _ref(place), design or Design()
+        ref = _ref(place)
+        wanted = Wanted(schema or frame.schema, properties or {}, user_metadata, design or Design())
         with failing_as(f"{ref.sql} could not be written", WriteError):
-            present = self.version(ref)
-            empty = self._prepare(ref, schema or frame.schema, properties or {}, design, present)
+            past = commits(self.spark, ref)
+            made = marked(past, user_metadata)
+            if made is None:
+                made = self._replace_rows(frame, ref, wanted, past[0].version if past else None)
+            if past:
+                self._say(ref, wanted.properties)
+        return made.version, made.rows
+
+    def _replace_rows(self, frame: DataFrame, ref: TableRef, wanted: Wanted, present: int | None) -> Commit:
+        """Replace a table's rows; if that fails, the table is as it was, or empty where it was not there."""
+        try:
+            empty = self._prepare(ref, wanted, present)
             if empty:
-                self._declare(ref, design.checks)
+                self._declare(ref, wanted.design.checks)
             writer = frame.writeTo(ref.sql)
-            if user_metadata is not None:
-                writer = writer.option("userMetadata", user_metadata)
+            for key, value in wanted.options((present or 0) + 1).items():
+                writer = writer.option(key, value)
             if empty:  # an overwrite would look for files to remove, which takes longer than a small write
                 writer.append()
             else:
                 writer.overwrite(F.lit(True))
-            commits = self.spark.sql(f"DESCRIBE HISTORY {ref.sql} LIMIT {RECENT}").collect()
             if not empty:  # of the old rows some may have broken them
-                self._declare(ref, design.checks)
-        before = -1 if present is None else present
-        wrote = [c for c in commits if c["operation"] == "WRITE" and c["version"] > before]
+                self._declare(ref, wanted.design.checks)
+        except Exception:
+            lost = self._undone(ref, wanted, present)
+            if lost is None:
+                raise
+            log.warning("answer_lost", place=ref.sql, version=lost.version)
+            return lost
+        since = [c for c in commits(self.spark, ref) if c.version > (-1 if present is None else present)]
+        wrote = [c for c in since if c.operation == "WRITE"]
         if not wrote:  # Delta makes no commit where nothing replaces nothing
-            return max(int(c["version"]) for c in commits), 0
-        last = max(wrote, key=lambda c: int(c["version"]))
-        return int(last["version"]), int(last["operationMetrics"].get("numOutputRows") or 0)
+            return Commit(since[0].version if since else present or 0, "nothing", 0)
+        return wrote[0]
 
-    def _prepare(
-        self, ref: TableRef, schema: StructType, properties: Mapping[str, str], design: Design, present: int | None
-    ) -> bool:
+    def _undone(self, ref: TableRef, wanted: Wanted, present: int | None) -> Commit | None:
+        """After a failure: the commit, where only its answer was lost; else the table is brought back, and None."""
+        try:
+            past = commits(self.spark, ref)
+            made = marked(past, wanted.mark)
+            if made is None and present is not None and past and past[0].version != present:
+                self.restore(ref, present)
+        except Exception as e:  # the first cause is what is raised
+            log.warning("table_left", place=ref.sql, cause=why(e))
+            return None
+        return made
+
+    def _prepare(self, ref: TableRef, wanted: Wanted, present: int | None) -> bool:
         """Make a table that takes the rows, if there is none. Returns whether it is empty."""
         if present is None:
-            self.spark.sql(_ddl("CREATE TABLE", ref, schema, properties, design))
+            self.spark.sql(_ddl("CREATE TABLE", ref, wanted.schema, wanted.properties, wanted.design))
             self._made.add(ref.sql)
             return True
-        there = design_of(self.spark, ref) if design.carried else Design()
-        same = _same(self.spark.sql(f"SELECT * FROM {ref.sql}").schema, schema)
-        if not same or there.partitions != design.partitions:
-            self.spark.sql(_ddl("REPLACE TABLE", ref, schema, properties, design))
+        there = design_of(self.spark, ref) if wanted.design.carried else Design()
+        same = _same(self.spark.sql(f"SELECT * FROM {ref.sql}").schema, wanted.schema)
+        if not same or there.partitions != wanted.design.partitions:
+            self.spark.sql(_ddl("REPLACE TABLE", ref, wanted.schema, wanted.properties, wanted.design))
             return True
-        if properties:
-            self.spark.sql(f"ALTER TABLE {ref.sql} SET TBLPROPERTIES ({_properties(properties)})")
         for name, sql in there.checks.items():
-            if design.checks.get(name, sql) != sql:
+            if wanted.design.checks.get(name, sql) != sql:
                 self.spark.sql(f"ALTER TABLE {ref.sql} DROP CONSTRAINT {quote(name)}")
         return False
+
+    def _say(self, ref: TableRef, properties: Mapping[str, str]) -> None:
+        """Give a table its properties once its rows are there: old rows never carry those of a write that failed."""
+        if not properties:
+            return
+        there = {r["key"]: r["value"] for r in self.spark.sql(f"SHOW TBLPROPERTIES {ref.sql}").collect()}
+        if any(there.get(key) != value for key, value in properties.items()):
+            self.spark.sql(f"ALTER TABLE {ref.sql} SET TBLPROPERTIES ({_properties(properties)})")
 
     def _declare(self, ref: TableRef, checks: Mapping[str, str]) -> None:
         """Declare CHECK constraints that the table has not yet."""
@@ -160,17 +221,26 @@ class DeltaIO:
         """Bring a table back to an earlier version, schema and properties included."""
         self.spark.sql(f"RESTORE TABLE {_ref(place).sql} TO VERSION AS OF {int(version)}")
 
-    def drop(self, place: TableRef | str) -> None:
-        """Remove a table with its files, if this object created it; whatever else is in the place stays as it is.
+    def drop(self, place: TableRef | str, owner: str | None = None) -> None:
+        """Remove a table with its files, if it was created by this object or by the run ``owner``, and only that.
 
         Raises:
             WriteError: the table is another's, or its folder cannot be reached from here. Nothing is removed.
         """
         ref = _ref(place)
-        if ref.sql not in self._made:
+        first = [c for c in commits(self.spark, ref) if c.version == 0] if owner is not None else []
+        if ref.sql not in self._made and not any(c.said.get(OWNER) == owner for c in first):
             raise WriteError(
                 f"{ref.sql} was not created by this run, so it is not removed; remove it if it is not wanted"
             )
+        self.remove(ref)
+
+    def remove(self, ref: TableRef) -> None:
+        """Remove a table with its files, whoever made it: its folder holds the log that Spark reads, or is left alone.
+
+        Raises:
+            WriteError: its folder cannot be reached from here. Nothing is removed.
+        """
         if ref.path is None:
             self.spark.sql(f"DROP TABLE IF EXISTS {ref.sql}")
         else:

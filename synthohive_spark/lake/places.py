@@ -6,19 +6,22 @@ folder are one table, only Spark can say.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Mapping
 from itertools import combinations
+from pathlib import Path
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
-from synthohive_spark.errors import ConfigError, SourceDataError
+from synthohive_spark.errors import ConfigError, SourceDataError, WriteError
 from synthohive_spark.lake.causes import failing_as
 from synthohive_spark.location import Address, Location, Spot, TableRef
 from synthohive_spark.parallel import side_by_side
 
 Tables = Mapping[str, TableRef]
 RECORDS = ("manifest", "models")  # the tables of a workspace
+LEAST_BYTES = 1  # of a value in compressed Parquet: those of few categories take less, few tables have only these
 REMEDY = "give each a place of its own, or rows would be overwritten"
 
 
@@ -74,6 +77,28 @@ def check_apart(spark: SparkSession, groups: Mapping[str, Tables]) -> None:
     problems = table_problems(groups)
     if problems:
         raise ConfigError("\n  - ".join(["tables of different places are not apart:", *problems]))
+
+
+def check_room(place: Location, cells: int) -> None:
+    """Refuse to begin where a folder of this machine cannot hold what is about to be written.
+
+    Args:
+        place: the target; of other stores nobody says how much they hold.
+        cells: values that will be written there.
+
+    Raises:
+        WriteError: there is room for fewer than the least that they take.
+    """
+    if place.path is None or Address.parse(place.path).scheme:
+        return
+    folder = Path(Address.parse(place.path).path)
+    free = shutil.disk_usage(next(p for p in (folder, *folder.parents) if p.exists())).free
+    if free < cells * LEAST_BYTES:
+        needed = cells * LEAST_BYTES
+        raise WriteError(
+            f"{place} has room for {free / 2**20:,.0f} MiB, and {cells:,} values take at least "
+            f"{needed / 2**20:,.0f} MiB; make room, name another target, or lower generate.scale"
+        )
 
 
 def folder_of(spark: SparkSession, ref: TableRef) -> str | None:

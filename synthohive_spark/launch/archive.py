@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import os
 import tempfile
 import zipfile
+from importlib import metadata
+from importlib.resources import files
 from pathlib import Path
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -32,6 +35,30 @@ def package_zip(folder: Path, package: Path | None = None) -> Path:
         os.chmod(file.name, 0o644)
         os.replace(file.name, target)
     return target
+
+
+@functools.lru_cache(maxsize=1)
+def package_digest() -> str:
+    """A hash of the package's code, wherever it runs from: what makes a row, beside configuration and seed."""
+    found = hashlib.sha256()
+    folders = [("", files(__package__.partition(".")[0]))]
+    while folders:
+        place, folder = folders.pop()
+        for item in sorted(folder.iterdir(), key=lambda i: i.name):
+            name = f"{place}/{item.name}"
+            if item.is_dir() and item.name not in _SKIP:
+                folders.append((name, item))
+            elif item.name.endswith(".py"):
+                found.update(name.encode() + b"\0" + item.read_bytes() + b"\0")
+    return found.hexdigest()[:16]
+
+
+def package_version() -> str:
+    """The package's version; where it runs from an archive, that is not known."""
+    try:
+        return metadata.version("synthohive-spark")
+    except metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def _zipped(package: Path) -> bytes:

@@ -81,6 +81,8 @@ class _Watch:
             for number, handler in before.items():
                 signal.signal(number, handler)
         code = _code(self.child.wait())
+        if code and self.signal is not None and not self.result:  # whoever had to be killed was ended by the signal too
+            code = 128 + self.signal
         for event in self.reader.end() if code else ():
             self._tell(event)
         if self.screen and not self.result:
@@ -160,10 +162,13 @@ class _Watch:
         """The JSON line of a job that could not write one."""
         how = f"ended by {signal.Signals(self.signal).name}" if self.signal else f"ended with code {code}"
         seconds, why = time.monotonic() - self.started, f"{how} before it had a result; stderr has what it said last"
-        return failed_line(self.reader.context["run_id"], self.rows, seconds, why)
+        status = "interrupted" if self.signal else "failed"
+        return failed_line(self.reader.context["run_id"], self.rows, seconds, why, status)
 
 
-def failed_line(run_id: str | None, tables: Mapping[str, int], seconds: float, error: str) -> str:
+def failed_line(
+    run_id: str | None, tables: Mapping[str, int], seconds: float, error: str, status: str = "failed"
+) -> str:
     """The JSON line of a job that could not write one itself.
 
     Args:
@@ -171,8 +176,9 @@ def failed_line(run_id: str | None, tables: Mapping[str, int], seconds: float, e
         tables: {table that is written: rows}.
         seconds: since it began.
         error: what happened.
+        status: ``failed``, or ``interrupted`` by a signal.
     """
-    line: dict[str, Any] = {"run_id": run_id, "status": "failed", "tables": dict(tables), "report": None}
+    line: dict[str, Any] = {"run_id": run_id, "status": status, "tables": dict(tables), "report": None}
     return json.dumps({**line, "seconds": round(seconds, 3), "error": error})
 
 

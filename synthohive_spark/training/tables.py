@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from tqdm import tqdm
 
 from synthohive_spark.errors import SynthoHiveError, TrainingError, WriteError
+from synthohive_spark.interrupts import interrupted
 from synthohive_spark.lake.causes import why
 from synthohive_spark.logs import bound_context, get_logger
 from synthohive_spark.parallel import side_by_side
@@ -90,6 +91,8 @@ def train_tables(
         try:
             train(table)
         except SynthoHiveError as e:
+            if interrupted():
+                raise
             log.error("table_not_trained", table=table, cause=str(e))
             failed[table] = e
 

@@ -29,7 +29,7 @@ from .mutations import METADATA, configuration, mutated
 def no_spark(monkeypatch: pytest.MonkeyPatch) -> None:
     """A job gets as far as its session, and would succeed there."""
     conf = SimpleNamespace(get=lambda key, default: default, set=lambda k, v: None, unset=lambda k: None)
-    monkeypatch.setattr(session, "get_session", lambda *_: SimpleNamespace(conf=conf))
+    monkeypatch.setattr(session, "get_session", lambda *_: SimpleNamespace(conf=conf, interruptAll=list))
     line = SimpleNamespace(to_json=lambda: json.dumps({"status": "complete"}))
     stub = SimpleNamespace(run_pipeline=lambda *_, **__: line)
     monkeypatch.setitem(sys.modules, "synthohive_spark.pipeline", stub)

@@ -1,0 +1,132 @@
+"""Ctrl-C and SIGTERM: what runs on the cluster is cancelled, then the last things are done where nothing disturbs them.
+
+A signal strikes the main thread anywhere, also while it waits for Spark's answer. That answer is never read then, so
+that nothing may be asked of Spark from this thread any more: what still has to be done runs in a thread of its own.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import copy_context
+from types import FrameType
+from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+AGAIN = 0.3  # seconds until what other threads have begun meanwhile is cancelled too
+_cancellers: list[_Canceller] = []
+_struck: list[int] = []
+_stop = threading.Event()
+
+
+class _Canceller:
+    """Cancels what runs, again and again, until it is told that the last things begin."""
+
+    def __init__(self, cancel: Callable[[], object]) -> None:
+        self._cancel, self._over = cancel, threading.Event()
+        self._thread = threading.Thread(target=self._run, name="cancel", daemon=True)
+
+    def _run(self) -> None:
+        while True:
+            with suppress(Exception):  # Spark may be gone
+                self._cancel()
+            if self._over.wait(AGAIN):
+                return
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+@contextmanager
+def interruptible(cancel: Callable[[], object]) -> Iterator[None]:
+    """While the block runs, SIGINT and SIGTERM cancel what runs and raise ``KeyboardInterrupt`` with their number.
+
+    Args:
+        cancel: cancels all that this program runs on the cluster.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def struck(number: int, frame: FrameType | None) -> None:
+        _struck.append(number)
+        _stop.set()
+        canceller = _Canceller(cancel)
+        _cancellers.append(canceller)
+        canceller.start()
+        raise KeyboardInterrupt(number)
+
+    _struck.clear()
+    _stop.clear()
+    before = {number: signal.signal(number, struck) for number in SIGNALS}
+    try:
+        yield
+    except Exception as e:  # what was cancelled failed before the signal was heard
+        if not _struck:
+            raise
+        raise ended_by(_struck[0], e) from e
+    finally:
+        undisturbed()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def interrupted() -> bool:
+    """Whether a signal has struck: whatever fails then, fails by it."""
+    return bool(_struck)
+
+
+def pause(seconds: float) -> None:
+    """Wait, unless a signal strikes."""
+    _stop.wait(seconds)
+
+
+def ended_by(number: int, error: BaseException) -> KeyboardInterrupt:
+    """The end by a signal in place of another error, of which it keeps what was done before."""
+    end = KeyboardInterrupt(number)
+    vars(end)["summary"] = getattr(error, "summary", None)
+    return end
+
+
+def undisturbed() -> None:
+    """Cancel nothing any more."""
+    while _cancellers:
+        _cancellers.pop().stop()
+
+
+def last_things(work: Callable[[], Any]) -> Any:
+    """Do what must still be done after a failure or a signal: nothing of it is cancelled.
+
+    Args:
+        work: what to do; the main thread only waits for it.
+
+    Returns:
+        Its result.
+
+    Raises:
+        Exception: what it raises.
+    """
+    undisturbed()
+    if threading.current_thread() is not threading.main_thread():
+        return work()
+    ended: list[Any] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            ended.append(work())
+        except BaseException as e:
+            failed.append(e)
+
+    thread = threading.Thread(target=copy_context().run, args=(run,), name="last", daemon=True)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+    return ended[0]
