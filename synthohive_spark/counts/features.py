@@ -29,8 +29,14 @@ class Features:
         self.columns = columns
 
     @classmethod
-    def fit(cls, frame: pd.DataFrame, min_subjects: int) -> Features:
-        """Learn the features; a column that is null throughout has none."""
+    def fit(cls, frame: pd.DataFrame, min_subjects: int, texts: int = TEXTS) -> Features:
+        """Learn the features; a column that is null throughout has none.
+
+        Args:
+            frame: columns, shape (rows, k).
+            min_subjects: rows that must hold a text before it has a feature.
+            texts: of a column that have one, the most frequent ones.
+        """
         columns: dict[str, dict[str, Any]] = {}
         for name in frame.columns:
             known = frame[name].dropna()
@@ -38,7 +44,7 @@ class Features:
                 continue
             if isinstance(known.iloc[0], str):
                 counts = known.value_counts()
-                kept = counts[counts >= min_subjects].index[:TEXTS]
+                kept = counts[counts >= min_subjects].index[:texts]
                 columns[str(name)] = {"kind": "text", "texts": sorted(str(t) for t in kept)}
             else:
                 columns[str(name)] = {"kind": "number", "fill": float(np.median(_numbers(known)))}

@@ -34,7 +34,7 @@ class Labels:
         return tuple(self.features.columns)
 
     @classmethod
-    def learn(cls, own: pd.DataFrame, labels: Ints, features: Features, seed: int) -> Labels:
+    def learn(cls, own: pd.DataFrame, labels: Ints, features: Features, seed: int, known: bool = False) -> Labels:
         """Learn the shares.
 
         Args:
@@ -42,11 +42,12 @@ class Labels:
             labels: label of each, shape (n,).
             features: of such attributes.
             seed: the training seed.
+            known: the copy has the same parents, so that a leaf may be one of them.
         """
         from sklearn.tree import DecisionTreeClassifier
 
         x = features.matrix(own) if features.width else np.zeros((len(own), 1))
-        few = max(FEW_OF_LEAF, len(own) // SHARE_OF_LEAF)
+        few = 1 if known else max(FEW_OF_LEAF, len(own) // SHARE_OF_LEAF)
         fitted = DecisionTreeClassifier(max_leaf_nodes=LEAVES, min_samples_leaf=few, random_state=seed % 2**31)
         tree = Tree.of(fitted.fit(x, labels))
         shares = np.zeros((tree.leaves, int(labels.max()) + 1))

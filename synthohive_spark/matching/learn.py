@@ -134,7 +134,7 @@ class MatchingLearner:
             return None, context
         of_driver, clusters = found
         own, features = context[above].iloc[first], Features.fit(context[above], self.min_subjects)
-        labels: Labels | RankedLabels = Labels.learn(own, of_driver, features, self.seed)
+        labels: Labels | RankedLabels = Labels.learn(own, of_driver, features, self.seed, self._known(driving))
         degree, law = degree_name(driving.columns), LinkageModel.from_dict(driving.distribution)
         bound = any(fk.role == "bound" for fk in dealt)  # then not all parents have places on the law
         known = degree in above and law.leaves is None and not bound
@@ -171,11 +171,16 @@ class MatchingLearner:
         (of_parent, clusters), few = found, max(2, len(rows) // GROUP)
         meeting = Meeting.learn(rows, of_parent[code], clusters, row_features, few, self.seed)
         if any(c.column != DEGREE for c in self.seen.shown if c.path[0] == fk.position):
-            tree = Labels.learn(own.iloc[first], of_parent, own_features, self.seed)
+            tree = Labels.learn(own.iloc[first], of_parent, own_features, self.seed, self._known(fk))
             return Matcher(meeting, tree), of_parent[code], None
         busy, degrees = LinkageModel.from_dict(fk.distribution).busy, own.iloc[first, 0].to_numpy(np.int64)
         ranked, shown = RankedLabels.learn(degrees, of_parent, busy, self.min_subjects)
         return Matcher(meeting, ranked), of_parent[code], shown[code]
+
+    def _known(self, fk: ForeignKeyPlan) -> bool:
+        """Whether the parents behind a key are those of a reference table, so that the copy has the same."""
+        own = [c for c in self.seen.shown if c.path == (fk.position,) and c.column != DEGREE]
+        return bool(own) and all(c.verbatim for c in own)
 
     def _clusters(self, points: Floats, weights: Floats) -> tuple[Ints, int] | None:
         """The cluster of each point, shape (n,), and how many there are; None where all points are one."""

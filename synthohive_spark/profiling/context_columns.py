@@ -20,9 +20,16 @@ KEYS = ("foreign", "surrogate")  # roles of an ancestor's columns that a child m
 
 
 def shown_columns(spec: Table, parent: TablePlan, driving: bool) -> list[ColumnPlan]:
-    """The columns of a parent that its child may see: all but keys without meaning and what is no value of its own."""
+    """The columns of a parent that its child may see: all but keys without meaning and what is no value of its own.
+
+    The rows of a short reference table are the same in the copy, so that their keys mean something.
+    """
     wanted = spec.parent_context_cols if driving else None
-    return [c for c in _values(parent) if wanted is None or c.name in wanted]
+    values = _values(parent)
+    if parent.reference and parent.rows <= FEW_SUBJECTS:
+        known = {c.name for c in values}
+        values += [c for c in parent.columns.each if c.name in parent.keys.primary_key and c.name not in known]
+    return [c for c in values if wanted is None or c.name in wanted]
 
 
 def _values(parent: TablePlan) -> list[ColumnPlan]:
@@ -38,7 +45,8 @@ def few_explain(path: Sequence[int], keys: KeysPlan, plans: Mapping[str, TablePl
         if keys.leading(fk) is not None and fk.path is not None:  # most of its rows see the parent at the path's end
             return few_explain((*fk.path.whole, *path[n + 1 :]), keys, plans)
         law, parent = LinkageModel.from_dict(fk.distribution), plans[fk.references]
-        if law.leaves is None and law.busy * parent.rows < min(FEW_SUBJECTS, FEW_SHARE * parent.rows):
+        few = law.leaves is None and law.busy * parent.rows < min(FEW_SUBJECTS, FEW_SHARE * parent.rows)
+        if few and not parent.reference:
             return True
         keys = parent.keys
     return False

@@ -202,13 +202,10 @@ class KeyPlanner:
         """How the keys that a late key refers to look."""
         made = position_keys(self.source, fk.references, self.min_subjects)
         wanted = set(fk.referenced_columns)
-        return made.model_copy(
-            update={
-                "surrogate": {c: f for c, f in made.surrogate.items() if c in wanted},
-                "unique": {c: f for c, f in made.unique.items() if c in wanted},
-                "grid": made.grid if any(p.column in wanted for p in made.grid) else (),
-            }
-        )
+        surrogate = {c: f for c, f in made.surrogate.items() if c in wanted}
+        unique = {c: f for c, f in made.unique.items() if c in wanted}
+        grid = made.grid if any(p.column in wanted for p in made.grid) else ()
+        return made.model_copy(update={"surrogate": surrogate, "unique": unique, "grid": grid})
 
     def _leaves(self, position: int, fk: ForeignKey, parents: int) -> Leaves | None:
         """The law of children given the parent's attributes.
@@ -218,7 +215,8 @@ class KeyPlanner:
         attributes = self.attributes.get(position, {})
         if not attributes or graph.late_keys(self.tables):
             return None
-        referenced, learner = self.source.frame(fk.references), CountsLearner(dict(attributes), self.min_subjects)
+        known = self.tables[fk.references].reference and {*fk.referenced_columns} <= {*attributes}
+        referenced, learner = self.source.frame(fk.references), CountsLearner(attributes, self.min_subjects, known)
         return conditional_law(self.frame, fk.columns, referenced, fk.referenced_columns, parents, learner)
 
     def _fan_out(self, found: KeyDesign, i: int, bucket: tuple[str, ...] | None) -> FanOut:
