@@ -123,7 +123,8 @@ def _leaf_by_leaf(counts: Ints, keys: pd.DataFrame, min_subjects: int) -> Leaves
     """
     from sklearn.tree import DecisionTreeRegressor
 
-    features, few = Features.fit(keys, 1, LEAVES), (counts > 0) & (counts < min_subjects)
+    busiest = np.argsort(-counts, kind="stable")[:LEAVES]  # of more parents the others share what is left
+    features, few = Features.fit(keys.iloc[busiest], 1, LEAVES), (counts > 0) & (counts < min_subjects)
     known = np.where(few, round(counts[few].mean()) if few.any() else 0, counts)
     if not features.width or len(np.unique(known)) < 2:
         return None

@@ -16,6 +16,9 @@ from synthohive_spark.tables import TEXT, Table
 
 FURTHER = 64  # columns of ancestors beyond the parents that the search looks at
 FEW_SUBJECTS, FEW_SHARE = 256, 0.5  # ancestors below both teach who they are, not what their attributes mean
+LOOKUP = (
+    5_000  # rows of a reference table up to which its keys are values that a model may learn: airports, postal codes
+)
 KEYS = ("foreign", "surrogate")  # roles of an ancestor's columns that a child may repeat, not learn from
 
 
@@ -26,7 +29,7 @@ def shown_columns(spec: Table, parent: TablePlan, driving: bool) -> list[ColumnP
     """
     wanted = spec.parent_context_cols if driving else None
     values = _values(parent)
-    if parent.reference and parent.rows <= FEW_SUBJECTS:
+    if parent.reference and parent.rows <= LOOKUP:
         known = {c.name for c in values}
         values += [c for c in parent.columns.each if c.name in parent.keys.primary_key and c.name not in known]
     return [c for c in values if wanted is None or c.name in wanted]
