@@ -16,15 +16,16 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from synthohive_spark.errors import ConfigError
 from synthohive_spark.lake.places import place_problems, table_problems, tables_of_run
 from synthohive_spark.location import Location, name_problem, path_problem
+from synthohive_spark.logs import get_logger
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.personal import KINDS, Action
 from synthohive_spark.strict import Strict, nearest, problems
 from synthohive_spark.yaml_files import yaml_file, yaml_value
 
+log = get_logger(__name__)
 FIGURES = ("columns", "pairs", "relations", "c2st")  # of the evaluation
 MOST_ROWS = 2**53  # of a table: beyond that a share of them is no whole number any more
 NAME_LENGTH = 100  # of a run: its id names files, which have 255 characters at most
-SHAPING_GENERATE = {"scale", "rows", "seed", "linkage", "conditions"}  # what may influence a row
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(gt=0, lt=2**31)]  # what Spark and numpy count with
 Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
@@ -103,18 +104,41 @@ class Generate(Strict):
 
 
 class Privacy(Strict):
-    """What protects the people behind the rows."""
+    """What protects the people behind the rows.
 
-    min_subjects: Count = 3
+    Attributes:
+        k: people who must hold a value before it may be learnt or written; ``min_subjects`` is its older name.
+        keep_comments: the copy has the comments of the source, which may hold personal text.
+        actions: what is done with personal data, by kind, column or table.column.
+        fail_over: the most by which an attack may surely do better than its control, or {attack: most}; see
+            ``evaluate.holdout``.
+    """
+
+    k: Count = 5
+    keep_comments: bool = False
     actions: dict[str, Action] = Field(
         default={}, description="what is done with personal data, by kind, column or table.column"
     )
+    fail_over: Share | dict[Literal["identical", "dcr", "membership", "singling_out"], Share] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older_name(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict) or "min_subjects" not in raw:
+            return raw
+        if "k" in raw:
+            raise ValueError("min_subjects is the older name of k; give k alone")
+        log.warning("older_name", key="privacy.min_subjects", use="privacy.k")
+        return {"k": raw["min_subjects"], **{key: value for key, value in raw.items() if key != "min_subjects"}}
 
 
 class Evaluate(Strict):
     """The quality gate: the least of each of the four figures, or {figure: least} for some of them."""
 
     fail_under: Share | dict[str, Share] = 0.8
+    holdout: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        default=0.0, description="share of the people who are kept out of training, for the audit of what a copy tells"
+    )
     reports: str | None = Field(
         default=None, description="folder of the reports; beside the workspace's tables if unset"
     )
@@ -140,6 +164,12 @@ class Config(Strict):
     privacy: Privacy = Privacy()
     evaluate: Evaluate = Evaluate()
 
+    @model_validator(mode="after")
+    def _attackable(self) -> Config:
+        if self.privacy.fail_over is not None and not self.evaluate.holdout:
+            raise ValueError("privacy.fail_over needs people kept out of training; set evaluate.holdout, to 0.2 say")
+        return self
+
     @field_validator("run")
     @classmethod
     def _names_files(cls, value: str) -> str:
@@ -157,12 +187,15 @@ class Config(Strict):
     @property
     def shaping(self) -> dict[str, Any]:
         """All that may influence a row: not the run's name, nor any path. Of each table's metadata, its hash."""
-        tables: dict[str, Any] = json.loads(self.metadata.to_json())["tables"]
+        metadata: dict[str, Any] = json.loads(self.metadata.to_json())
+        generate = {"scale", "rows", "seed", "linkage", "conditions"}
         return {
             "train": self.train.model_dump(mode="json", exclude={"parallelism", "gpu"}),
-            "generate": self.generate.model_dump(mode="json", include=SHAPING_GENERATE),
-            "privacy": self.privacy.model_dump(mode="json"),
-            "metadata": {t: _hashed(spec) for t, spec in tables.items()},
+            "generate": self.generate.model_dump(mode="json", include=generate),
+            "privacy": self.privacy.model_dump(mode="json", exclude={"fail_over"}),
+            "holdout": self.evaluate.holdout,
+            "subject": metadata.get("subject"),
+            "metadata": {t: _hashed(spec) for t, spec in metadata["tables"].items()},
         }
 
     @property

@@ -28,6 +28,7 @@ class _File(Strict):
     """The file form: tables, and descriptive keys that are never learnt from."""
 
     tables: dict[str, Table]
+    subject: str | None = None
     name: Any = None
     source: Any = None
     license: Any = None
@@ -44,6 +45,7 @@ class Metadata:
     Attributes:
         tables: {name: what is said of it}.
         evidence: what ``detect`` found, as the draft of a file; empty without.
+        subject: the table whose rows are the people to be protected; where it is None they are found.
 
     Example:
         >>> m = Metadata()
@@ -52,9 +54,14 @@ class Metadata:
         >>> m.validate_schema()
     """
 
-    def __init__(self, tables: Mapping[str, Table] | None = None) -> None:
+    def __init__(self, tables: Mapping[str, Table] | None = None, subject: str | None = None) -> None:
         self.tables: dict[str, Table] = dict(tables or {})
         self.evidence = ""
+        self.subject = subject
+
+    def with_tables(self, tables: Mapping[str, Table]) -> Metadata:
+        """The same database with other tables in place of these."""
+        return Metadata(tables, self.subject if self.subject in tables else None)
 
     def add_table(
         self,
@@ -87,7 +94,7 @@ class Metadata:
         else:
             keys = list(fk or [])
         spec = {"primary_key": pk, "foreign_keys": keys, "parent_context_cols": parent_context_cols, **options}
-        self.tables[name] = _parse({"tables": {name: spec}})[name]
+        self.tables[name] = _parse({"tables": {name: spec}})[0][name]
 
     @classmethod
     def load(cls, source: str | Path | Mapping[str, Any]) -> Metadata:
@@ -98,7 +105,7 @@ class Metadata:
             SchemaValidationError: with every problem of form.
         """
         if isinstance(source, Mapping):
-            return cls(_parse(source))
+            return cls(*_parse(source))
         if not isinstance(source, str | Path):
             raise SchemaError(
                 f"metadata: {type(source).__name__} is neither the name of a file nor a mapping; give one"
@@ -111,7 +118,7 @@ class Metadata:
             raise SchemaError(f"metadata file {source}: {e}") from e
         if not isinstance(raw, Mapping):
             raise SchemaError(f"metadata file {source}: a mapping with the key 'tables' is expected")
-        return cls(_parse(raw))
+        return cls(*_parse(raw))
 
     @classmethod
     def detect(cls, sources: Any, spark: Any = None) -> Metadata:
@@ -142,7 +149,8 @@ class Metadata:
 
     def to_json(self) -> str:
         """The file form as canonical JSON: what hashes and the registry hold."""
-        return json.dumps({"tables": {n: t.model_dump() for n, t in self.tables.items()}}, sort_keys=True)
+        people = {} if self.subject is None else {"subject": self.subject}
+        return json.dumps({"tables": {n: t.model_dump() for n, t in self.tables.items()}, **people}, sort_keys=True)
 
     def key_columns(self, table: str) -> set[str]:
         """Key columns of a table; empty for a table that the metadata does not know."""
@@ -191,6 +199,8 @@ class Metadata:
             found += [f"{n}: not among the tables given" for n in self.tables if n not in actual]
         if not self.tables:
             found.append("tables: empty; name at least one table")
+        elif self.subject is not None and self.subject not in self.tables:
+            found.append(f"subject: {self.subject!r} is no table; {nearest(self.subject, [*self.tables])}")
         if found:
             raise SchemaValidationError(found)
 
@@ -330,9 +340,10 @@ def _empty(expressions: Mapping[str, Any]) -> list[str]:
     return [name for name, sql in expressions.items() if isinstance(sql, str) and not sql.strip()]
 
 
-def _parse(raw: Mapping[str, Any]) -> dict[str, Table]:
+def _parse(raw: Mapping[str, Any]) -> tuple[dict[str, Table], str | None]:
     try:
-        return _File.model_validate(raw).tables
+        file = _File.model_validate(raw)
+        return file.tables, file.subject
     except ValidationError as e:
         raise SchemaValidationError(problems(e, _File)) from e
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -97,7 +98,8 @@ class StagedOrchestrator:
         max_seconds: float | None = 60.0,
         epochs: int | None = None,
         seed: int = 1,
-        min_subjects: int = 3,
+        k: int = 5,
+        keep_comments: bool = False,
         linkage: Method = "empirical",
         actions: Mapping[str, Action] | None = None,
         **options: Any,
@@ -111,7 +113,8 @@ class StagedOrchestrator:
             max_seconds: training budget per table.
             epochs: overrides the budget.
             seed: the training seed.
-            min_subjects: rows that must hold a value before it may be learnt.
+            k: people who must hold a value before it may be learnt.
+            keep_comments: the copy has the comments of the source, which may hold personal text.
             linkage: the law of children per parent.
             actions: {kind, column or table.column: what is done with personal data}.
             options: further arguments of the model's constructor.
@@ -126,13 +129,13 @@ class StagedOrchestrator:
             max_seconds=max_seconds,
             epochs=epochs,
             seed=seed,
-            min_subjects=min_subjects,
+            k=_k(options, k),
             options=options,
         )
         how.check()
         self.metadata.validate_schema()
         given = given_tables(self.spark, self.io, self.metadata, named)
-        pinned = pin_source(given.io, self.metadata, given.refs)
+        pinned = replace(pin_source(given.io, self.metadata, given.refs), keep_comments=keep_comments)
         artifacts: dict[str, Artifact] = {}
 
         def keep(table: str, frame: DataFrame) -> None:
@@ -144,10 +147,9 @@ class StagedOrchestrator:
 
         with settings(self.spark), pinned.held():
             source = check_source(pinned)
-            plans = plan_tables(source, min_subjects, linkage, actions or {})
+            plans = plan_tables(source, how.k, linkage, actions or {})
             train_tables(plans, source.frame, how, keep)
-        lineage = _lineage(source, self.model_cls, seed)
-        self.trained = Trained(plans, artifacts, source.frame, lineage, given.places)
+        self.trained = Trained(plans, artifacts, source.frame, _lineage(source, self.model_cls, seed), given.places)
 
     def generate(
         self,
@@ -231,6 +233,14 @@ class StagedOrchestrator:
         if self.trained is None:
             raise TrainingError("nothing is trained yet; call fit_all before generate")
         return self.trained
+
+
+def _k(options: dict[str, Any], k: int) -> int:
+    """``k``, which may still be given by its older name."""
+    if "min_subjects" not in options:
+        return k
+    log.warning("older_name", key="min_subjects", use="k")
+    return int(options.pop("min_subjects"))
 
 
 def _lineage(source: SourceLake, model_cls: type, seed: int) -> dict[str, str]:

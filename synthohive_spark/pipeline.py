@@ -9,15 +9,16 @@ from pyspark.sql import SparkSession
 
 from synthohive_spark.config import Config
 from synthohive_spark.errors import QualityError
+from synthohive_spark.evaluation.audit import audit, check_audit, told
 from synthohive_spark.evaluation.compare import evaluate
 from synthohive_spark.evaluation.runs import publish
 from synthohive_spark.evaluation.scores import Evaluation
 from synthohive_spark.lake.held import Held
-from synthohive_spark.lake.source import SourceLake
+from synthohive_spark.lake.source import SourceLake, check_source
 from synthohive_spark.logs import bind, get_logger
 from synthohive_spark.memory import peak_memory
 from synthohive_spark.parallel import side_by_side
-from synthohive_spark.single_run import Run, RunSummary
+from synthohive_spark.single_run import Run, RunSummary, kept_out
 
 log = get_logger(__name__)
 
@@ -90,8 +91,10 @@ def _evaluate(run: Run, training: str) -> RunSummary:
             {t: source.frame(t) for t in tables},
             {t: memory.keep(f, made[t]) for t, f in copies.items()},
             plans,
-            run.config.privacy.min_subjects,
+            run.config.privacy.k,
         )
+        holdout = run.config.evaluate.holdout
+        found = audit(kept_out(check_source(source), run.config), copies, plans) if holdout else {}
     gate = run.config.evaluate.fail_under
     seconds = round(time.monotonic() - run.started, 1)
     about: dict[str, Any] = {
@@ -103,6 +106,7 @@ def _evaluate(run: Run, training: str) -> RunSummary:
         "scale": run.config.generate.scale,
         "fail_under": gate,
         "seconds": seconds,
+        "privacy": told(found, holdout) if found else {},
         **_of_places(run.config, source, result),
         "models": metrics,
         **peak_memory(),
@@ -114,6 +118,7 @@ def _evaluate(run: Run, training: str) -> RunSummary:
     rows = {t.table: t.synthetic_rows for t in result.tables}
     try:
         result.check(gate)
+        check_audit(found, run.config.privacy.fail_over)
     except QualityError as e:
         e.summary = run.summary("failed", rows, report)
         raise

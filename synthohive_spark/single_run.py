@@ -42,9 +42,11 @@ from synthohive_spark.models.artifact import check_models
 from synthohive_spark.models.base import resolve_model
 from synthohive_spark.orchestrator import StagedOrchestrator
 from synthohive_spark.parallel import side_by_side
+from synthohive_spark.profiling.holdout import Holdout
 from synthohive_spark.profiling.plan_tables import plan_tables
 from synthohive_spark.registry import Workspace
 from synthohive_spark.rules.loaded import check_plans
+from synthohive_spark.schema.people import People
 from synthohive_spark.schema.table_plan import Plans
 from synthohive_spark.stage_writer import Trained
 from synthohive_spark.training.settings import TrainSettings
@@ -168,7 +170,8 @@ class Run(RecordedRun):
         place, tables = self.config.source, self.config.metadata.tables
         refs = {t: place.location.table(t) for t in tables}
         chosen = {**place.versions, **versions}
-        return pin_source(self.io, self.config.metadata, refs, chosen, place.timestamp)
+        pinned = pin_source(self.io, self.config.metadata, refs, chosen, place.timestamp)
+        return replace(pinned, keep_comments=self.config.privacy.keep_comments)
 
     def train(self) -> None:
         """Check the source, plan and train every table that has no model of this run yet."""
@@ -177,7 +180,10 @@ class Run(RecordedRun):
         settings.check()
         pinned = self.source(self.state.started.get("source_versions") or {})
         with pinned.held():
-            self._train(check_source(pinned), settings)
+            source = check_source(pinned)
+            if self.config.evaluate.holdout:
+                source = check_source(kept_out(source, self.config).kept(pinned))
+            self._train(source, settings)
         self.workspace.record(
             self.id,
             "training_complete",
@@ -326,10 +332,15 @@ class Run(RecordedRun):
         return found
 
 
+def kept_out(source: SourceLake, config: Config) -> Holdout:
+    """Who of a checked source is kept out of training."""
+    return Holdout(People.of(source, config.privacy.k), config.evaluate.holdout)
+
+
 def planned(source: SourceLake, config: Config) -> Plans:
     """The plans of a checked source, as a configuration wants them."""
     privacy = config.privacy
-    return plan_tables(source, privacy.min_subjects, config.generate.linkage, privacy.actions)
+    return plan_tables(source, privacy.k, config.generate.linkage, privacy.actions)
 
 
 def train_settings(config: Config) -> TrainSettings:
@@ -342,7 +353,7 @@ def train_settings(config: Config) -> TrainSettings:
         epochs=train.epochs,
         seed=train.seed,
         gpu=train.gpu,
-        min_subjects=config.privacy.min_subjects,
+        k=config.privacy.k,
         parallelism=train.parallelism,
         options=train.options,
     )

@@ -87,8 +87,13 @@ class Synthesizer:
             ConfigError: a table is missing or of another form, or an option is unknown; it says what to give instead.
             SchemaValidationError, SourceDataError, TrainingError: with place and remedy.
         """
-        usual = {"linkage": Generate().linkage, "actions": self.privacy.actions}
-        self._orchestrator.fit_all(sources, min_subjects=self.privacy.min_subjects, **{**usual, **options})
+        privacy = self.privacy
+        usual = {
+            "linkage": Generate().linkage,
+            "keep_comments": privacy.keep_comments,
+            "actions": privacy.actions,
+        }
+        self._orchestrator.fit_all(sources, k=privacy.k, **{**usual, **options})
         return self
 
     def sample(
@@ -162,7 +167,7 @@ class Synthesizer:
         made = {} if synthetic is not None else self.sample()
         copy = made or {t: given["synthetic"](t) for t in self.metadata.tables}
         try:
-            found = evaluate(self.metadata, source, copy, trained.plans, self.privacy.min_subjects)
+            found = evaluate(self.metadata, source, copy, trained.plans, self.privacy.k)
         finally:
             for frame in made.values():
                 frame.unpersist()

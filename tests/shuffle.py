@@ -53,3 +53,12 @@ class Told(ColumnShuffle):
 
     def sample_table(self, num_rows: int, context: Any = None, seed: int | None = None) -> pd.DataFrame:
         return pd.DataFrame(dict.fromkeys(self.pools, 1), index=range(num_rows))
+
+
+class Parrot(ColumnShuffle):
+    """Repeats whole rows of its training: what an audit must find out."""
+
+    def sample(self, num_rows: int, context: Any = None, seed: int | None = None) -> pd.DataFrame:
+        rows = np.random.default_rng(seed).integers(0, len(next(iter(self.pools.values()))), num_rows)
+        drawn = {c: pd.Series([p[i] for i in rows], dtype=object) for c, p in self.pools.items()}
+        return pd.DataFrame(drawn, index=range(num_rows))

@@ -38,7 +38,7 @@ def test_every_default_is_filled_in(write: Any) -> None:
     config = load_config(write())
     assert (config.train.model, config.train.sample_rows, config.train.epochs) == ("ctgan", 200_000, None)
     assert (config.generate.on_write_failure, config.generate.write_retries, config.generate.scale) == ("raise", 1, 1.0)
-    assert config.privacy.min_subjects == 3
+    assert (config.privacy.k, config.privacy.keep_comments) == (5, False)
     assert config.evaluate.fail_under == 0.8
     assert list(config.metadata.tables) == ["T"]
 
@@ -141,9 +141,15 @@ def test_the_digest_follows_what_may_change_a_row_and_nothing_else(write: Any) -
         digest("generate.seed=2"),
         digest("generate.scale=2"),
         digest("train.epochs=3"),
-        digest("privacy.min_subjects=9"),
+        digest("privacy.k=9"),
         digest("train.options.pac=2"),
         digest("generate.conditions={T: {country: Germany}}"),
         digest(metadata={"tables": {"T": {"primary_key": "key"}}}),
     ]
     assert len({same, *changed}) == len(changed) + 1
+
+
+def test_the_older_name_of_k_still_counts(write: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert load_config(write(), ["privacy={min_subjects: 9}"]).privacy.k == 9
+    assert "privacy.k" in "".join(capsys.readouterr())
+    assert "give k alone" in refused(write(), "privacy={min_subjects: 9, k: 2}")

@@ -47,7 +47,7 @@ class Features:
                 kept = counts[counts >= min_subjects].index[:texts]
                 columns[str(name)] = {"kind": "text", "texts": sorted(str(t) for t in kept)}
             else:
-                columns[str(name)] = {"kind": "number", "fill": float(np.median(_numbers(known)))}
+                columns[str(name)] = {"kind": "number", "fill": _middle(_numbers(known), min_subjects)}
         return cls(columns)
 
     @property
@@ -132,6 +132,13 @@ class Features:
         """
         columns = {name: _known(column) for name, column in state["columns"].items()}
         return cls(columns)
+
+
+def _middle(numbers: Floats, few: int) -> float:
+    """The mean of so many distinct numbers in the middle: no number of one row alone."""
+    distinct = np.unique(numbers)
+    begin = max(0, (len(distinct) - few) // 2)
+    return float(np.mean(distinct[begin : begin + few]))
 
 
 def _known(column: Mapping[str, Any]) -> dict[str, Any]:

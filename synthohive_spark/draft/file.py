@@ -64,6 +64,7 @@ def draft_text(tables: Mapping[str, DraftedTable], place: str, problems: Iterabl
         f"# Drafted from {_remark(place)}. Each comment says what was seen in the data, or declared (NOT NULL, CHECK).",
         "# Keys are proposals: look at each, correct it, then name this file as `metadata` in the configuration.",
         *(f"# TO MEND: {_remark(p)}" for p in problems),
+        *_subject(tables),
         "tables:" if tables else "tables: {}",
     ]
     for name, table in tables.items():
@@ -94,6 +95,29 @@ def _escaped(ch: str) -> str:
     if ch.isprintable():
         return ch
     return f"\\U{ord(ch):08x}"
+
+
+def _subject(tables: Mapping[str, DraftedTable]) -> list[str]:
+    """A line with the table whose rows may be the people: of those that look personal, the one that most lead to."""
+    leading = {name: len(_below(name, tables)) for name, table in tables.items() if table.pii}
+    if not any(leading.values()):
+        return []
+    name = max(leading, key=lambda n: (leading[n], tables[n].rows))
+    why = f"it has personal columns, by their names, and {leading[name]} of the tables lead to it"
+    return [
+        f"# subject: {_remark(scalar(name))}  # the people whose privacy counts: {why}; remove the first # to say so"
+    ]
+
+
+def _below(name: str, tables: Mapping[str, DraftedTable]) -> set[str]:
+    """The tables whose keys lead to one, however many lie between."""
+    found, waiting = set[str](), [name]
+    while waiting:
+        above = waiting.pop()
+        more = {n for n, t in tables.items() if any(k.references == above for k in t.foreign_keys)} - found - {name}
+        found |= more
+        waiting += sorted(more)
+    return found
 
 
 def _remark(text: str) -> str:

@@ -11,11 +11,13 @@ from pyspark.sql import functions as F
 
 from synthohive_spark.evaluation.kinds import ComparedColumn, as_text
 from synthohive_spark.evaluation.scores import Histogram
+from synthohive_spark.privacy.support import SUBJECT, Support
 from synthohive_spark.randomness import Ints
+from synthohive_spark.sql import quote
 
 SHOWN = 20  # bars that a person looks at
 CODED = 100  # categories that stand for themselves where pairs are counted; the others are one
-LEAST_SHOWN = 3  # a category of fewer real rows is never shown
+LEAST_SHOWN = 3  # a category of fewer real rows, or people, is never shown
 LABEL_LENGTH = 80  # characters that the report keeps of a value
 OTHER = "other"
 
@@ -45,26 +47,26 @@ def compare_categories(
     fields: Sequence[ComparedColumn],
     real_values: Sequence[int],
     synthetic_values: Sequence[int],
-    min_subjects: int,
+    support: Support,
 ) -> tuple[Categories, ...]:
     """Compare all categorical columns of a table: one Spark query, at most CODED + 1 rows a column come back.
 
     Args:
-        real: the real table.
+        real: the real table, as ``support`` counts it.
         synthetic: the synthetic table.
         fields: its categorical columns.
         real_values: non-null values of each in the real table.
         synthetic_values: and in the synthetic table.
-        min_subjects: values of fewer real rows, and values that are not real, count as one: the rare.
+        support: values that fewer people hold, and values that are not real, count as one: the rare.
     """
     if not fields:
         return ()
     counted = _values(real, fields, 0).union(_values(synthetic, fields, 1)).filter(F.col("value").isNotNull())
-    counted = counted.groupBy("field", "value").agg(
-        F.count_if(F.col("side") == 0).alias("real"), F.count_if(F.col("side") == 1).alias("synthetic")
-    )
+    sides = [F.count_if(F.col("side") == side).alias(name) for side, name in enumerate(("real", "synthetic"))]
+    held = support.count() if support.several else F.count_if(F.col("side") == 0)
+    counted = counted.groupBy("field", "value").agg(*sides, held.alias("held"))
     gap = F.col("real") / _per_field(real_values) - F.col("synthetic") / _per_field(synthetic_values)
-    common = F.col("real") >= max(min_subjects, 1)
+    common = F.col("held") >= max(support.least, 1)
     apart, rare = F.sum(F.when(common, F.abs(gap)).otherwise(0.0)), F.abs(F.sum(F.when(common, 0.0).otherwise(gap)))
     whole = counted.groupBy("field").agg(
         ((apart + rare) / 2).alias("distance"),
@@ -77,7 +79,7 @@ def compare_categories(
     top = top.filter(F.col("place") <= CODED).withColumn("hash", F.xxhash64("value"))
     top = top.withColumn(
         "value",
-        F.when((F.col("place") <= SHOWN) & (F.col("real") >= LEAST_SHOWN), F.substring("value", 1, LABEL_LENGTH)),
+        F.when((F.col("place") <= SHOWN) & (F.col("held") >= LEAST_SHOWN), F.substring("value", 1, LABEL_LENGTH)),
     )
     rows = whole.unionByName(top, allowMissingColumns=True).orderBy("field", "place").collect()
     return tuple(
@@ -104,8 +106,10 @@ def _categories(rows: Sequence[Row], real_values: int, synthetic_values: int) ->
 
 
 def _values(frame: DataFrame, fields: Sequence[ComparedColumn], side: int) -> DataFrame:
-    texts = frame.select(F.lit(side).alias("side"), *(as_text(f).alias(f"c{i}") for i, f in enumerate(fields)))
-    return texts.unpivot("side", [f"c{i}" for i in range(len(fields))], "field", "value")
+    who = F.col(quote(SUBJECT)) if SUBJECT in frame.columns else F.lit(None).cast("bigint")  # nobody of the copy
+    texts = [as_text(f).alias(f"c{i}") for i, f in enumerate(fields)]
+    named = frame.select(F.lit(side).alias("side"), who.alias(SUBJECT), *texts)
+    return named.unpivot(["side", quote(SUBJECT)], [f"c{i}" for i in range(len(fields))], "field", "value")
 
 
 def _per_field(numbers: Sequence[int]) -> Column:

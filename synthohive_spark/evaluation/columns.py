@@ -17,6 +17,7 @@ from synthohive_spark.evaluation.pair_counts import CountedColumn, PairCounts, b
 from synthohive_spark.evaluation.profile import Profile
 from synthohive_spark.evaluation.scores import ColumnScore, Histogram, PairScore, SkippedColumn
 from synthohive_spark.privacy.coarse import few_rows
+from synthohive_spark.privacy.support import SUBJECT, Support
 
 FREE_TEXT = 0.5  # a string column with more distinct values than this share of its rows is text, not a category
 GROUPS, GROUPS_EACH = 128, 16  # of families: at least, and for each one that a bin has to rest on
@@ -51,20 +52,20 @@ class ColumnsOfTable:
         name: of the table.
         plan: what is compared.
         profiles: rows and values of the real and of the synthetic table.
-        min_subjects: strings of fewer real rows count as one.
+        support: strings that fewer people hold count as one.
     """
 
-    def __init__(self, name: str, plan: Comparison, profiles: tuple[Profile, Profile], min_subjects: int) -> None:
-        self._name, self._plan, self._min = name, plan, min_subjects
+    def __init__(self, name: str, plan: Comparison, profiles: tuple[Profile, Profile], support: Support) -> None:
+        self._name, self._plan, self._support = name, plan, support
         self._real, self._synthetic = profiles
-        self._few = few_rows(min_subjects)  # of which nothing but a range was kept, so no score could tell anything
+        self._few = few_rows(support.least)  # of which nothing but a range was kept, so no score could tell anything
         self._grids = [ordered.grid(p, f.kind) for p, f in zip(self._real.percentiles, plan.ordered, strict=True)]
 
     def compare(self, real: DataFrame, synthetic: DataFrame, halves: Sequence[DataFrame]) -> Columns:
         """Score every column of the plan, and pairs of them: at most two Spark queries, whatever their number.
 
         Args:
-            real: the real table.
+            real: the real table, as ``support`` counts it.
             synthetic: the synthetic table.
             halves: the same two with their ``side``, selected by ``read``, and with ``WHO`` of so many ``groups``.
         """
@@ -84,7 +85,7 @@ class ColumnsOfTable:
             sides = both_halves(counts[i])[:, 1:]
             distance = ordered.kolmogorov_smirnov(sides[0], sides[1])
             rests = counts[len(singles) + i][:2].sum(axis=0)[1:, 1:]
-            picture = ordered.spread_picture(sides, self._grids[i], field.kind, rests, self._min)
+            picture = ordered.spread_picture(sides, self._grids[i], field.kind, rests, self._support.least)
             covered = _range_coverage(self._real.ranges[i], self._synthetic.ranges[i])
             present = (self._real.ordered[i], self._synthetic.ordered[i])
             outcomes[field.name] = self._outcome(field, present, 1 - distance, picture, covered)
@@ -101,7 +102,7 @@ class ColumnsOfTable:
                 judged += self._judge("column", c.field.name, judging.over_halves(counts[i], kind))
         for left, right, found in wanted.judged(self._name):
             judged += self._judge("pair", f"{left} and {right}", found)
-        in_order = [outcomes[c] for c in real.columns]
+        in_order = [outcomes[c] for c in real.columns if c != SUBJECT]
         return Columns(
             scored=tuple(o for o in in_order if isinstance(o, ColumnScore)),
             skipped=tuple(o for o in in_order if isinstance(o, SkippedColumn)),
@@ -114,7 +115,7 @@ class ColumnsOfTable:
     @property
     def groups(self) -> int:
         """Of families, by which is told how many of them a bin rests on; so many that few of them share one."""
-        return max(GROUPS, GROUPS_EACH * self._min)
+        return max(GROUPS, GROUPS_EACH * self._support.least)
 
     def read(self) -> list[Column]:
         """The columns that ``halves`` hold, before ``WHO``."""
@@ -124,7 +125,7 @@ class ColumnsOfTable:
 
     def _texts(self, real: DataFrame, synthetic: DataFrame) -> tuple[categories.Categories, ...]:
         sides = self._real.categories, self._synthetic.categories
-        return categories.compare_categories(real, synthetic, self._plan.categories, *sides, self._min)
+        return categories.compare_categories(real, synthetic, self._plan.categories, *sides, self._support)
 
     def _is_text(self, field: ComparedColumn, text: categories.Categories) -> bool:
         return field.kind == "string" and text.distinct > FREE_TEXT * self._real.rows

@@ -28,6 +28,7 @@ from synthohive_spark.tables import Constraint, ForeignKey
 
 log = get_logger(__name__)
 NULL, REPEATED, ORPHAN = "null", "repeated", "orphan"  # what may be wrong with a key
+PARENTS = "parents"  # distinct ones behind a foreign key, by an estimate
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,9 @@ class SourceLake:
     Attributes:
         versions: the pinned Delta version of each table.
         rows: rows of each table after orphans were treated; filled in by ``check_source``.
+        parents: {table: {columns of a foreign key: distinct parents behind it, by an estimate}}; likewise.
         declared: what people said of the tables, where ``metadata`` leaves out keys that no row has.
+        keep_comments: the copy has the comments of the source.
         implied: {table: {position of a key that follows from the others: how}}, as far as it was looked for.
         _whole: tables as they lie in the lake: Delta builds a snapshot for each read.
         _raw: these without the columns that are left out.
@@ -50,7 +53,9 @@ class SourceLake:
     refs: Mapping[str, TableRef]
     versions: Mapping[str, int]
     rows: Mapping[str, int]
+    parents: Mapping[str, Mapping[tuple[str, ...], int]] = field(default_factory=dict)
     declared: Metadata | None = None
+    keep_comments: bool = False
     implied: Mapping[str, Mapping[int, KeyPath]] = field(default_factory=dict)
     _whole: dict[str, DataFrame] = field(default_factory=dict, repr=False)
     _raw: dict[str, DataFrame] = field(default_factory=dict, repr=False)
@@ -89,15 +94,20 @@ class SourceLake:
                 "checks": {name: sql for name, sql in found.checks.items() if name not in lost},
                 "partitions": found.partitions if parted else (),
                 "generated": {c: sql for c, sql in found.generated.items() if c in raw.columns and _resolves(raw, sql)},
+                "comment": found.comment if self.keep_comments else None,
                 "left": (*found.left, *left),
             }
             self._designs[table] = found.model_copy(update=kept)
         return self._designs[table]
 
     def copied_schema(self, table: str) -> StructType:
-        """The schema of the copy: the source's, without the columns that are left out and may not be null."""
+        """The schema of the copy: the source's, without the columns that are left out and may not be null.
+
+        It has the comments only where ``keep_comments`` says so: people write names into them.
+        """
         gone = self.left_out(table)
-        return StructType([f for f in self.whole(table).schema.fields if f.name not in gone or _writable(f)])
+        fields = [f for f in self.whole(table).schema.fields if f.name not in gone or _writable(f)]
+        return StructType(fields if self.keep_comments else [_uncommented(f) for f in fields])
 
     def count(self, table: str) -> int:
         """Rows of a table as it lies in the lake; Delta knows them without reading any."""
@@ -164,6 +174,11 @@ def _resolves(frame: DataFrame, sql: str) -> bool:
         return False
 
 
+def _uncommented(field: StructField) -> StructField:
+    metadata = {key: value for key, value in field.metadata.items() if key != "comment"}
+    return StructField(field.name, field.dataType, field.nullable, metadata)
+
+
 def _writable(field: StructField) -> bool:
     """Whether a column can be null on every row of the copy; Delta has no name for the type of nulls alone."""
     return field.nullable and field.dataType.simpleString() != "void"
@@ -226,13 +241,14 @@ def check_source(source: SourceLake) -> SourceLake:
             referenced key that is not unique, and every orphan under the policy ``error``.
     """
     checked = side_by_side(lambda table: _check_table(source, table), source.metadata.tables)
-    problems = [p for found, _ in checked.values() for p in found]
-    rows = {table: count for table, (_, count) in checked.items()}
+    problems = [p for found, _, _ in checked.values() for p in found]
+    rows = {table: count for table, (_, count, _) in checked.items()}
     if not any(rows.values()) and not problems:
         problems = ["no table has rows, so there is nothing to learn; fill one"]
     if problems:
         raise SourceDataError("\n  - ".join([f"the source has {len(problems)} problem(s):", *problems]))
-    return replace(source, rows=rows, metadata=_with_designs(source))
+    parents = {table: behind for table, (_, _, behind) in checked.items()}
+    return replace(source, rows=rows, parents=parents, metadata=_with_designs(source))
 
 
 def _with_designs(source: SourceLake) -> Metadata:
@@ -249,15 +265,15 @@ def _with_designs(source: SourceLake) -> Metadata:
         )
         if design.left:
             log.info("not_carried", table=name, what=list(design.left))
-    return Metadata(tables)
+    return source.metadata.with_tables(tables)
 
 
-def _check_table(source: SourceLake, table: str) -> tuple[list[str], int]:
+def _check_table(source: SourceLake, table: str) -> tuple[list[str], int, dict[tuple[str, ...], int]]:
     spec = source.metadata.tables[table]
     total = source.count(table)
     if not total:
         log.info("source_checked", table=table, rows=0, usable_rows=0, version=source.versions[table])
-        return [], 0
+        return [], 0, {}
     named = {
         fk.referenced_columns
         for other in source.metadata.tables.values()
@@ -291,7 +307,8 @@ def _check_table(source: SourceLake, table: str) -> tuple[list[str], int]:
     if not remain:
         problems.append(f"{table}: no row is left once orphans are dropped; check its foreign keys")
     log.info("source_checked", table=table, rows=total, usable_rows=remain, version=source.versions[table])
-    return problems, remain
+    parents = {fk.columns: faults.get((i, PARENTS), 0) for i, fk in enumerate(spec.foreign_keys)}
+    return problems, remain, parents
 
 
 def _faults(source: SourceLake, table: str, keys: list[tuple[str, ...]]) -> dict[tuple[int, str], int]:
@@ -303,7 +320,8 @@ def _faults(source: SourceLake, table: str, keys: list[tuple[str, ...]]) -> dict
         keys: columns that must be set and unique.
 
     Returns:
-        {(position among ``keys``, NULL or REPEATED) or (position of a foreign key, ORPHAN): rows}, without zeros.
+        {(position among ``keys``, NULL or REPEATED) or (position of a foreign key, ORPHAN): rows}, without zeros; and
+        {(position of a foreign key, PARENTS): parents}.
     """
     raw, found = source.raw(table), list[DataFrame]()
     for i, columns in enumerate(keys):
@@ -319,6 +337,13 @@ def _faults(source: SourceLake, table: str, keys: list[tuple[str, ...]]) -> dict
         )
     if not found:
         return {}
+    behind = [
+        F.struct(F.lit(i).alias("key"), F.approx_count_distinct(_hashed(fk)).alias("rows"))
+        for i, fk in enumerate(source.metadata.tables[table].foreign_keys)
+    ]
+    if behind:
+        told = raw.agg(F.array(*behind).alias("each")).select(F.inline("each"))
+        found.append(told.select("key", F.lit(PARENTS).alias("kind"), "rows"))
     each = reduce(DataFrame.unionAll, found).groupBy("key", "kind").agg(F.sum("rows").alias("rows"))
     return {(r["key"], r["kind"]): int(r["rows"]) for r in each.collect()}
 
@@ -345,6 +370,11 @@ def _parent_keys(parent: DataFrame, fk: ForeignKey) -> DataFrame:
 
 def _pairs(fk: ForeignKey) -> list[tuple[str, str]]:
     return [(c, f"__parent_{i}") for i, c in enumerate(fk.columns)]
+
+
+def _hashed(fk: ForeignKey) -> Column:
+    """Who the parent of a row is; null where it has none."""
+    return F.when(~_any_null(fk), F.xxhash64(*(F.col(quote(c)) for c in fk.columns)))
 
 
 def _any_null(fk: ForeignKey) -> Column:

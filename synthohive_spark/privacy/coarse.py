@@ -17,9 +17,9 @@ FLOAT32 = 1e37  # beyond it, rounding up could leave what a float of 32 bits hol
 Ends = tuple[Any, Any]
 
 
-def few_rows(min_subjects: int) -> int:
-    """Rows below which nothing of a distribution is kept or judged: 12 at the usual 3, none where 1 hides nobody."""
-    return FEW * (min_subjects - 1)
+def few_rows(k: int) -> int:
+    """Rows below which nothing of a distribution is kept or judged: 24 at the usual 5, none where 1 hides nobody."""
+    return FEW * (k - 1)
 
 
 def coarse_numbers(low: Any, high: Any) -> Ends:

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from synthohive_spark.lake.quantiles import exact
 from synthohive_spark.privacy.masks import Mask
+from synthohive_spark.privacy.support import Support
 from synthohive_spark.privacy.textkinds import ANY, KINDS, TextKind, meets
 from synthohive_spark.sql import quote
 
@@ -36,22 +37,27 @@ CLASSES = {
 BESIDE = {"capital": "letter", "letter": "lower", "numeral": "digit"}  # where the source shows too few of a class
 
 
-def text_masks(frame: DataFrame, column: str, rows: int, min_subjects: int, personal: bool = False) -> tuple[Mask, ...]:
+def text_masks(frame: DataFrame, column: str, rows: int, support: Support, personal: bool = False) -> tuple[Mask, ...]:
     """Shapes of a string column: one token per character; a prefix that all values of a shape share is kept.
 
     Args:
-        frame: the table.
+        frame: the table, as ``support`` counts it.
         column: a column of it; non-strings are read as text.
         rows: rows of the table.
-        min_subjects: a shape, its prefix and a letter of another script are kept where at least so many rows have it.
+        support: a shape, its prefix and a letter of another script are kept where enough people have it.
         personal: no letter and no digit of the source is kept, whoever shares it.
     """
     text = F.col(quote(column)).cast("string")
-    known = frame.where(text.isNotNull()).select(text.alias("t"))
+    known = frame.where(text.isNotNull()).select(text.alias("t"), *support.columns)
     found = (
         known.groupBy(_mask(F.col("t")).alias("mask"))
-        .agg(F.count(F.lit(1)).alias("n"), F.min("t").alias("low"), F.max("t").alias("high"))
-        .where((F.col("n") >= min_subjects) | F.col("mask").isin(list(MARKS)))
+        .agg(
+            F.count(F.lit(1)).alias("n"),
+            support.count().alias("held"),
+            F.min("t").alias("low"),
+            F.max("t").alias("high"),
+        )
+        .where((F.col("held") >= support.least) | F.col("mask").isin(list(MARKS)))
         .orderBy(F.desc("n"), "mask")
         .limit(MASKS)
         .collect()
@@ -62,9 +68,9 @@ def text_masks(frame: DataFrame, column: str, rows: int, min_subjects: int, pers
     if sum(r["n"] for r in found) < COVER * rows:
         rest = known.where(~_mask(F.col("t")).isin(list(MARKS)))
         left = 1.0 - sum(mask.share for _, mask in standard)
-        return (*(mask for _, mask in standard), *_opaque(rest, left, min_subjects))
+        return (*(mask for _, mask in standard), *_opaque(rest, left, support))
     wanted = {ch for r in plain for ch in r["mask"] if ch in FOREIGN}
-    own = _alphabets(known, wanted, min_subjects) if wanted else {}
+    own = _alphabets(known, wanted, support) if wanted else {}
     return disjoint(standard, [_plain(r, own, personal, r["n"] / rows) for r in plain])
 
 
@@ -79,13 +85,14 @@ def _mask(text: Column) -> Column:
     return F.when(text.rlike(f"^{ANY}$"), standard).otherwise(mask)
 
 
-def _alphabets(known: DataFrame, wanted: set[str], min_subjects: int) -> dict[str, tuple[str, ...]]:
+def _alphabets(known: DataFrame, wanted: set[str], support: Support) -> dict[str, tuple[str, ...]]:
     """{class: the letters of it that enough rows use}, in the order of their code points."""
     own: dict[str, tuple[str, ...]] = {}
     for mark in sorted(wanted):
         letters = F.array_distinct(F.regexp_extract_all("t", F.lit(f"({CLASSES[mark]})")))
-        used = known.select(F.explode(letters).alias("letter")).groupBy("letter").agg(F.count(F.lit(1)).alias("n"))
-        kept = used.where(F.col("n") >= min_subjects).orderBy(F.desc("n"), "letter").limit(LETTERS).collect()
+        each = known.select(F.explode(letters).alias("letter"), *support.columns)
+        used = each.groupBy("letter").agg(support.count().alias("n"))
+        kept = used.where(F.col("n") >= support.least).orderBy(F.desc("n"), "letter").limit(LETTERS).collect()
         if kept:
             own[FOREIGN[mark]] = tuple(sorted(r["letter"] for r in kept))
     return own
@@ -129,7 +136,7 @@ def disjoint(standard: list[tuple[TextKind, Mask]], plain: list[Mask]) -> tuple[
     return (*kept, *(plain[i] for i in sample))
 
 
-def _opaque(rest: DataFrame, share: float, min_subjects: int) -> tuple[Mask, ...]:
+def _opaque(rest: DataFrame, share: float, support: Support) -> tuple[Mask, ...]:
     """Strings of too many shapes: hashes, or free text of the same lengths, in the script of the source."""
     text = F.col("t")
     foreign = text.rlike(f"{CLASSES[CAPITAL]}|{CLASSES[LETTER]}")
@@ -145,7 +152,7 @@ def _opaque(rest: DataFrame, share: float, min_subjects: int) -> tuple[Mask, ...
     if row is None or row["lengths"][0] is None:
         return (Mask(tokens=("lower",) * WORD, share=share),) if share > 0 else ()
     alphabet = next((name for name in OPAQUE if row[name] == 1.0), None)
-    own = _alphabets(rest, {CAPITAL, LETTER}, min_subjects) if row["foreign"] > 0.5 else {}
+    own = _alphabets(rest, {CAPITAL, LETTER}, support) if row["foreign"] > 0.5 else {}
     lengths = [max(1, int(n)) for n in row["lengths"]]
     return tuple(
         Mask(
@@ -158,7 +165,12 @@ def _opaque(rest: DataFrame, share: float, min_subjects: int) -> tuple[Mask, ...
 
 
 def _words(length: int, own: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
-    first, other = ("upper", "lower") if "letter" not in own else (_named(CAPITAL, own), "letter")
+    """Words of free text: in the Latin script consonants and vowels take turns, so that they can be read."""
+    if "letter" in own:
+        first, others = _named(CAPITAL, own), ("letter", "letter")
+    else:
+        first, others = "Consonant", ("consonant", "vowel")
     return tuple(
-        first if i == 0 else " " if i % (WORD + 1) == WORD and i < length - 1 else other for i in range(length)
+        first if i == 0 else " " if i % (WORD + 1) == WORD and i < length - 1 else others[i % (WORD + 1) % 2]
+        for i in range(length)
     )

@@ -183,6 +183,20 @@ def passing_columns(
     )
 
 
+def with_holders(
+    seen: Sequence[ContextColumn], keys: KeysPlan, plans: Mapping[str, TablePlan]
+) -> tuple[ContextColumn, ...]:
+    """What rows see of their ancestors, with the way to whom each ancestor is about.
+
+    Args:
+        seen: the columns.
+        keys: of the table.
+        plans: of the tables before it.
+    """
+    subjects = {path: plans[_at_end(path, keys, plans)].subject for path in {c.path for c in seen}}
+    return tuple(c.model_copy(update={"holder": (*c.path, *subjects[c.path])}) for c in seen)
+
+
 def _before(fk: ForeignKeyPlan, keys: KeysPlan) -> list[tuple[str, ...]]:
     """The columns of keys that rows see before this one."""
     return [

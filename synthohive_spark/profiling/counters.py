@@ -15,7 +15,6 @@ from pyspark.sql import functions as F
 
 from synthohive_spark.lake.source import SourceLake
 from synthohive_spark.logs import get_logger
-from synthohive_spark.metadata import Metadata
 from synthohive_spark.parallel import side_by_side
 from synthohive_spark.profiling.key_design import KeyDesign, design
 from synthohive_spark.profiling.key_planner import key_design
@@ -32,7 +31,8 @@ COUNTER = "counter."  # how the metadata switch it off: ``counter.column``
 
 def with_counters(source: SourceLake) -> SourceLake:
     """The source whose tables have a unique key for each counter that was found in them."""
-    return replace(source, metadata=Metadata(side_by_side(lambda t: _counted(source, t), source.metadata.tables)))
+    tables = side_by_side(lambda t: _counted(source, t), source.metadata.tables)
+    return replace(source, metadata=source.metadata.with_tables(tables))
 
 
 def _counted(source: SourceLake, name: str) -> Table:

@@ -18,7 +18,6 @@ from synthohive_spark import graph
 from synthohive_spark.graph import KeyPath, Reach
 from synthohive_spark.lake.source import SourceLake
 from synthohive_spark.logs import get_logger
-from synthohive_spark.metadata import Metadata
 from synthohive_spark.parallel import side_by_side
 from synthohive_spark.profiling.key_design import KeyDesign, design, foreseen, implies, unique_keys
 from synthohive_spark.profiling.key_statistics import children_counts
@@ -69,7 +68,7 @@ def with_implied_keys(source: SourceLake) -> SourceLake:
     }
     found = side_by_side(lambda name: _implied(source, name, late, name in fixed), tables)
     driven = {name: _driven(name, source, found[name]) for name in tables}
-    return replace(source, metadata=Metadata(driven), implied=found)
+    return replace(source, metadata=source.metadata.with_tables(driven), implied=found)
 
 
 def _driven(name: str, source: SourceLake, implied: Mapping[int, KeyPath]) -> Table:

@@ -14,9 +14,11 @@ from synthohive_spark.lake.quantiles import exact, quantiles
 from synthohive_spark.lake.source import SourceLake
 from synthohive_spark.privacy.coarse import Ends, coarse_days, coarse_numbers, coarse_times
 from synthohive_spark.privacy.masks import Mask
+from synthohive_spark.privacy.support import SUBJECT, Support
 from synthohive_spark.privacy.textmasks import MASKS, text_masks
 from synthohive_spark.schema.key_format import LONGEST, WIDE, KeyFormat, Kind
 from synthohive_spark.schema.keys import SequencePlan
+from synthohive_spark.schema.people import People
 from synthohive_spark.sql import quote
 from synthohive_spark.tables import CHAR_VARCHAR, INTEGRAL, decimal_form
 
@@ -103,11 +105,12 @@ def holders(source: SourceLake, table: str, column: str) -> list[str]:
     return [f.metadata.get(CHAR_VARCHAR, f.dataType.simpleString()) for f in fields]
 
 
-def key_format(source: SourceLake, table: str, column: str, min_subjects: int, nulls: float = 0.0) -> KeyFormat:
+def key_format(people: People, table: str, column: str, nulls: float = 0.0) -> KeyFormat:
     """The format of a key column whose values do not repeat; of a personal one a range of magnitude is kept only."""
+    source, support = people.source, people.support(table)
     own, personal = source.schema(table)[column].dataType.simpleString(), column in source.metadata.personal(table)
     held = holders(source, table, column)
-    return _format(source.frame(table), column, own, source.rows[table], min_subjects, held, personal, nulls)
+    return _format(people.frame(table), column, own, source.rows[table], support, held, personal, nulls)
 
 
 def _format(
@@ -115,7 +118,7 @@ def _format(
     column: str,
     spark_type: str,
     rows: int,
-    min_subjects: int,
+    support: Support,
     held: Sequence[str] = (),
     personal: bool = False,
     nulls: float = 0.0,
@@ -125,9 +128,9 @@ def _format(
     if kind in ("string", "binary"):
         width = min((int(t.split("(")[1].rstrip(")")) for t in types if t.startswith(NARROW)), default=None)
         if kind == "binary":
-            masks = byte_masks(frame, column, rows, min_subjects)
+            masks = byte_masks(frame, column, rows, support)
         else:
-            masks = text_masks(frame, column, round(rows * (1 - nulls)), min_subjects, personal)
+            masks = text_masks(frame, column, round(rows * (1 - nulls)), support, personal)
         fit = tuple(m for m in masks if width is None or m.length <= width)
         return KeyFormat(kind=kind, masks=fit or (Mask(tokens=("alnum",) * (width or 1), share=1.0),), width=width)
     ends = [bounds_of(t) for t in types]
@@ -139,7 +142,14 @@ def _format(
     low, high = _around(kind)(low, high) if personal else (low, high)
     low, high = min(max(low, least), most), min(max(high, least), most)
     step = max(1, (high - low) // max(rows - 1, 1))
-    return KeyFormat(kind=kind, start=low, step=step, scale=scale, least=least, most=most)
+    start = low if kind in ("date", "timestamp") else max(_rounded(low, high), least)
+    return KeyFormat(kind=kind, start=start, step=step, scale=scale, least=least, most=most)
+
+
+def _rounded(low: int, high: int) -> int:
+    """Where keys of numbers begin: at one that is round beside all of them; what begins with 0 or 1 tells nobody's."""
+    grid = 10 ** len(str(high - low))
+    return low if abs(low) <= 1 else low // grid * grid
 
 
 def _around(kind: Kind) -> Callable[[int, int], Ends]:
@@ -149,12 +159,12 @@ def _around(kind: Kind) -> Callable[[int, int], Ends]:
     return coarse_days if kind == "date" else coarse_numbers
 
 
-def byte_masks(frame: DataFrame, column: str, rows: int, min_subjects: int) -> tuple[Mask, ...]:
-    """Lengths of a binary key that enough rows have, the commonest first; else its middle length."""
+def byte_masks(frame: DataFrame, column: str, rows: int, support: Support) -> tuple[Mask, ...]:
+    """Lengths of a binary key that enough people have, the commonest first; else its middle length."""
     length = F.least(F.length(F.col(quote(column))), F.lit(LONGEST))  # which skips null
     frame = frame.where(F.col(quote(column)).isNotNull())
-    counts = frame.groupBy(length.alias("bytes")).agg(F.count(F.lit(1)).alias("n"))
-    kept = counts.where(F.col("n") >= min_subjects).orderBy(F.desc("n"), "bytes").limit(MASKS).collect()
+    counts = frame.groupBy(length.alias("bytes")).agg(F.count(F.lit(1)).alias("n"), support.count().alias("held"))
+    kept = counts.where(F.col("held") >= support.least).orderBy(F.desc("n"), "bytes").limit(MASKS).collect()
     if kept:
         return tuple(Mask(tokens=("byte",) * r["bytes"], share=r["n"] / max(rows, 1)) for r in kept)
     middle = frame.select(length.alias("bytes")).agg(exact("bytes", [0.5]).alias("q")).first()
@@ -184,29 +194,27 @@ def _span(frame: DataFrame, column: str, spark_type: str, rows: int) -> tuple[in
     return int(low * 10**scale), int(high * 10**scale), scale
 
 
-def grid_column(frame: DataFrame, column: str, spark_type: str, min_subjects: int, personal: bool) -> SequencePlan:
+def grid_column(frame: DataFrame, column: str, spark_type: str, support: Support, personal: bool) -> SequencePlan:
     """One column of a natural key that no family keeps apart: its domain, as wide as its distinct values."""
-    distinct = frame.select(F.col(quote(column))).distinct()
+    distinct = frame.groupBy(F.col(quote(column))).agg(*(F.first(c).alias(SUBJECT) for c in support.columns))
     size = distinct.count()
     return SequencePlan(
         column=column,
-        format=_format(distinct, column, spark_type, size, min_subjects, personal=personal),
+        format=_format(distinct, column, spark_type, size, support, personal=personal),
         size=size,
         consecutive=True,
     )
 
 
-def sequence(
-    frame: DataFrame, family: tuple[str, ...], column: str, spark_type: str, min_subjects: int
-) -> SequencePlan:
+def sequence(frame: DataFrame, family: tuple[str, ...], column: str, spark_type: str, support: Support) -> SequencePlan:
     """Domain, step and start of the countable key column that tells a family's rows apart.
 
     Args:
-        frame: the table.
+        frame: the table, as ``support`` counts it.
         family: the columns that keep families apart.
         column: the key column.
         spark_type: its type.
-        min_subjects: families that must hold a value before it belongs to a calendar.
+        support: a value belongs to a calendar where enough people hold it.
     """
     names = [f"k{i}" for i in range(len(family))]
     number = key_number(column, spark_type)
@@ -215,16 +223,18 @@ def sequence(
     unit = 1 + (high - low) // LONGEST_SPAN  # where two values may be further apart than a long can tell
     above = number - F.lit(low) if unit == 1 else F.floor((number.cast(WIDE_LONG) - F.lit(Decimal(low))) / unit)
     slim = frame.select(
-        *(F.col(quote(c)).alias(n) for c, n in zip(family, names, strict=True)), above.cast("long").alias("v")
+        *(F.col(quote(c)).alias(n) for c, n in zip(family, names, strict=True)),
+        above.cast("long").alias("v"),
+        *support.columns,
     )
     step, consecutive = _gaps(slim, names)
     if not consecutive and kind_of(spark_type) != "timestamp":
         step = 1
     placed = slim.where(F.pmod("v", F.lit(step)) == 0).withColumn("v", F.expr(f"v div {step}"))
-    size, calendar = (high - low) // unit // step + 1, _calendar(placed, slim.count(), min_subjects)
+    size, calendar = (high - low) // unit // step + 1, _calendar(placed, slim.count(), support)
     if calendar:
         size = sum(length for _, length in calendar)
-        placed = _counted(placed, min_subjects)
+        placed = _counted(placed, support)
         gap, consecutive = _gaps(placed, names)
         consecutive = consecutive and gap == 1
     else:
@@ -261,9 +271,9 @@ def _gaps(slim: DataFrame, family: list[str]) -> tuple[int, bool]:
     return step, few
 
 
-def _calendar(placed: DataFrame, rows: int, min_subjects: int) -> tuple[tuple[int, int], ...]:
+def _calendar(placed: DataFrame, rows: int, support: Support) -> tuple[tuple[int, int], ...]:
     """Runs of the steps ``v`` that families share, where these hold nearly all rows and have gaps; else ()."""
-    held = _held(placed, min_subjects)
+    held = _held(placed, support)
     seen = held.agg(
         F.count("*").alias("steps"), F.sum("n").alias("rows"), (F.max("v") - F.min("v") + 1).alias("span")
     ).first()
@@ -277,16 +287,17 @@ def _calendar(placed: DataFrame, rows: int, min_subjects: int) -> tuple[tuple[in
     return tuple((int(r["first"]), int(r["length"])) for r in found) if len(found) <= RUNS else ()
 
 
-def _counted(placed: DataFrame, min_subjects: int) -> DataFrame:
+def _counted(placed: DataFrame, support: Support) -> DataFrame:
     """Rows on the calendar, with their position in it as ``v``."""
-    held = _held(placed, min_subjects)
+    held = _held(placed, support)
     index = held.select("v", (F.row_number().over(Window.orderBy("v")) - 1).alias("position"))
     return placed.join(F.broadcast(index), "v").drop("v").withColumnRenamed("position", "v")
 
 
-def _held(placed: DataFrame, min_subjects: int) -> DataFrame:
-    """Steps that enough families hold, and how many."""
-    return placed.groupBy("v").agg(F.count("*").alias("n")).where(F.col("n") >= min_subjects)
+def _held(placed: DataFrame, support: Support) -> DataFrame:
+    """Steps that enough people hold, and the rows of each."""
+    counts = placed.groupBy("v").agg(F.count("*").alias("n"), support.count().alias("held"))
+    return counts.where(F.col("held") >= support.least)
 
 
 def widest(frame: DataFrame, columns: list[str], types: Mapping[str, str]) -> str:

@@ -14,7 +14,6 @@ from synthohive_spark.counts.fan_out import FanOut
 from synthohive_spark.graph import KeyPath
 from synthohive_spark.lake.source import SourceLake
 from synthohive_spark.logs import get_logger
-from synthohive_spark.metadata import Metadata
 from synthohive_spark.parallel import side_by_side
 from synthohive_spark.profiling.conditional_counts import CountsLearner, conditional_law
 from synthohive_spark.profiling.implied_keys import never_dealt
@@ -42,6 +41,7 @@ from synthohive_spark.schema.keys import (
     SequencePlan,
     dealt_order,
 )
+from synthohive_spark.schema.people import People
 from synthohive_spark.sql import quote
 from synthohive_spark.tables import ForeignKey, Table
 
@@ -56,17 +56,20 @@ class KeyPlanner:
 
     Attributes:
         name: the table.
-        source: the source; its metadata holds only foreign keys that some rows have.
-        min_subjects: rows that must hold a value before a format may show it.
+        people: those behind the rows of the source, whose metadata holds only foreign keys that some rows have.
         method: the law of children per parent.
         attributes: {position of a key: {column of its parent: type}} that children per parent may follow.
     """
 
     name: str
-    source: SourceLake
-    min_subjects: int
+    people: People
     method: Method
     attributes: Mapping[int, Mapping[str, str]]
+
+    @property
+    def source(self) -> SourceLake:
+        """The source."""
+        return self.people.source
 
     @property
     def tables(self) -> Mapping[str, Table]:
@@ -101,7 +104,7 @@ class KeyPlanner:
             counts[i] = _dealt_counts(self.frame, self.spec.foreign_keys[i].columns, led, others)
         keys = [self._key(found, i, fk, counts[i]) for i, fk in enumerate(self.spec.foreign_keys)]
         keys, patterns, free = self._with_nulls(keys)
-        positions, roles = position_keys(self.source, self.name, self.min_subjects), dict[str, Role]()
+        positions, roles = position_keys(self.people, self.name), dict[str, Role]()
         roles.update({c: "foreign" for fk in keys for c in fk.columns})
         roles.update(dict.fromkeys(positions.unique, "unique"))
         roles.update(dict.fromkeys(positions.surrogate, "surrogate"))
@@ -170,7 +173,7 @@ class KeyPlanner:
         if self.method == "conditional" and role in ("driving", "drawn") and not {i} & {*found.part_of, *self.paths}:
             law.leaves = self._leaves(i, fk, parents)
         bucket = found.buckets.get(i)
-        if bucket is None and role in ("drawn", "late") and i not in self.paths and self._once(law, children, parents):
+        if bucket is None and role in ("drawn", "late") and i not in self.paths and _once(law, children, parents):
             bucket = ()
         anchor, within = found.anchors.get(i), found.within.get(i, ())
         up = {} if found.driving is None else _up(self.spec.foreign_keys[found.driving])
@@ -194,13 +197,9 @@ class KeyPlanner:
             path=self.paths.get(i),
         )
 
-    def _once(self, law: LinkageModel, children: int, parents: int) -> bool:
-        """Whether no parent has two children, and not by chance: a rule that is kept though nobody declared it."""
-        return bool(law.values.max() <= 1) and children * (children - 1) / (2 * max(parents, 1)) >= CHANCE
-
     def _target(self, fk: ForeignKey) -> PositionKeys:
         """How the keys that a late key refers to look."""
-        made = position_keys(self.source, fk.references, self.min_subjects)
+        made = position_keys(self.people, fk.references)
         wanted = set(fk.referenced_columns)
         surrogate = {c: f for c, f in made.surrogate.items() if c in wanted}
         unique = {c: f for c, f in made.unique.items() if c in wanted}
@@ -216,7 +215,7 @@ class KeyPlanner:
         if not attributes or graph.late_keys(self.tables):
             return None
         known = self.tables[fk.references].reference and {*fk.referenced_columns} <= {*attributes}
-        referenced, learner = self.source.frame(fk.references), CountsLearner(attributes, self.min_subjects, known)
+        referenced, learner = self.source.frame(fk.references), CountsLearner(attributes, self.people.k, known)
         return conditional_law(self.frame, fk.columns, referenced, fk.referenced_columns, parents, learner)
 
     def _fan_out(self, found: KeyDesign, i: int, bucket: tuple[str, ...] | None) -> FanOut:
@@ -295,10 +294,16 @@ class KeyPlanner:
         if not found.spread or found.driving is None:
             return None
         (column, shared), driving = next(iter(found.spread.items())), self.spec.foreign_keys[found.driving]
-        made = sequence(self.frame, shared, column, self._types(self.name)[column], self.min_subjects)
+        frame, support = self.people.frame(self.name), self.people.support(self.name)
+        made = sequence(frame, shared, column, self._types(self.name)[column], support)
         up = _up(driving)
         within = () if set(shared) == set(driving.columns) else tuple(up[c] for c in shared)
         return made.model_copy(update={"within": within})
+
+
+def _once(law: LinkageModel, children: int, parents: int) -> bool:
+    """Whether no parent has two children, and not by chance: a rule that is kept though nobody declared it."""
+    return bool(law.values.max() <= 1) and children * (children - 1) / (2 * max(parents, 1)) >= CHANCE
 
 
 def _dealt_counts(frame: DataFrame, columns: tuple[str, ...], led: tuple[str, ...], others: int) -> dict[int, int]:
@@ -319,8 +324,9 @@ def key_design(source: SourceLake, table: str) -> KeyDesign:
     return design(table, source.metadata.tables, source.rows, types, never_dealt(source.implied.get(table, {})))
 
 
-def position_keys(source: SourceLake, table: str, min_subjects: int) -> PositionKeys:
+def position_keys(people: People, table: str) -> PositionKeys:
     """How the key columns of a table that follow from positions look."""
+    source, support = people.source, people.support(table)
     spec, found, frame = source.metadata.tables[table], key_design(source, table), source.frame(table)
     types = {f.name: f.dataType.simpleString() for f in source.schema(table).fields}
     personal = source.metadata.personal(table)
@@ -328,10 +334,10 @@ def position_keys(source: SourceLake, table: str, min_subjects: int) -> Position
     others = [c for c in found.numbered if c not in own]
     nulls = {c: frame.where(F.col(quote(c)).isNull()).count() / max(source.rows[table], 1) for c in others}
     return PositionKeys(
-        surrogate={c: key_format(source, table, c, min_subjects) for c in own},
-        unique={c: key_format(source, table, c, min_subjects, nulls[c]) for c in others},
+        surrogate={c: key_format(people, table, c) for c in own},
+        unique={c: key_format(people, table, c, nulls[c]) for c in others},
         null_shares={c: share for c, share in nulls.items() if share},
-        grid=tuple(grid_column(frame, c, types[c], min_subjects, c in personal) for c in found.grid),
+        grid=tuple(grid_column(people.frame(table), c, types[c], support, c in personal) for c in found.grid),
     )
 
 
@@ -359,4 +365,4 @@ def with_used_keys(source: SourceLake) -> SourceLake:
         return spec.model_copy(update={"foreign_keys": kept})
 
     tables = side_by_side(used, source.metadata.tables)
-    return replace(source, metadata=Metadata(tables), declared=source.metadata)
+    return replace(source, metadata=source.metadata.with_tables(tables), declared=source.metadata)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from synthohive_spark.errors import SchemaValidationError
 from synthohive_spark.lake.source import SourceLake
 from synthohive_spark.logs import get_logger
-from synthohive_spark.metadata import Metadata
 from synthohive_spark.parallel import side_by_side
 from synthohive_spark.personal import STRONG, Action, PersonalColumn
 from synthohive_spark.privacy.fakes.plan import WordFilter
@@ -64,7 +63,7 @@ def with_personal(source: SourceLake, actions: Mapping[str, Action]) -> tuple[So
         for t, each in open_ones.items()
     }
     held = held_words({t: source.frame(t) for t in tables}, names, SALT)
-    return replace(source, metadata=Metadata(made)), PersonalData(meanings, open_ones, held)
+    return replace(source, metadata=source.metadata.with_tables(made)), PersonalData(meanings, open_ones, held)
 
 
 def _is_name(source: SourceLake, table: str, column: str, treatment: Treatment) -> bool:

@@ -21,6 +21,7 @@ from synthohive_spark.profiling.context_columns import (
     further_columns,
     passing_columns,
     shown_columns,
+    with_holders,
 )
 from synthohive_spark.profiling.counters import COUNTER, with_counters
 from synthohive_spark.profiling.implied_keys import with_implied_keys
@@ -42,6 +43,7 @@ from synthohive_spark.schema.ancestors import Ancestors
 from synthohive_spark.schema.columns import ColumnPlan, ColumnsPlan, Role
 from synthohive_spark.schema.context import DEGREE, ContextColumn, ContextPlan
 from synthohive_spark.schema.keys import PositionKeys, SequencePlan
+from synthohive_spark.schema.people import People
 from synthohive_spark.schema.rule import Rule, RulesPlan
 from synthohive_spark.schema.table_plan import TablePlan
 from synthohive_spark.sql import names_in
@@ -53,13 +55,13 @@ STRANGERS = "few rows of the ancestor's table have children, and others would ha
 
 
 def plan_tables(
-    source: SourceLake, min_subjects: int, method: Method = "empirical", actions: Mapping[str, Action] = NO_ACTIONS
+    source: SourceLake, k: int, method: Method = "empirical", actions: Mapping[str, Action] = NO_ACTIONS
 ) -> dict[str, TablePlan]:
     """Plan every table, parents first.
 
     Args:
         source: the checked source.
-        min_subjects: rows that must hold a value before it may be learnt.
+        k: people who must hold a value before it may be learnt.
         method: the distribution of children per parent.
         actions: {kind, column or table.column: what is done with personal data}.
 
@@ -72,12 +74,11 @@ def plan_tables(
     problems = [p for name in tables for p in key_design(source, name).problems]
     if problems:
         raise SchemaValidationError(problems)
+    people = People.of(source, k)
     plans: dict[str, TablePlan] = {}
     children = referring(tables)
     for stage in graph.stages(tables):
-        made = side_by_side(
-            lambda name: _Profiler(name, source, plans, min_subjects, method, children[name], personal).plan(), stage
-        )
+        made = side_by_side(lambda name: _Profiler(name, people, plans, method, children[name], personal).plan(), stage)
         for name, plan in made.items():
             plans[name] = plan
             log.debug("table_planned", table=name, roles={c.name: c.role for c in plan.columns.each})
@@ -91,12 +92,15 @@ class _Profiler:
     """Plans one table: its keys first, then the rules, then what is left to shapes and to the model."""
 
     name: str
-    source: SourceLake
+    people: People
     plans: Mapping[str, TablePlan]
-    min_subjects: int
     method: Method
     children: Sequence[KeyToParent]
     personal: PersonalData
+
+    @property
+    def source(self) -> SourceLake:
+        return self.people.source
 
     @property
     def spec(self) -> Table:
@@ -107,7 +111,7 @@ class _Profiler:
         types = {f.name: f.dataType.simpleString() for f in self.source.schema(self.name).fields}
         if not self.source.rows[self.name]:
             return self._empty(types)
-        keys, key_roles = KeyPlanner(self.name, self.source, self.min_subjects, self.method, self._attributes()).plan()
+        keys, key_roles = KeyPlanner(self.name, self.people, self.method, self._attributes()).plan()
         roles: dict[str, Role] = dict.fromkeys(types, "model")
         roles.update(dict.fromkeys(spec.declared, "derived"))
         roles.update(key_roles)
@@ -125,7 +129,8 @@ class _Profiler:
             reference=spec.reference,
             keys=keys,
             columns=columns,
-            context=ContextPlan(each=passing_columns(seen, keys, self.plans)),
+            context=ContextPlan(each=with_holders(passing_columns(seen, keys, self.plans), keys, self.plans)),
+            subject=self.people.paths[self.name],
             rules=RulesPlan(each=tuple(later)),
             design=self.source.design(self.name),
         )
@@ -133,7 +138,7 @@ class _Profiler:
 
     def _aggregates(self, columns: ColumnsPlan) -> list[Aggregate]:
         """Columns that become what children say, once these are written."""
-        found = find_aggregates(self.source, self.name, columns, self.children, self.min_subjects)
+        found = find_aggregates(self.people, self.name, columns, self.children)
         tables, driving = self.source.metadata.tables, dict[str, tuple[str, ...]]()
         for child in {value.table for rule in found for value in rule.children}:
             first = key_design(self.source, child).driving
@@ -153,7 +158,7 @@ class _Profiler:
         """The plan with what decides the columns that no key decides: rules, shapes, else the model."""
         keys = {**{t: p.keys for t, p in self.plans.items()}, self.name: plan.keys}
         ancestors = Ancestors(self.name, plan.context, keys, self.source.frame)
-        rules = self._wanted([*find(plan, self.spec, frame, ancestors, self.min_subjects), *plan.rules.each])
+        rules = self._wanted([*find(plan, self.spec, self.people, ancestors), *plan.rules.each])
         found = [r for r in rules if not (r.learnt and r.column in plan.columns.widths())]  # such a text carries two
         found = [r for r in found if not agrees_anyway(r, plan.columns.personal)]
         roles.update({r.column: r.gives for r in found if r.gives in ("derived", "given")})
@@ -164,7 +169,7 @@ class _Profiler:
         open_ones = {r.column for r in found if r.learnt}
         protection = self._protection(plan, found)
         learnt = {c: types[c] for c, r in roles.items() if r == "model" and c not in open_ones}
-        shapes = protection.shapes(frame, learnt, self.min_subjects)
+        shapes = protection.shapes(self.people.frame(self.name), learnt, self.people.support(self.name))
         # Protected texts repeat protected texts. Others are kept where they can be, though the parent's are made up.
         copied = [r for r in copied if r in safe or r.column in shapes.shapes or r.column in shapes.alone]
         alone, shapes_left = shapes.without({r.column for r in copied})
@@ -242,7 +247,7 @@ class _Profiler:
         """The columns that follow from a row's position: those of keys, and what is unique without being one."""
         known = plan.keys.positions
         wanted = {**alone, **dict.fromkeys(times[:1], 0.0)}
-        formats = {c: key_format(self.source, self.name, c, self.min_subjects, nulls) for c, nulls in wanted.items()}
+        formats = {c: key_format(self.people, self.name, c, nulls) for c, nulls in wanted.items()}
         grid = [SequencePlan(column=c, format=formats[c], size=plan.rows, consecutive=True) for c in times[:1]]
         return PositionKeys(
             surrogate=known.surrogate,

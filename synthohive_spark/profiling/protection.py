@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame
 from synthohive_spark.logs import get_logger
 from synthohive_spark.personal import PersonalColumn
 from synthohive_spark.privacy.fakes.plan import Kind
+from synthohive_spark.privacy.support import Support
 from synthohive_spark.profiling.fakes import NAMED, NUMBERED, fake_rows, faked_kinds, fakes
 from synthohive_spark.profiling.personal import PersonalData
 from synthohive_spark.profiling.shapes import Shapes, shape_plans
@@ -71,18 +72,18 @@ class Protection:
     def _treated(self) -> Mapping[str, Treatment]:
         return {**self.data.treated[self.table], **self.follow}
 
-    def shapes(self, frame: DataFrame, learnt: Mapping[str, str], min_subjects: int) -> Shapes:
+    def shapes(self, frame: DataFrame, learnt: Mapping[str, str], support: Support) -> Shapes:
         """Shapes of personal data, of what repeats it, of rare texts, and of binary values.
 
         Args:
-            frame: the table.
+            frame: the table, as ``support`` counts it.
             learnt: {column that a model would learn otherwise: its Spark type}.
-            min_subjects: a value of fewer rows is rare.
+            support: a value that fewer people hold is rare.
         """
         opaque = (c for c in learnt if learnt[c] == "binary")  # of which nothing but the length can be learnt
         pii = {**self.spec.pii, **{c: PersonalColumn() for c in (*self.follow, *opaque)}}
         spec = self.spec.model_copy(update={"pii": pii})
-        found = shape_plans(frame, spec, learnt, min_subjects, self._kinds(learnt))
+        found = shape_plans(frame, spec, learnt, support, self._kinds(learnt))
         dropped = {c: ShapePlan(null_share=1.0) for c, t in self._treated.items() if t.action == "drop"}
         return Shapes({**found.shapes, **dropped}, {c: n for c, n in found.alone.items() if c not in dropped})
 

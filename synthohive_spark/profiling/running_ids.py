@@ -12,7 +12,6 @@ from pyspark.sql import functions as F
 
 from synthohive_spark.lake.source import SourceLake
 from synthohive_spark.logs import get_logger
-from synthohive_spark.metadata import Metadata
 from synthohive_spark.parallel import side_by_side
 from synthohive_spark.profiling.unique_columns import LIKELY
 from synthohive_spark.rules.evidence import ROWS
@@ -27,7 +26,7 @@ def with_running_ids(source: SourceLake) -> SourceLake:
     tables = source.metadata.tables
     found = side_by_side(lambda name: _running(source, name), tables)
     known = {n: t.model_copy(update={"unique": (*t.unique, *((c,) for c in found[n]))}) for n, t in tables.items()}
-    return replace(source, metadata=Metadata(known))
+    return replace(source, metadata=source.metadata.with_tables(known))
 
 
 def _running(source: SourceLake, name: str) -> list[str]:

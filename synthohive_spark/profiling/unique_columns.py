@@ -14,6 +14,7 @@ import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from synthohive_spark.privacy.coarse import coarse_numbers
 from synthohive_spark.profiling.key_formats import bounds_of, key_number, kind_of
 from synthohive_spark.schema.unique_numbers import Apart
 
@@ -104,7 +105,9 @@ def unique_numbers(
                 found.times.append(column)
         elif numbers.moved <= MOVED and (known >= SPREAD_ROWS or numbers.repeats >= CHANCE):
             most = bounds_of(types[column])[1]
-            found.apart[column] = Apart(low=numbers.low, most=most if most is not None else numbers.high)
+            found.apart[column] = Apart(
+                low=coarse_numbers(numbers.low, numbers.low)[0], most=most if most is not None else numbers.high
+            )
         elif numbers.repeats >= CHANCE:
             found.counted[column] = 1 - known / rows
     return found

@@ -10,6 +10,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
+from synthohive_spark.privacy.support import Support
 from synthohive_spark.rules.coded import COVER, LEAST_COVER, MOST_ENTRIES, NEARLY
 from synthohive_spark.rules.kind import Law
 from synthohive_spark.rules.kinds.dictionary import NULL, OTHER, key_text, seen, value_text
@@ -39,15 +40,15 @@ class Groups:
     """A table grouped by what others may follow from.
 
     Attributes:
-        rows: of the table, columns named by id.
+        rows: of the table, as ``support`` counts them, columns named by id.
         types: Spark type of each.
-        min_subjects: a value of fewer rows is rare; of an ancestor's, one of fewer ancestors.
+        support: a value that fewer people hold is rare; an ancestor's too that fewer ancestors hold.
         holders: as ``Sample.holders``.
     """
 
     rows: DataFrame
     types: Mapping[str, str]
-    min_subjects: int
+    support: Support
     holders: Mapping[str, tuple[str, ...]]
 
     def hold(self, laws: Sequence[Law]) -> list[Law]:
@@ -92,25 +93,23 @@ class Groups:
 
         Of a law that holds nearly, ``broken`` is the share of the rows whose value is not the usual one.
         """
-        inputs, n = laws[0].inputs, F.col("n")
+        n, often = F.col("n"), F.col("held") >= self.support.least
         keys = [F.expr(sql).alias(f"k{j}") for j, sql in enumerate(_seen(laws[0]))]
         known = reduce(Column.__and__, [F.col(f"k{j}").isNotNull() for j in range(len(keys))])
         if laws[0].kind == NearDictionary.name:
-            pairs = self.rows.groupBy(*keys, laws[0].target).agg(self._count(inputs).alias("n"))
-            groups = pairs.groupBy(*(f"k{j}" for j in range(len(keys)))).agg(
-                F.max(n).alias("most"), F.sum(n).alias("n")
-            )
-            often = n >= self.min_subjects
+            pairs = self.rows.groupBy(*keys, laws[0].target).agg(*self._counts(laws[0]))
+            sizes = (F.max(n).alias("most"), F.sum(n).alias("n"), F.sum("held").alias("held"))
+            groups = pairs.groupBy(*(f"k{j}" for j in range(len(keys)))).agg(*sizes)
             broken = [F.sum(F.when(often, n - F.col("most"))) / F.sum(F.when(often, n))]
             apart = [F.lit(0)]
         else:
             values = [F.expr(value_text(quote(law.target))) for law in laws]
             least = [F.min(v).alias(f"l{j}") for j, v in enumerate(values)]
             most = [F.max(v).alias(f"m{j}") for j, v in enumerate(values)]
-            groups = self.rows.groupBy(*keys).agg(self._count(inputs).alias("n"), *least, *most)
+            groups = self.rows.groupBy(*keys).agg(*self._counts(laws[0]), *least, *most)
             differ = [F.col(f"l{j}") != F.col(f"m{j}") for j in range(len(laws))]
             broken, apart = [F.count_if(known & d) for d in differ], [F.count_if(~known & d) for d in differ]
-        held = F.sum(F.when(known & (n >= self.min_subjects), n))
+        held = F.sum(F.when(known & often, n))
         return groups.agg(
             F.lit(i).alias("i"),
             F.array(*(b.cast("double") for b in broken)).alias("broken"),
@@ -121,13 +120,20 @@ class Groups:
     def _listed(self, i: int, law: Law) -> DataFrame:
         """The entries of a dictionary, and the usual values of what it does not hold (those without a key)."""
         key, value = F.expr(key_text(_seen(law))), F.expr(value_text(quote(law.target)))
-        n, held = F.col("n"), F.col("n") >= self.min_subjects
-        pairs = self.rows.groupBy(key.alias("key"), value.alias("value")).agg(self._count(law.inputs).alias("n"))
+        n, held = F.col("n"), F.col("held") >= self.support.least
+        pairs = self.rows.groupBy(key.alias("key"), value.alias("value")).agg(*self._counts(law))
+        counts = self.rows.groupBy(value.alias("value")).agg(self.support.count().alias("people"))
+        common = counts.where(F.col("people") >= self.support.least)
+        if law.kind == Keyed.name and self.support.several:  # the plan holds its values without their keys
+            pairs = pairs.join(common, "value", "leftsemi")
         told = F.sort_array(F.collect_list(F.when(held, F.struct("n", "value"))), asc=False)
         first = F.max_by("value", F.struct("n", "value")).alias("value")
-        groups = pairs.groupBy("key").agg(F.sum(n).alias("n"), F.slice(told, 1, VALUES).alias("values"), first)
+        sizes = (F.sum(n).alias("n"), F.sum("held").alias("held"))
+        groups = pairs.groupBy("key").agg(*sizes, F.slice(told, 1, VALUES).alias("values"), first)
         often = groups.where(held & (F.size("values") > 0)).orderBy(F.desc("n"), "key").limit(MOST_ENTRIES)
-        rare = groups.where(~held).groupBy("value").agg(F.sum(n).alias("n"))
+        rare = groups.where(~held).groupBy("value").agg(*sizes)
+        if self.support.several:  # one person may be behind several rare keys
+            rare = rare.join(common, "value", "leftsemi")
         usual = rare.where(held).orderBy(F.desc("n"), "value").limit(PLACES)
         without = usual.select(F.lit(None).cast("string").alias("key"), "n", F.array(F.struct("n", "value")))
         return often.select("key", "n", "values").union(without).select(F.lit(i).alias("i"), "*")
@@ -143,10 +149,16 @@ class Groups:
         kept = [(law, checked["apart"][j]) for j, law in enumerate(laws) if not checked["broken"][j]]
         return [replace(w, reach="part" if cover < COVER else "fill" if apart else "whole") for w, apart in kept]
 
-    def _count(self, inputs: Sequence[str]) -> Column:
-        """Rows that say something of their own: of what one ancestor holds, as many as there are such ancestors."""
-        keys = self.holders.get(inputs[0], ()) if len(inputs) == 1 else ()
-        return F.count_distinct(*keys) if keys else F.count(F.lit(1))
+    def _counts(self, law: Law) -> tuple[Column, Column]:
+        """Rows that say something of their own as ``n``, and the people behind them as ``held``.
+
+        Of what one ancestor holds there are as many as there are such ancestors. No plan holds a key of the source, so
+        that its rows are enough.
+        """
+        keys = self.holders.get(law.inputs[0], ()) if len(law.inputs) == 1 else ()
+        own = F.count_distinct(*keys) if keys else F.count(F.lit(1))
+        held = F.least(own, self.support.count()) if self.support.several and law.kind != Keyed.name else own
+        return own.alias("n"), held.alias("held")
 
 
 def _by_inputs(laws: Sequence[Law]) -> list[list[Law]]:

@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from synthohive_spark.privacy.support import SUBJECT
 from synthohive_spark.randomness import Ints
 from synthohive_spark.schema.rule import EXACT
 from synthohive_spark.tables import INTEGRAL, TEXT
@@ -159,7 +160,8 @@ class Sample:
         views: what a kind made of texts (``Kind.views``); their ids are ``column:view``.
         zones: time zones that Spark knows; () for all that Python does.
         paths: the way to an ancestor's column, by its id: of a parent's the ids of the key's columns, with commas.
-        least: rows that must hold a value before a law may name it.
+        least: people who must hold a value before a law may name it.
+        people: code of whom each row is about, shape (rows,); None where each is about another person.
         holders: {column of an ancestor: own columns that hold the ancestor's key; none where it is copied as it is}.
         keys: ids of columns that refer to other rows, and are known before anything is drawn.
         texts: texts that are not long, by id.
@@ -171,6 +173,7 @@ class Sample:
     zones: tuple[str, ...] = ()
     paths: Mapping[str, str] = field(default_factory=dict)
     least: int = 1
+    people: Ints | None = None
     holders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     keys: frozenset[str] = frozenset()
     texts: Mapping[str, pa.ChunkedArray] = field(default_factory=dict)
@@ -180,12 +183,17 @@ class Sample:
         """A sample from Arrow.
 
         Args:
-            table: columns named by id; an ancestor's with NaN, which no row tells from null, are left out. Behind
-                ``TEXT_OF`` texts are what they are, elsewhere only whether they are equal counts.
+            table: columns named by id, and ``SUBJECT`` where people have several rows; an ancestor's with NaN, which no
+                row tells from null, are left out. Behind ``TEXT_OF`` texts are what they are, elsewhere only whether
+                they are equal counts.
             types: Spark type of each.
             targets: ids of columns that may be derived.
             inputs: ids of columns that may be computed with.
         """
+        people = None
+        if SUBJECT in table.column_names:
+            people = np.unique(np.asarray(table.column(SUBJECT).to_numpy()), return_inverse=True)[1].astype(np.int64)
+            table = table.drop_columns([SUBJECT])
         texts = {n.removesuffix(TEXT_OF): table.column(n) for n in table.column_names if n.endswith(TEXT_OF)}
         table = table.drop_columns([n + TEXT_OF for n in texts])
         seen = (n for n in table.column_names if not n.startswith("c") or not _holds_nan(table.column(n)))
@@ -194,7 +202,20 @@ class Sample:
             for n, held in ((n, table.column(n)) for n in seen)
         ]
         views = [c for c in made if ":" in c.id]
-        return cls(tuple(c for c in made if ":" not in c.id), table.num_rows, tuple(views), texts=texts)
+        return cls(tuple(c for c in made if ":" not in c.id), table.num_rows, tuple(views), people=people, texts=texts)
+
+    def held(self, codes: Ints, size: int) -> Ints:
+        """The people behind each code, shape (size,).
+
+        Args:
+            codes: of the rows, shape (rows,); below 0 for none.
+            size: how many codes there are.
+        """
+        there = codes >= 0
+        if self.people is not None:
+            codes, _ = np.unique(np.stack([codes[there], self.people[there]]), axis=1)
+            return np.bincount(codes, minlength=size)
+        return np.bincount(codes[there], minlength=size)
 
     @functools.cached_property
     def own(self) -> tuple[Column, ...]:

@@ -10,6 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from synthohive_spark.logs import get_logger
+from synthohive_spark.privacy.support import SUBJECT
 from synthohive_spark.rules.children.steady import steady
 from synthohive_spark.rules.choose import in_order, reached
 from synthohive_spark.rules.evidence import ROWS, TEXT_OF, family_of
@@ -31,6 +32,7 @@ from synthohive_spark.schema import frames
 from synthohive_spark.schema.ancestors import SEEN, Ancestors
 from synthohive_spark.schema.columns import Role
 from synthohive_spark.schema.context import DEGREE, ContextColumn, ContextPlan
+from synthohive_spark.schema.people import People
 from synthohive_spark.schema.rule import Ancestor, Rule, RulesPlan, worded
 from synthohive_spark.schema.table_plan import TablePlan
 from synthohive_spark.sql import names_in, quote
@@ -83,38 +85,35 @@ class Derived(Rule):
         return worded(self.expression, self.above, ancestor)
 
 
-def find(plan: TablePlan, spec: Table, frame: DataFrame, ancestors: Ancestors, least: int) -> list[Rule]:
+def find(plan: TablePlan, spec: Table, people: People, ancestors: Ancestors) -> list[Rule]:
     """Rules between the columns of a row, and with the rows of its parents; those that people declared among them.
 
     Args:
         plan: the table's plan so far: roles, keys, context, and aggregates of children, which no other rule may give.
         spec: its metadata.
-        frame: its rows.
+        people: its rows, and those behind them, who must hold a value before a law may name it.
         ancestors: joins rows of its ancestors.
-        least: rows that must hold a value before a law may name it.
     """
     load()
     later = {r.column: {*r.own} for r in aggregates(plan.rules) if r.name not in spec.switched_off}
-    table = SiblingTable(plan.keys, plan.columns, plan.rows, spec, frame, ancestors, least, frozenset(later))
+    table = SiblingTable(plan.keys, plan.columns, plan.rows, spec, people, ancestors, frozenset(later))
     kin = table.laws() if plan.rows >= ROWS and not plan.reference else []
     later |= sums(r for r in kin if r.name not in spec.switched_off)
-    search = _Search(plan, spec, frame, ancestors, least, later)
+    search = _Search(plan, spec, people, ancestors, later)
     laws = search.laws() if plan.rows >= ROWS and search.drawn and not plan.reference else []
     rules = search.rules(laws)
     if plan.reference:
         return rules
-    intervals = sibling_rules(plan.keys, plan.columns, frame, plan.rows, rules)
+    intervals = sibling_rules(plan.keys, plan.columns, people.source.frame(plan.table), plan.rows, rules)
     return [*rules, *kept_rules(kin, plan.keys, plan.columns, rules, intervals)]
 
 
 class _Search:
     """Names and ids of one table's columns, and which of them may follow from others."""
 
-    def __init__(
-        self, plan: TablePlan, spec: Table, frame: DataFrame, ancestors: Ancestors, least: int, later: Later
-    ) -> None:
-        self.plan, self.declared, self.least = plan, spec.declared, least
-        self.frame, self.ancestors = frame, ancestors
+    def __init__(self, plan: TablePlan, spec: Table, people: People, ancestors: Ancestors, later: Later) -> None:
+        self.plan, self.declared, self.people = plan, spec.declared, people
+        self.frame, self.support, self.ancestors = people.frame(plan.table), people.support(plan.table), ancestors
         self.columns = tuple(c for c in plan.context.each if c.column != DEGREE and not c.passing)
         own = [
             c
@@ -172,13 +171,12 @@ class _Search:
 
     def laws(self) -> list[Law]:
         """Verified laws, and those of kinds that the model learns."""
-        frame = self.frame
-        key = self.plan.keys.primary_key or tuple(frame.columns)
+        frame, key = self.frame, self.plan.keys.primary_key or tuple(self.ancestors.read(self.plan.table).columns)
         types = self.types
         zones = known_zones(frame.sparkSession) if any(types[i] == "timestamp" for i in self.inputs) else ()
         paths = {i: self._path(self.columns[int(i[1:])].path) for i in self.seen}
         inputs, keys = frozenset(self.inputs), self._keys()
-        searcher = Searcher(types, frozenset(self.drawn), inputs, zones, paths, self.least, self.holders, keys)
+        searcher = Searcher(types, frozenset(self.drawn), inputs, zones, paths, self.people.k, self.holders, keys)
         some = sampled(frame, key, self.plan.rows)
         sample = self._rows(some, self.seen, hashed=True)
         found = searched(sample, searcher)
@@ -191,12 +189,12 @@ class _Search:
         decisions = sharpened(rows, [law for law in possible if law.data], types)
         possible = [law for law in possible if not law.data] + self._common(decisions)
         held = verified(rows, possible, types)
-        kept = [law for one in held if (law := KINDS[one.kind].measured(one, rows, types, self.least)) is not None]
+        kept = [law for one in held if (law := KINDS[one.kind].measured(one, rows, types, self.support)) is not None]
         log.debug("laws_verified", table=self.plan.table, candidates=len(possible), verified=len(kept))
         return [*kept, *self._tabled().hold(tabled, kept), *learnt]
 
     def _tabled(self) -> Tabled:
-        return Tabled(self, lambda above: self._rows(self.frame, above), self.least, self.holders)
+        return Tabled(self, lambda above: self._rows(self.frame, above), self.support, self.holders)
 
     def _lawful(self, law: Law) -> bool:
         """Whether a law leaves personal data alone: such columns repeat an ancestor's, or consist of other ones."""
@@ -217,11 +215,12 @@ class _Search:
         rare = set[tuple[str, str]]()
         for column in {c for c, _ in named}:
             seen, values = self._at(column), sorted(v for c, v in named if c == column)
-            frame, own = self.ancestors.read(self._table(seen)), F.col(quote(seen.column))
+            table, own = self._table(seen), F.col(quote(seen.column))
             if not seen.type.startswith(TEXT):
                 own = own.cast("double").cast("string")
-            counts = frame.groupBy(own.alias("value")).count().where(F.col("value").isin(values)).collect()
-            held = {row["value"] for row in counts if row["count"] >= self.least}  # as many as the decisions name
+            people = self.people.support(table).count().alias("n")
+            counts = self.people.frame(table).groupBy(own.alias("value")).agg(people).where(F.col("value").isin(values))
+            held = {row["value"] for row in counts.collect() if row["n"] >= self.people.k}  # as many as decisions name
             rare |= {(column, value) for value in values if value not in held}
         return [law for law in laws if rare.isdisjoint(texts_of(law))]
 
@@ -343,7 +342,7 @@ class _Search:
         def shown(column: Column, i: str) -> Column:
             return (_hash(column) if hashed and types[i].startswith(TEXT) else column).alias(i)
 
-        own = [shown(F.col(quote(n)), i) for n, i in self.ids.items()]
+        own = [*self.support.columns, *(shown(F.col(quote(n)), i) for n, i in self.ids.items())]
         if hashed:
             texts = [(n, i) for n, i in self.ids.items() if i in self.inputs and types[i].startswith(TEXT)]
             own += [_short(F.col(quote(n)), i) for n, i in self.ids.items() if types[i].startswith(TEXT)]
@@ -353,7 +352,7 @@ class _Search:
             return frame.select(*own)
         context = ContextPlan(each=tuple(self.columns[int(i[1:])] for i in places))
         joined = replace(self.ancestors, context=context).beside(frame, own)
-        kept = [c for c in joined.columns if c.partition(":")[0] in self.names]
+        kept = [c for c in joined.columns if c == SUBJECT or c.partition(":")[0] in self.names]
         above = [shown(F.col(c), i) for i, c in places.items()]
         above += [_short(F.col(c), i) for i, c in places.items() if hashed and types[i].startswith(TEXT)]
         return joined.select(*(F.col(quote(c)) for c in kept), *above)

@@ -40,7 +40,7 @@ class Ask:
         values: the number of each row; of groups the place of its value, -1 where null.
         known: of groups, the values.
         part: of a time.
-        least: rows that must hold a value of a group before it may be named.
+        common: which of the values of a group enough people hold for it to be named.
         weight: rows that speak for themselves, as a share: children of one ancestor say of it what one of them says.
     """
 
@@ -49,14 +49,8 @@ class Ask:
     values: Vector
     known: Vector = field(default_factory=lambda: np.zeros(0))
     part: str = ""
-    least: int = 1
+    common: Flags = field(default_factory=lambda: np.zeros(0, bool))
     weight: float = 1.0
-
-    @functools.cached_property
-    def common(self) -> Flags:
-        """Which of the values of a group may be named, by their place."""
-        counts: Flags = np.bincount(self.values[self.values >= 0].astype(np.int64)) >= self.least
-        return counts
 
     def among(self, chosen: Codes, of: int) -> Question:
         """The question whether a value is one of some of a group, which has so many on the rows of a node."""
@@ -174,9 +168,9 @@ def _asks(sample: Sample) -> Iterator[Ask]:
     for c in inputs:
         named = c.distinct <= WORDS if c.type.startswith(TEXT) else c.type == "boolean" or _coded(c)
         if named:
-            yield _grouped(c, c.values, sample.least)
+            yield _grouped(sample, c, c.values)
         for part, values in _parts(c):
-            yield _grouped(c, values, sample.least, part)
+            yield _grouped(sample, c, values, part)
             yield Ask("value", (c,), values, part=part)
         if c.family != "other" and c.distinct > 1:
             yield Ask("value", (c,), c.values)
@@ -203,12 +197,13 @@ def _coded(column: Column) -> bool:
     return column.whole and column.distinct <= SMALL
 
 
-def _grouped(column: Column, values: Vector, least: int, part: str = "") -> Ask:
+def _grouped(sample: Sample, column: Column, values: Vector, part: str = "") -> Ask:
     """The values of a column, or of a part of it, as a group."""
     null = np.isnan(values)
     known = np.unique(values[~null])
     places = np.where(null, -1.0, np.searchsorted(known, values).astype(np.float64))
-    return Ask("group", (column,), places, known=known, part=part, least=least)
+    common = sample.held(places.astype(np.int64), len(known)) >= sample.least
+    return Ask("group", (column,), places, known=known, part=part, common=common)
 
 
 def _parts(column: Column) -> Iterator[tuple[str, Vector]]:
@@ -330,8 +325,8 @@ def few_valued(sample: Sample) -> dict[str, list[Way]]:
     found: dict[str, list[Way]] = {}
     for target in sample.targets:
         values, codes = np.unique(target.values, return_inverse=True)  # NaN, null, is one value, the last
-        counts = np.bincount(codes.reshape(-1))
-        if 2 <= len(values) <= CLASSES and counts.min() >= max(FEW, sample.least):
+        counts, held = np.bincount(codes.reshape(-1)), sample.held(codes.reshape(-1), len(values))
+        if 2 <= len(values) <= CLASSES and counts.min() >= FEW and held.min() >= sample.least:
             names = [None if np.isnan(v) else target.named(float(v)) for v in values]
             found[target.id] = grower(sample).trees(target, codes.reshape(-1), names)
     return found

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol
 
 from pyspark.sql import DataFrame
 
+from synthohive_spark.privacy.support import Support
 from synthohive_spark.rules.evidence import Reach, Sample
 from synthohive_spark.schema.context import ContextColumn
 from synthohive_spark.schema.rule import Rule
@@ -159,14 +160,14 @@ class Kind(ABC):
         """Spark SQL that the target of a law equals on every row: by default what the law says."""
         return law.sql.format(*(names[i] for i in law.inputs))
 
-    def measured(self, law: Law, frame: DataFrame, types: Mapping[str, str], least: int) -> Law | None:
+    def measured(self, law: Law, frame: DataFrame, types: Mapping[str, str], support: Support) -> Law | None:
         """A verified law with what it takes from all rows; None where they do not bear it.
 
         Args:
             law: the law.
             frame: the whole table, columns named by id.
             types: Spark type of each column, by id.
-            least: rows that must hold a value before a plan may name it.
+            support: who must hold a value before a plan may name it.
         """
         return law
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
 
+from synthohive_spark.privacy.support import Support
 from synthohive_spark.rules.dictionaries import Entries, Groups
 from synthohive_spark.rules.kind import KINDS, Law, Searched
 from synthohive_spark.rules.kinds.dictionary import Dictionary, Lookup
@@ -24,13 +25,13 @@ class Tabled:
     Attributes:
         table: its columns.
         rows: its rows, with columns of ancestors by their ids.
-        least: rows that must hold a value before a plan may name it.
+        support: who must hold a value before a plan may name it.
         holders: as ``Sample.holders``.
     """
 
     table: Searched
     rows: Callable[[Iterable[str]], DataFrame]
-    least: int
+    support: Support
     holders: Mapping[str, tuple[str, ...]]
 
     def hold(self, found: Iterable[Law], others: Iterable[Law]) -> list[Law]:
@@ -69,7 +70,7 @@ class Tabled:
 
     def _groups(self, laws: Iterable[Law]) -> Groups:
         above = sorted({i for law in laws for i in law.inputs if self.table.context(i) is not None})
-        return Groups(self.rows(above), self.table.types, self.least, self.holders)
+        return Groups(self.rows(above), self.table.types, self.support, self.holders)
 
     def _rule(
         self, law: Law, table: Entries, nulls: Mapping[str, NullWhere], row: tuple[str, ...]

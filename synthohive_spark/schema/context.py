@@ -19,6 +19,7 @@ class ContextColumn(Strict):
         verbatim: the ancestor is a reference table, so that its copy holds rare values too.
         hidden: no model sees it: a text or a key that other columns equal, or what only a rule needs.
         passing: it becomes what the ancestor's children say once these are written, so that no rule may rest on it.
+        holder: positions of the keys that lead to whom the ancestor is about.
         meaning: its values are values of the copy: no key, and no text that is written as its shape.
     """
 
@@ -29,6 +30,7 @@ class ContextColumn(Strict):
     verbatim: bool = False
     hidden: bool = False
     passing: bool = False
+    holder: tuple[int, ...] = ()
     meaning: bool = True
 
 

@@ -21,6 +21,7 @@ Frames of training
     ``model0``.., ``own0``..   columns that are learnt; key columns of the row that the model sees
     ``rule0``..            a boolean that a rule asks the model to draw
     ``parent2``            who the parent behind a key is, as a hash
+    ``person0``..          whom the row, or an ancestor, is about, as a hash, by its place in ``TablePlan.people``
 """
 
 from __future__ import annotations
@@ -80,6 +81,11 @@ def parent(position: int) -> str:
 def hidden(name: object) -> str:
     """The name of a column that does not reach the table."""
     return f"#synthohive:{name}"
+
+
+def person(place: int) -> str:
+    """Whom the row, or an ancestor that it sees, is about."""
+    return f"person{place}"
 
 
 def model(place: int) -> str:

@@ -30,6 +30,7 @@ class TablePlan(Strict):
         table: its name.
         rows: rows of the source.
         reference: it is copied, not learnt.
+        subject: positions of the keys that lead to whom its rows are about; () where that is the row.
         keys: its keys.
         columns: its columns.
         context: what its rows see of their ancestors.
@@ -40,6 +41,7 @@ class TablePlan(Strict):
     table: str
     rows: int
     reference: bool = False
+    subject: tuple[int, ...] = ()
     keys: KeysPlan = KeysPlan()
     columns: ColumnsPlan
     context: ContextPlan = ContextPlan()
@@ -60,6 +62,12 @@ class TablePlan(Strict):
                 made_of = names_in(rule.sql, {*nothing, *copies}) or void.intersection(rule.seen)
                 copies += [rule.column] if made_of else []
         return {**dict.fromkeys(made_up, SHAPED), **dict.fromkeys(copies, REPEATED)}
+
+    @property
+    def people(self) -> tuple[tuple[int, ...], ...]:
+        """Ways to whom the row, and each ancestor that its model sees, is about, where that is not the row itself."""
+        ways = dict.fromkeys([self.subject, *(c.holder for c in self.context.shown)])
+        return tuple(way for way in ways if way)
 
     @property
     def learns(self) -> bool:

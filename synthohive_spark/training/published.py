@@ -26,32 +26,29 @@ AT_ONCE = 1_000  # parents that are compared with their donors at once
 def as_published(
     context: pd.DataFrame,
     columns: Sequence[ContextColumn],
-    parents: Mapping[int, Ints],
-    min_subjects: int,
+    people: Mapping[tuple[int, ...], Ints],
+    k: int,
     seed: int,
 ) -> pd.DataFrame:
-    """The context without texts that few parents hold, whether or not these are frequent among the children.
-
-    Those who hold a text of a further ancestor are counted as the parents below it.
+    """The context without texts that few people hold, whether or not these are frequent among the children.
 
     Args:
         context: what rows see of their ancestors, shape (rows, c).
         columns: of the context.
-        parents: {position of a key: code of each row's parent behind it, -1 for none}.
-        min_subjects: parents that must hold a text.
+        people: {``ContextColumn.holder``: code of whom the ancestor of each row is about}.
+        k: people who must hold a text.
         seed: of the donors.
     """
     made = dict[str, pd.Series]()
     for column in columns:
-        known = parents.get(column.path[0])
-        if known is None or column.verbatim or not column.type.startswith(TEXT):
+        if column.verbatim or not column.type.startswith(TEXT):
             continue
-        pairs = pd.DataFrame({"parent": known, "text": context[column.name].to_numpy()})
-        group = pairs.groupby(["parent", "text"], dropna=False).ngroup().to_numpy()
+        pairs = pd.DataFrame({"who": people[column.holder], "text": context[column.name].to_numpy()})
+        group = pairs.groupby(["who", "text"], dropna=False).ngroup().to_numpy()
         first = np.unique(group, return_index=True)[1]
-        people = context.iloc[first].reset_index(drop=True)
-        text = people[column.name]
-        kept, made_up = shown({str(t): n for t, n in text.value_counts().items()}, Limits(min_count=min_subjects))
+        holders = context.iloc[first].reset_index(drop=True)
+        text = holders[column.name]
+        kept, made_up = shown({str(t): n for t, n in text.value_counts().items()}, Limits(min_count=k))
         rare = (text.notna() & ~text.isin(kept)).to_numpy(bool)
         if not rare.any():
             continue
@@ -59,7 +56,7 @@ def as_published(
         text = text.mask(rare, RARE_TOKEN)
         if not made_up and len(donors):
             beside = [c.name for c in columns if c.path == column.path and c.name != column.name]
-            matrix = Features.fit(people[beside], min_subjects).matrix(people[beside])
+            matrix = Features.fit(holders[beside], k).matrix(holders[beside])
             lent = _donors(matrix, np.flatnonzero(rare), donors, generator(seed, column.name))
             text = text.where(~rare, pd.Series(text.to_numpy()[lent[np.cumsum(rare) - 1]], dtype=text.dtype))
         made[column.name] = text.iloc[group].set_axis(context.index)

@@ -13,7 +13,8 @@ from pyspark.sql import functions as F
 
 from synthohive_spark.profiling.key_statistics import key_set
 from synthohive_spark.schema import frames
-from synthohive_spark.schema.ancestors import Ancestors, Reader
+from synthohive_spark.schema.ancestors import SEEN, Ancestors, Reader
+from synthohive_spark.schema.context import ContextColumn
 from synthohive_spark.schema.table_plan import TablePlan
 from synthohive_spark.sql import quote
 
@@ -36,13 +37,41 @@ def training_frame(table: str, plans: Mapping[str, TablePlan], read: Reader, sam
         known = known if leading is None else known & ~key_set(leading.columns)
         who = F.when(known, F.xxhash64(*(F.col(quote(c)) for c in fk.columns)))
         columns.append(who.alias(frames.parent(fk.position)))
-    ancestors = Ancestors(table, plan.context, {t: p.keys for t, p in plans.items()}, read)
-    joined = ancestors.beside(frame, columns)
+    columns += [_known(plan.keys.at(way[0]).columns).alias(frames.person(i)) for i, way in enumerate(plan.people)]
+    higher = _higher(plan, plans)
+    context = plan.context.model_copy(update={"each": (*plan.context.each, *higher.values())})
+    joined = Ancestors(table, context, {t: p.keys for t, p in plans.items()}, read).beside(frame, columns)
+    places = {at: frames.context(len(plan.context.each) + n) for n, at in enumerate(higher)}
+    joined = joined.withColumns({frames.person(i): _person(i, way, places) for i, way in enumerate(plan.people)})
+    joined = joined.drop(*places.values())
     seen = {c.name: F.col(frames.context(i)) for i, c in enumerate(plan.context.each)}
     observed = {frames.rule(i): rule.observed(F.col(frames.rule(i)), seen) for i, rule in enumerate(ruled)}
     behind = plan.rules.behind(plan.context)
     hidden = [frames.context(i) for i, c in enumerate(plan.context.each) if c.hidden and c.name not in behind]
     return (joined.withColumns(observed) if observed else joined).drop(*hidden)
+
+
+def _higher(plan: TablePlan, plans: Mapping[str, TablePlan]) -> dict[tuple[tuple[int, ...], str], ContextColumn]:
+    """{(way to an ancestor, column): its key to whom it is about}, as columns of the context that no model sees."""
+    found: dict[tuple[tuple[int, ...], str], ContextColumn] = {}
+    for way in (w for w in plan.people if plan.keys.at(w[0]).role in SEEN):
+        here = plan
+        for n, position in enumerate(way):
+            fk = here.keys.at(position)
+            for c in fk.columns if n else ():
+                found[way[: n + 1], c] = ContextColumn(name=c, path=way[:n], column=c, type="", hidden=True)
+            here = plans[fk.references]
+    return found
+
+
+def _person(i: int, way: tuple[int, ...], places: Mapping[tuple[tuple[int, ...], str], str]) -> Column:
+    """Whom a row is about: the person at the end of the way, else the nearest row on it, else the row itself."""
+    levels = [[place for (to, _), place in places.items() if to == way[:n]] for n in range(len(way), 1, -1)]
+    return F.coalesce(*(_hash(level) for level in levels if level), frames.person(i), frames.ORDER)
+
+
+def _known(columns: tuple[str, ...]) -> Column:
+    return F.when(key_set(columns), F.xxhash64(*(F.col(quote(c)) for c in columns)))
 
 
 def _sampled(table: str, plans: Mapping[str, TablePlan], read: Reader, sample_rows: int, seed: int) -> DataFrame:

@@ -22,6 +22,7 @@ class TrainSettings:
         model_cls: the class of every table's model.
         options: arguments of its constructor that the user gave.
         max_seconds: budget per table.
+        k: people who must hold a value before it may be learnt.
         parallelism: tables side by side; None for as many as there are slots.
     """
 
@@ -31,7 +32,7 @@ class TrainSettings:
     epochs: int | None = None
     seed: int = 1
     gpu: str = "auto"
-    min_subjects: int = 3
+    k: int = 5
     parallelism: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -41,7 +42,7 @@ class TrainSettings:
             "epochs": self.epochs,
             "max_seconds": self.max_seconds,
             "device": device,
-            "min_count": self.min_subjects,
+            "min_count": self.k,
             "threads": int(os.environ.get("OMP_NUM_THREADS", "1")),
         }
         parameters = inspect.signature(self.model_cls).parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import socket
@@ -67,32 +68,50 @@ class Trainer:
         sample = pa.Table.from_batches(parts)
         data, context = self.frames(sample)
         seed = seed_of(self.settings.seed, self.plan.table, "train") % 2**31
+        given = data.notna()
         data = self.plan.rules.encode(data, context, lambda nth: seed_of(seed, nth))
         context = context.drop(columns=[*self.plan.rules.behind(self.plan.context)])
         data = _with_nan(data, self._nan(sample), seed)
         named = {fk.position: frames.parent(fk.position) for fk in self.plan.keys.foreign}
         parents = {i: _identity(sample, name) for i, name in named.items() if name in sample.column_names}
-        context = as_published(context, self.plan.context.shown, parents, self.settings.min_subjects, seed)
-        matching, context = MatchingLearner(
-            self.plan.keys, self.plan.context, parents, self.settings.min_subjects, seed
-        )(context)
-        model, metrics = self._fit(data, context, seed) if len(data.columns) else (None, {})
+        people = {way: _identity(sample, frames.person(i)) for i, way in enumerate(self.plan.people)}
+        context = as_published(context, self.plan.context.shown, people, self.settings.k, seed)
+        learner = MatchingLearner(self.plan.keys, self.plan.context, parents, self.settings.k, seed)
+        matching, context = learner(context)
+        about = self._about(data, given, people)
+        model, metrics = self._fit(data, context, about, seed) if len(data.columns) else (None, {})
         seconds = round(time.monotonic() - started, 3)
         metrics |= {"sample_rows": sample.num_rows, "train_seconds": seconds, "placement": place}
         row = {"model": [model], "matching": [matching.pack()], "metrics": [json.dumps(metrics, default=str)]}
         kinds = [("model", pa.binary()), ("matching", pa.string()), ("metrics", pa.string())]
         return pa.RecordBatch.from_pydict(row, schema=pa.schema(kinds))
 
-    def _fit(self, data: pd.DataFrame, context: pd.DataFrame, seed: int) -> tuple[bytes, dict[str, Any]]:
+    def _about(
+        self, data: pd.DataFrame, given: pd.DataFrame, people: Mapping[tuple[int, ...], Ints]
+    ) -> dict[str, Ints]:
+        """{column: code of whom each value is about}: nobody, -1, where a null, or NaN, has got another row's value."""
+        own, rows = people.get(self.plan.subject), np.arange(len(data), dtype=np.int64)
+        found = {c.name: people[c.holder] for c in self.plan.context.shown}
+        for name in map(str, data.columns):
+            filled = data[name].notna() & ~given[name] if name in given else pd.Series(False, index=data.index)
+            if own is not None or filled.any():
+                found[name] = np.where(filled, -1, rows if own is None else own)
+        return found
+
+    def _fit(
+        self, data: pd.DataFrame, context: pd.DataFrame, people: Mapping[str, Ints], seed: int
+    ) -> tuple[bytes, dict[str, Any]]:
         """The packed model and its metrics."""
         device = pick_device(self.settings.gpu)
         types = {c: self.plan.columns.types().get(c, "boolean") for c in data.columns}
         shown = Metadata({self.plan.table: Table(columns=types)})
         seen = context if len(context.columns) else None
+        takes = "people" in inspect.signature(self.settings.model_cls.fit).parameters  # a class of the user's need not
+        more = {"people": people} if takes else {}
 
         def fitted(options: Mapping[str, Any]) -> ConditionalGenerativeModel:
             model = self.settings.model_cls(shown, **options)
-            model.fit(data, context=seen, table_name=self.plan.table, seed=seed)
+            model.fit(data, context=seen, table_name=self.plan.table, seed=seed, **more)
             return model
 
         options = self.settings.constructor_options(device)

@@ -71,7 +71,7 @@ def configuration(folder: str) -> dict[str, Any]:
         "metadata": METADATA,
         "train": {"model": "ctgan", "epochs": 1, "sample_rows": 100, "options": {"pac": 1}},
         "generate": {"scale": 1.0, "rows": {"users": 3}, "on_write_failure": "raise"},
-        "privacy": {"min_subjects": 3},
+        "privacy": {"k": 3},
         "evaluate": {"fail_under": {"columns": 0.5}},
     }
 

@@ -108,7 +108,7 @@ def planted() -> dict[str, Any]:
         ),
         "hours": ("at timestamp not null, load double", hours),
         "orders": (
-            "order_id bigint not null, customer string not null comment 'who pays', referred_by string, "
+            "order_id bigint not null, customer string not null, referred_by string, "
             "currency string, at timestamp, amount decimal(10,2), rating int",
             orders,
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ from pyspark.sql import SparkSession
 from synthohive_spark import cli
 from synthohive_spark.lake.design import Design, design_of
 from synthohive_spark.lake.io import DeltaIO
+from synthohive_spark.lake.source import pin_source
 from synthohive_spark.location import TableRef
+from synthohive_spark.metadata import Metadata
 from tests.lakes import config_file, content, run_job
 
 pytestmark = pytest.mark.spark
 ROWS = 300
 TABLES = {"t": {"primary_key": "id", "exclude": ["tags"]}, "g": {"primary_key": "key"}}
-GATE = {"fail_under": 0}
+KEPT = {"evaluate": {"fail_under": 0}, "privacy": {"keep_comments": True}}
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +50,7 @@ def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"INSERT INTO delta.`{folder}/source/g` (key, at) "
         f"SELECT id, timestamp'2024-01-01 00:00:00' + make_interval(0, 0, 0, 0, 7 * id) FROM range({ROWS})"
     )
-    done = run_job(cli.pipeline, "--config", config_file(folder, TABLES, evaluate=GATE))
+    done = run_job(cli.pipeline, "--config", config_file(folder, TABLES, **KEPT))
     assert (done.code, done.line["tables"]) == (0, {"t": ROWS, "g": ROWS}), done.err
     (folder / "done.json").write_text(json.dumps({"report": done.line["report"], "said": done.events("not_carried")}))
     return folder
@@ -94,10 +97,23 @@ def test_field_16_partitions_defaults_and_comments_are_carried_and_the_rest_is_s
     }
 
 
+def test_comments_reach_neither_plan_nor_copy_unless_asked_for(spark: SparkSession, lake: Path) -> None:
+    """People write into them what a column is for, and for whom."""
+    refs = {t: TableRef.parse(str(lake / "source" / t)) for t in TABLES}
+    source = pin_source(DeltaIO(spark), Metadata.load({"tables": TABLES}), refs)
+    assert source.design("t").comment is None
+    assert source.design("t").checks == design(spark, lake / "target", "t").checks
+    told = json.dumps([source.copied_schema(t).jsonValue() for t in TABLES])
+    assert "comment" not in told
+    assert "CURRENT_DEFAULT" in told
+    kept = replace(pin_source(DeltaIO(spark), Metadata.load({"tables": TABLES}), refs), keep_comments=True)
+    assert kept.copied_schema("t")["id"].metadata["comment"] == "the key"
+
+
 def test_a_second_run_writes_the_same_rows_into_the_same_table(spark: SparkSession, lake: Path) -> None:
     before = {t: content(rows(spark, lake / "target", t)) for t in TABLES}
     made = design(spark, lake / "target", "t")
-    assert run_job(cli.generate, "--config", config_file(lake, TABLES)).code == 0
+    assert run_job(cli.generate, "--config", config_file(lake, TABLES, **KEPT)).code == 0
     assert {t: content(rows(spark, lake / "target", t)) for t in TABLES} == before
     assert design(spark, lake / "target", "t") == made
     history = spark.sql(f"DESCRIBE HISTORY delta.`{lake}/target/t`").collect()

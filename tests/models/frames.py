@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import datetime
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from synthohive_spark.models.encoders.sample import BottomK, Origin
+
+
+def sampled(values: Any, people: Any = None) -> BottomK:
+    """Returns a column as it reaches a scale: sorted, with whom each value is about."""
+    values = np.asarray(values)
+    who = None if people is None else np.asarray(people)
+    return BottomK(values, Origin(np.zeros(values.size, np.uint64), who)).sorted()
 
 
 def planted(rows: int = 1200) -> tuple[pd.DataFrame, pd.DataFrame]:

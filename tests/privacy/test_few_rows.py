@@ -62,7 +62,7 @@ def test_field_11_12_13_and_19(spark: SparkSession, tmp_path: Path, model: Any) 
         assert len({r[column] for r in five}) == 5, column
     assert made.trained is not None
     real = {t: spark.read.format("delta").load(path) for t, path in paths.items()}
-    found = evaluate(metadata, real, copies, made.trained.plans, min_subjects=3)
+    found = evaluate(metadata, real, copies, made.trained.plans, k=3)
     scores = {t.table: t.score for t in found.tables}
     assert scores["one"] is scores["two"] is scores["five"] is None, "not judged"
     assert scores["mostly"] is not None

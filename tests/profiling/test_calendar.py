@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 
 from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.metadata import Metadata
+from synthohive_spark.privacy.support import Support
 from synthohive_spark.profiling.key_formats import sequence
 from synthohive_spark.schema.key_format import KeyFormat
 from synthohive_spark.schema.keys import SequencePlan
@@ -44,7 +45,7 @@ def stores_with(days: list[list[dt.date]]) -> pd.DataFrame:
 def test_a_calendar_is_what_enough_families_share(spark: SparkSession) -> None:
     days = [OPEN[3 * s : 3 * s + 80] for s in range(STORES)]
     days[0] = [*days[0], FIRST + dt.timedelta(days=6)]  # one store opens on one Sunday
-    found = sequence(spark.createDataFrame(stores_with(days)), ("store",), "day", "date", 3)
+    found = sequence(spark.createDataFrame(stores_with(days)), ("store",), "day", "date", Support(3))
     assert found.consecutive
     assert set(found.starts) == set(range(0, 28, 3))
     values = found.format.values(found.steps(np.arange(found.size)), found.size)
@@ -56,7 +57,7 @@ def test_a_calendar_is_what_enough_families_share(spark: SparkSession) -> None:
 def test_families_with_gaps_of_their_own_have_no_calendar(spark: SparkSession) -> None:
     rng = np.random.default_rng(3)
     days = [[FIRST + dt.timedelta(days=int(d)) for d in rng.permutation(30)[:20]] for _ in range(40)]
-    found = sequence(spark.createDataFrame(stores_with(days)), ("store",), "day", "date", 3)
+    found = sequence(spark.createDataFrame(stores_with(days)), ("store",), "day", "date", Support(3))
     assert found.calendar == ()
     assert found.size == 30
 
@@ -66,10 +67,11 @@ def test_no_store_of_the_copy_opens_when_all_are_closed(spark: SparkSession, tmp
     keys = Metadata()
     keys.add_table("stores", pk="store")
     keys.add_table("sales", pk=["store", "day"], fk={"store": "stores.store"})
-    stores = pd.DataFrame({"store": np.arange(STORES), "size": np.arange(STORES) * 1.5})
-    sales = stores_with([OPEN[3 * s : 3 * s + 60 + s] for s in range(STORES)])
+    twice = np.repeat(np.arange(STORES), 2)  # two of a kind: five stores must be open on nearly all of the days
+    stores = pd.DataFrame({"store": np.arange(len(twice)), "size": twice * 1.5})
+    sales = stores_with([OPEN[3 * s : 3 * s + 60 + s] for s in twice])
     fit = fitted(spark, keys, write_lake(spark, tmp_path / "source", {"stores": stores, "sales": sales}))
-    fit.generate({"stores": 3 * STORES}, output_path_base=str(tmp_path / "copy"))
+    fit.generate({"stores": 3 * len(twice)}, output_path_base=str(tmp_path / "copy"))
     made = {t: DeltaIO(spark).read_dataset(str(tmp_path / "copy" / t)) for t in keys.tables}
     assert key_faults(keys, made) == []
     copy = made["sales"].toPandas()

@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from synthohive_spark.lake import quantiles
 from synthohive_spark.metadata import Metadata
+from synthohive_spark.privacy.support import Support
 from synthohive_spark.profiling.key_formats import TWENTIETHS, byte_masks, sequence
 from synthohive_spark.profiling.shapes import shape_plans
 
@@ -37,7 +38,7 @@ def test_shapes_are_the_same_however_rows_are_spread(spark: SparkSession, monkey
     monkeypatch.setattr(quantiles, "SAMPLE", 1000)
     learnt = dict([*TYPES.items()][1:])
     whole, spread = (
-        shape_plans(f, spec, learnt, 3, ()).shapes for f in (frame.coalesce(1), frame.repartition(5, "income"))
+        shape_plans(f, spec, learnt, Support(3), ()).shapes for f in (frame.coalesce(1), frame.repartition(5, "income"))
     )
     assert whole == spread
     assert set(whole) == {"born", "income", "seen", "note"}
@@ -52,7 +53,9 @@ def test_starts_of_families_are_the_same_however_rows_are_spread(spark: SparkSes
     first = rng.integers(0, 5000, 200)
     rows = pd.DataFrame({"family": np.repeat(np.arange(200), 5), "n": (first[:, None] + np.arange(5)).ravel()})
     frame = spark.createDataFrame(rows)
-    found = [sequence(f, ("family",), "n", "bigint", 3) for f in (frame.coalesce(1), frame.repartition(7, "n"))]
+    found = [
+        sequence(f, ("family",), "n", "bigint", Support(3)) for f in (frame.coalesce(1), frame.repartition(7, "n"))
+    ]
     assert found[0] == found[1]
     ends = np.maximum(np.ceil(np.array(TWENTIETHS) * 200) - 1, 0).astype(int)
     assert found[0].starts == tuple(np.sort(first - first.min())[ends])
@@ -60,5 +63,5 @@ def test_starts_of_families_are_the_same_however_rows_are_spread(spark: SparkSes
 
 def test_a_binary_key_of_few_rows_keeps_its_middle_length(spark: SparkSession) -> None:
     frame = spark.createDataFrame([(b"12345678",), (b"12",), (None,)], "k binary")
-    assert [m.tokens for m in byte_masks(frame, "k", 2, 3)] == [("byte",) * 2]
-    assert [m.tokens for m in byte_masks(frame.where("k is null"), "k", 0, 3)] == [("byte",)]
+    assert [m.tokens for m in byte_masks(frame, "k", 2, Support(3))] == [("byte",) * 2]
+    assert [m.tokens for m in byte_masks(frame.where("k is null"), "k", 0, Support(3))] == [("byte",)]

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import Row
 
+from synthohive_spark.privacy.support import Support
 from synthohive_spark.rules.dictionaries import Entries, Groups
 from synthohive_spark.rules.evidence import Sample
 from synthohive_spark.rules.kind import Law
@@ -215,7 +216,7 @@ def test_each_key_has_the_values_of_one_key_of_the_source() -> None:
 def written(kind: str, rows: list[tuple[str | None, int, list[tuple[int, str]]]]) -> Entries:
     law = Law(kind, "v1", ("v0",), "")
     shown = [Row(key=k, n=n, values=[Row(n=m, value=v) for m, v in values]) for k, n, values in rows]
-    groups: Any = Groups(None, {"v0": "string", "v1": "string"}, 3, {})  # type: ignore[arg-type]
+    groups: Any = Groups(None, {"v0": "string", "v1": "string"}, Support(3), {})  # type: ignore[arg-type]
     made: Entries = groups._written(law, shown)
     return made
 

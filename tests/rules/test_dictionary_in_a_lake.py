@@ -17,6 +17,8 @@ from tests.lakes import fitted, write_lake
 
 pytestmark = pytest.mark.spark
 ROWS, DAY = 1_200, dt.date(2020, 1, 1)
+GUESTS = 180  # so that each of 15 cards and 18 segments is held by more than the five who must hold a value
+K, STAYS = 5, 2 * ROWS
 RNG = np.random.default_rng(11)
 
 
@@ -45,18 +47,18 @@ def visits() -> pd.DataFrame:
 
 def guests() -> pd.DataFrame:
     """Guests of a segment each, as parents of visits."""
-    return pd.DataFrame({"guest": range(90), "segment": [f"segment {i % 18}" for i in range(90)]})
+    return pd.DataFrame({"guest": range(GUESTS), "segment": [f"segment {i % 18}" for i in range(GUESTS)]})
 
 
 def stays() -> pd.DataFrame:
     """Rows with what follows from their guest's segment, from a month, and from towns of which many are rare."""
-    guest = RNG.integers(0, 90, ROWS)
-    day = [DAY + dt.timedelta(int(d)) for d in RNG.integers(0, 700, ROWS)]
-    card = RNG.integers(0, 15, 90)[guest]
-    town = np.where(RNG.random(ROWS) < 0.4, RNG.integers(100, 2_000, ROWS), RNG.integers(0, 30, ROWS))
+    guest = RNG.integers(0, GUESTS, STAYS)
+    day = [DAY + dt.timedelta(int(d)) for d in RNG.integers(0, 700, STAYS)]
+    card = RNG.integers(0, 15, GUESTS)[guest]
+    town = np.where(RNG.random(STAYS) < 0.4, RNG.integers(100, 2_000, STAYS), RNG.integers(0, 30, STAYS))
     return pd.DataFrame(
         {
-            "stay": range(ROWS),
+            "stay": range(STAYS),
             "guest": guest,
             "card": [f"card {c}" for c in card],
             "limit": 100.5 * card,
@@ -93,7 +95,7 @@ def test_dictionaries_of_parents_of_parts_and_of_what_is_often_rare(spark: Spark
     assert copy["limit"].tolist() == [100.5 * int(c.split()[1]) for c in copy["card"]]
     assert copy["month"].tolist() == [d.strftime("%B") for d in copy["day"]]
     usual = copy[copy["town"].isin([f"town {t}" for t in range(30)])]
-    assert len(usual) > ROWS / 2
+    assert len(usual) > STAYS / 2
     assert usual["state"].tolist() == [f"state {int(t.split()[1]) % 7}" for t in usual["town"]]
     assert copy[~copy["town"].isin(usual["town"])]["state"].nunique() > 1
 
@@ -112,7 +114,7 @@ def test_a_copy_keeps_dictionaries_on_every_row(spark: SparkSession, tmp_path: P
     assert 0.95 < rules["nearly"].agreed < 1
     assert set(plan.columns.named("derived")) == {*rules} - {"group"}, "rows without a code have groups of their own"
     counts = frame["code"].value_counts()
-    rare = {str(c) for c in counts.index[counts < 3]}
+    rare = {str(c) for c in counts.index[counts < K]}
     assert rare
     assert not [name for r in rules.values() for name in r.entries if name.removeprefix("=") in rare]
 
@@ -122,7 +124,7 @@ def test_a_copy_keeps_dictionaries_on_every_row(spark: SparkSession, tmp_path: P
         assert copy.groupby(inputs, dropna=False)[name].nunique(dropna=False).max() == 1
     assert copy[copy["code"].notna()].groupby("code")["group"].nunique().max() == 1
     assert copy["code"].isna().equals(copy["words"].isna())
-    usual = copy[copy["code"].isin(counts.index[counts >= 3])]
+    usual = copy[copy["code"].isin(counts.index[counts >= K])]
     assert len(usual) > ROWS / 2
     assert usual["words"].tolist() == [real["words"][c] for c in usual["code"]]
     assert usual["since"].tolist() == [real["since"][c] for c in usual["code"]]

@@ -36,12 +36,12 @@ def test_a_text_that_few_parents_hold_is_not_shown_to_their_children_however_man
     orphans = np.where(np.arange(400) < 10, -1, parents)
     context = pd.DataFrame({"k:country": country, "k:carrier": country, "k:size": parents, "g:country": country})
     columns = [
-        ContextColumn(name="k:country", path=(0,), column="country", type="string"),
-        ContextColumn(name="k:carrier", path=(0,), column="carrier", type="string", verbatim=True),
-        ContextColumn(name="k:size", path=(0,), column="size", type="bigint"),
-        ContextColumn(name="g:country", path=(1,), column="country", type="string"),
+        ContextColumn(name="k:country", path=(0,), holder=(0,), column="country", type="string"),
+        ContextColumn(name="k:carrier", path=(0,), holder=(0,), column="carrier", type="string", verbatim=True),
+        ContextColumn(name="k:size", path=(0,), holder=(0,), column="size", type="bigint"),
+        ContextColumn(name="g:country", path=(1,), holder=(1,), column="country", type="string"),
     ]
-    shown = as_published(context, columns, {0: orphans}, 3, 1)
+    shown = as_published(context, columns, {(0,): orphans, (1,): np.arange(400)}, 3, 1)
     expected = country.replace({"Chile": "USA", "Norway": "USA"})
     pd.testing.assert_series_equal(shown["k:country"], expected, check_names=False)
     assert shown.drop(columns="k:country").equals(context.drop(columns="k:country"))
@@ -55,21 +55,21 @@ def few_cities(rows: int) -> tuple[pd.DataFrame, list[ContextColumn]]:
     alone = rng.random(rows) < 0.2
     city[alone] = [f"village {i}" for i in np.flatnonzero(alone)]
     people = pd.DataFrame({"k:city": city, "k:region": [f"region {r}" for r in region]}, dtype=object)
-    columns = [ContextColumn(name=c, path=(0,), column=c[2:], type="string") for c in people]
+    columns = [ContextColumn(name=c, path=(0,), holder=(0,), column=c[2:], type="string") for c in people]
     return people.loc[people.index.repeat(10)].reset_index(drop=True), columns
 
 
 def test_a_rare_text_of_a_parent_is_that_of_another_parent_like_it() -> None:
     context, columns = few_cities(300)
     code = np.arange(3000) // 10
-    shown = as_published(context, columns, {0: code}, 3, 1)
+    shown = as_published(context, columns, {(0,): code}, 3, 1)
     assert not shown["k:city"].str.contains("village|_RARE_").any()
     assert (shown["k:city"].groupby(code).nunique() == 1).all(), "siblings see one parent"
     known = context["k:city"].str.startswith("city")
     assert shown["k:city"][known].equals(context["k:city"][known])
     assert (shown["k:city"].str[5] == shown["k:region"].str[7]).mean() > 0.97
-    assert as_published(context, columns, {0: code}, 3, 1).equals(shown)
-    assert not as_published(context, columns, {0: code}, 3, 2).equals(shown)
+    assert as_published(context, columns, {(0,): code}, 3, 1).equals(shown)
+    assert not as_published(context, columns, {(0,): code}, 3, 2).equals(shown)
 
 
 def test_made_up_words_of_a_parent_are_all_one_to_its_children() -> None:
@@ -77,6 +77,6 @@ def test_made_up_words_of_a_parent_are_all_one_to_its_children() -> None:
     context["k:city"] = context["k:city"].mask(context["k:city"].str[5] > "0", "village " + context.index.astype(str))
     code = np.arange(3000) // 10
     context["k:city"] = context.groupby(code)["k:city"].transform("first")
-    shown = as_published(context, columns, {0: code}, 3, 1)["k:city"]
+    shown = as_published(context, columns, {(0,): code}, 3, 1)["k:city"]
     assert RARE_TOKEN in set(shown)
     assert not shown.str.contains("village").any()

@@ -41,6 +41,7 @@ from synthohive_spark.models.common.seeds import fresh_seed, numpy_rng, torch_rn
 from synthohive_spark.models.common.storage import check_header, read_model, write_model
 from synthohive_spark.models.common.table_model import (
     CONTEXT_CATEGORIES,
+    People,
     TableModel,
     device_of,
     limits_of,
@@ -116,6 +117,7 @@ class AutoregressiveModel(TableModel):
         table_name: str | None = None,
         seed: int | None = None,
         discrete_columns: Sequence[str] | None = None,
+        people: People | None = None,
     ) -> Self:
         """Learns the rows of a table; the same data, options and seed give the same model.
 
@@ -125,23 +127,23 @@ class AutoregressiveModel(TableModel):
             table_name: name of the table in the metadata and in the log.
             seed: of all randomness; None takes a new one.
             discrete_columns: columns of numbers to take as categories; texts are so anyway.
+            people: {column: (n,) code of whom each of its values is about}; without, each is about another person.
 
         Raises:
             TrainingError: if there are no rows, the lengths differ, a type is not covered, or training diverges.
         """
         start = time.monotonic()
         data, context, seed = self._prepared(data, context, table_name, seed, discrete_columns)
-        columns = table_spec(data, self._limits(data))
-        context_columns = table_spec(context, limits_of(context, self.settings.min_count, CONTEXT_CATEGORIES))
+        columns = table_spec(data, self._limits(data), people)
+        context_columns = table_spec(context, limits_of(context, self.settings.min_count, CONTEXT_CATEGORIES), people)
         share = MAX_STATES // max(1, data.shape[1])
         resolution = Resolution.of(len(data), self.settings.bins, self.settings.two_level, share)
         codes = TableCodes.of(columns, resolution)
         rows = codes.encode(encode_table(columns, data, numpy_rng(seed, 1)), len(data))
         conditions = Layout.of(context_columns).pack(encode_table(context_columns, context, None), len(data))
         encoded_at = time.monotonic()
-        self._log.debug(
-            "training_start", table=table_name, rows=len(data), columns=data.shape[1], sub_columns=len(codes.subs)
-        )
+        size = {"rows": len(data), "columns": data.shape[1], "sub_columns": len(codes.subs)}
+        self._log.debug("training_start", table=table_name, **size)
         network, metrics = None, {"steps": 0, "clock_stop": False}
         if codes.subs:
             with torch_threads(self.settings.threads):

@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 
+import numpy as np
 import pandas as pd
 import structlog
 import torch
+from numpy.typing import NDArray
 
 from synthohive_spark.errors import GenerationError, TrainingError
 from synthohive_spark.models.base import ConditionalGenerativeModel, KeyMetadata
@@ -24,6 +26,7 @@ MAX_STATES = 2000  # places of all one-hot blocks: what a step may cost
 NUMBERS = tuple(f"{kind}{bits}" for kind in ("int", "uint", "float") for bits in (8, 16, 32, 64))
 FEWEST_STATES = 8  # of a text in a wide table
 Fitted = TypeVar("Fitted")
+People = Mapping[str, NDArray[np.int64]]
 
 
 class TableModel(ConditionalGenerativeModel):
@@ -139,9 +142,15 @@ def torch_threads(threads: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def table_spec(frame: pd.DataFrame, limits: Limits) -> TableSpec:
-    """Returns the specs of the columns of a frame."""
-    return reduce_table([analyze_table(frame, alone=True)], limits)
+def table_spec(frame: pd.DataFrame, limits: Limits, people: People | None = None) -> TableSpec:
+    """Returns the specs of the columns of a frame.
+
+    Args:
+        frame: the rows.
+        limits: what may be kept.
+        people: {column: (n,) code of whom each of its values is about}; without, each is about another person.
+    """
+    return reduce_table([analyze_table(frame, alone=True, people=people)], limits)
 
 
 def numbers_again(texts: Any, kind: str) -> pd.Series[Any]:

@@ -25,6 +25,7 @@ from synthohive_spark.models.common.seeds import fresh_seed, numpy_rng
 from synthohive_spark.models.common.storage import check_header, read_model, write_model
 from synthohive_spark.models.common.table_model import (
     CONTEXT_CATEGORIES,
+    People,
     TableModel,
     device_of,
     limits_of,
@@ -125,6 +126,7 @@ class CTGAN(TableModel):
         table_name: str | None = None,
         seed: int | None = None,
         discrete_columns: Sequence[str] | None = None,
+        people: People | None = None,
     ) -> Self:
         """Learns the rows of a table; the same data, options and seed give the same model.
 
@@ -134,6 +136,7 @@ class CTGAN(TableModel):
             table_name: name of the table in the metadata and in the log.
             seed: of all randomness; None takes a new one.
             discrete_columns: columns of numbers to take as categories; texts are so anyway.
+            people: {column: (n,) code of whom each of its values is about}; without, each is about another person.
 
         Raises:
             TrainingError: if there are no rows, the lengths differ, a type is not covered, or training diverges.
@@ -141,8 +144,9 @@ class CTGAN(TableModel):
         start = time.monotonic()
         data, context, seed = self._prepared(data, context, table_name, seed, discrete_columns)
         limits = limits_of(data, self.settings.min_count, self.settings.max_categories)
-        columns = table_spec(data, replace(limits, modes=MOST_MODES if self.settings.normalisation == "mode" else 0))
-        context_columns = table_spec(context, limits_of(context, self.settings.min_count, CONTEXT_CATEGORIES))
+        limits = replace(limits, modes=MOST_MODES if self.settings.normalisation == "mode" else 0)
+        columns = table_spec(data, limits, people)
+        context_columns = table_spec(context, limits_of(context, self.settings.min_count, CONTEXT_CATEGORIES), people)
         layout, context_layout = Layout.of(columns), Layout.of(context_columns)
         rows = layout.pack(encode_table(columns, data, numpy_rng(seed, 1)), len(data))
         conditions = context_layout.pack(encode_table(context_columns, context, None), len(data))

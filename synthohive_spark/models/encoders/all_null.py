@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from synthohive_spark.models.encoders.sample import Origin
 from synthohive_spark.models.encoders.spec import ColumnKind, ColumnPartial, ColumnSpec, Encoded, Limits, merged_dtype
 
 
@@ -23,7 +23,7 @@ class AllNullSpec(ColumnSpec):
         return 1
 
 
-def analyze(values: pd.Series[Any], hashes: NDArray[np.uint64]) -> ColumnPartial:
+def analyze(values: pd.Series[Any], origin: Origin) -> ColumnPartial:
     """Returns the statistics of a chunk of n nulls."""
     return ColumnPartial("all_null", "object", len(values), len(values))
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from synthohive_spark.models.encoders.sample import Origin
 from synthohive_spark.models.encoders.spec import ColumnKind, Encoded, Limits, merged_dtype, merged_null_share
 from synthohive_spark.models.encoders.tokens import TokenPartial, TokenSpec, merged_counts, token_codes, token_values
 
@@ -19,7 +19,7 @@ class BooleanSpec(TokenSpec):
     """Spec of a boolean column."""
 
 
-def analyze(values: pd.Series[Any], hashes: NDArray[np.uint64]) -> TokenPartial:
+def analyze(values: pd.Series[Any], origin: Origin) -> TokenPartial:
     """Returns the statistics of a chunk of n booleans."""
     present = values.dropna().astype(bool)
     counts = {True: int(present.sum()), False: int((~present).sum())}

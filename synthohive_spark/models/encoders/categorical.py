@@ -16,10 +16,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from synthohive_spark.models.encoders.sample import Origin
 from synthohive_spark.models.encoders.spec import ColumnKind, Encoded, Limits, merged_dtype, merged_null_share
-from synthohive_spark.models.encoders.tokens import TokenPartial, TokenSpec, merged_counts, token_codes, token_values
+from synthohive_spark.models.encoders.tokens import (
+    TokenPartial,
+    TokenSpec,
+    merged_counts,
+    merged_support,
+    token_codes,
+    token_values,
+)
 from synthohive_spark.privacy.masks import BIJECTIVE, Mask
 from synthohive_spark.privacy.syllables import word_mask
 from synthohive_spark.privacy.textkinds import kind_of_texts
@@ -59,25 +66,30 @@ class CategoricalSpec(TokenSpec):
         return self.rare_code if self.rare_mask is None and not self.beyond else None
 
 
-def analyze(values: pd.Series[Any], hashes: NDArray[np.uint64]) -> TokenPartial:
+def analyze(values: pd.Series[Any], origin: Origin) -> TokenPartial:
     """Returns the statistics of a chunk of n strings."""
     counted = values.value_counts(dropna=True)
     counts = dict(zip(counted.index.tolist(), counted.tolist(), strict=True))
     dtype = "object" if values.dtype.kind == "O" and values.dtype == np.dtype(object) else str(values.dtype)
-    return TokenPartial("categorical", dtype, len(values), int(values.isna().sum()), counts)
+    held = None
+    if origin.people is not None:
+        pairs = pd.DataFrame({"token": values.to_numpy(dtype=object), "who": origin.people}).dropna()
+        own = pairs[pairs["who"] >= 0].drop_duplicates()["token"].value_counts()
+        held = dict(zip(own.index.tolist(), own.tolist(), strict=True))
+    return TokenPartial("categorical", dtype, len(values), int(values.isna().sum()), counts, held)
 
 
 def reduce(partials: Sequence[TokenPartial], limits: Limits) -> CategoricalSpec:
     """Returns the spec of the whole column."""
-    counts = merged_counts(partials)
-    frequent = [token for token, rows in counts.items() if rows >= limits.min_count and token != RARE_TOKEN]
+    counts, held = merged_counts(partials), merged_support(partials)
+    frequent = [token for token in counts if held.get(token, 0) >= limits.min_count and token != RARE_TOKEN]
     ordered = sorted(frequent, key=lambda token: (-counts[token], token))
     kept, beyond = ordered[: limits.max_categories], ordered[limits.max_categories :]
     rare = (RARE_TOKEN,) if len(kept) < len(counts) else ()
     spec = CategoricalSpec("categorical", merged_dtype(partials), merged_null_share(partials), (*kept, *rare))
     if not rare:
         return spec
-    hidden = {token: rows for token, rows in counts.items() if rows < limits.min_count and token != RARE_TOKEN}
+    hidden = {token: n for token, n in counts.items() if held.get(token, 0) < limits.min_count and token != RARE_TOKEN}
     lost, open_rows, all_rows = sum(hidden.values()), sum(counts[token] for token in beyond), counts.total()
     if open_rows and open_rows >= MOST * (lost + open_rows):
         rows = tuple(counts[token] for token in beyond[:BEYOND])

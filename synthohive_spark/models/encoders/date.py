@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from synthohive_spark.models.encoders.mode_scale import build_number_scale
 from synthohive_spark.models.encoders.numbers import NumberPartial, NumberSpec, null_mask
 from synthohive_spark.models.encoders.rank_scale import Numbers
-from synthohive_spark.models.encoders.sample import BottomK, merge_samples
+from synthohive_spark.models.encoders.sample import BottomK, Origin, merge_samples
 from synthohive_spark.models.encoders.spec import ColumnKind, Encoded, Limits, merged_dtype, merged_null_share
 from synthohive_spark.privacy.coarse import coarse_days
 
@@ -23,10 +23,10 @@ class DateSpec(NumberSpec):
     """Spec of a date column."""
 
 
-def analyze(values: pd.Series[Any], hashes: NDArray[np.uint64]) -> NumberPartial:
+def analyze(values: pd.Series[Any], origin: Origin) -> NumberPartial:
     """Returns the statistics of a chunk of n ``datetime.date`` objects."""
     null = null_mask(values)
-    sample = BottomK.of(_days(values, null), hashes[~null])
+    sample = BottomK.of(_days(values, null), origin.where(~null))
     return NumberPartial("date", "object", len(values), int(null.sum()), sample, 0)
 
 

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from synthohive_spark.models.encoders.mode_scale import build_number_scale
 from synthohive_spark.models.encoders.numbers import NumberPartial, NumberSpec, merged_grain, null_mask
 from synthohive_spark.models.encoders.rank_scale import Numbers, as_numbers
-from synthohive_spark.models.encoders.sample import BottomK, merge_samples
+from synthohive_spark.models.encoders.sample import BottomK, Origin, merge_samples
 from synthohive_spark.models.encoders.spec import ColumnKind, Encoded, Limits, merged_dtype, merged_null_share
 
 _DIGITS = 100  # of intermediate results: twice decimal(38) and more
@@ -31,20 +30,21 @@ class DecimalSpec(NumberSpec):
     digits: int
 
 
-def analyze(values: pd.Series[Any], hashes: NDArray[np.uint64]) -> NumberPartial:
+def analyze(values: pd.Series[Any], origin: Origin) -> NumberPartial:
     """Returns the statistics of a chunk of n decimals."""
     null = null_mask(values)
     present = values[~null].to_numpy(dtype=object)
     exponents = (value.as_tuple().exponent for value in present)
     digits = max((-exponent for exponent in exponents if isinstance(exponent, int)), default=0)
-    sample = BottomK.of(present, hashes[~null])
+    sample = BottomK.of(present, origin.where(~null))
     return NumberPartial("decimal", "object", len(values), int(null.sum()), sample, max(0, digits))
 
 
 def reduce(partials: Sequence[NumberPartial], limits: Limits) -> DecimalSpec:
     """Returns the spec of the whole column."""
     share, digits = merged_null_share(partials), merged_grain(partials)
-    sample = _unscaled(merge_samples([partial.sample for partial in partials]), digits)
+    merged = merge_samples([partial.sample for partial in partials])
+    sample = BottomK(_unscaled(merged.values, digits), merged.origin)
     scale = build_number_scale(sample, share > 0, limits, 0)
     return DecimalSpec("decimal", merged_dtype(partials), share, scale, digits)
 

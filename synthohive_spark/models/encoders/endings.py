@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from synthohive_spark.models.encoders.sample import BottomK
 from synthohive_spark.randomness import mix
 
 Integers = NDArray[np.int64]
@@ -68,20 +69,21 @@ class Endings:
         return kept
 
 
-def find_endings(numbers: NDArray[Any], knots: NDArray[Any], decimals: int, min_count: int) -> Endings | None:
+def find_endings(sample: BottomK, knots: NDArray[Any], decimals: int, min_count: int) -> Endings | None:
     """Returns the endings of a column, or None where digits are as by chance or numbers too wide to be exact.
 
     Args:
-        numbers: (m,) sorted finite numbers of the column.
+        sample: finite numbers of the column, sorted.
         knots: (K,) quantiles of them, between which numbers are moved.
         decimals: digits after the point that write each of them.
-        min_count: numbers that must have an ending before it counts.
+        min_count: people who must have an ending before it counts.
     """
-    scaled = numbers.astype(np.float64) * 10.0**decimals
+    scaled = sample.values.astype(np.float64) * 10.0**decimals
     if scaled.size < min_count or np.abs(scaled[[0, -1]]).max() >= _EXACT:
         return None
     low, high = scaled[[scaled.size // 4, (3 * scaled.size) // 4]]
-    found = _split(np.rint(scaled).astype(np.int64), 1, 0, 0.0, min_count, (high - low) / NARROW)
+    members = Ended(np.rint(scaled).astype(np.int64), sample.origin.people)
+    found = _split(members, 1, 0, 0.0, min_count, (high - low) / NARROW)
     if len(found) < 2:
         return None
     moduli, remainders, counts = (np.asarray(part) for part in zip(*found, strict=True))
@@ -94,30 +96,46 @@ def find_endings(numbers: NDArray[Any], knots: NDArray[Any], decimals: int, min_
     return Endings(decimals, tuple(moduli.tolist()), tuple(remainders.tolist()), tuple(shares.tolist()))
 
 
+@dataclass(frozen=True)
+class Ended:
+    """Numbers with one ending, and whom each is about."""
+
+    numbers: Integers
+    people: Integers | None
+
+    def held(self, digits: Integers) -> Integers:
+        """Returns the (10,) people behind each digit."""
+        if self.people is None:
+            return np.bincount(digits, minlength=10)
+        known = self.people >= 0
+        pairs = np.unique(np.stack([digits[known], self.people[known]]), axis=1)
+        return np.bincount(pairs[0], minlength=10)
+
+
 def _split(
-    members: Integers, modulus: int, remainder: int, chance: float, min_count: int, widest: float
+    members: Ended, modulus: int, remainder: int, chance: float, min_count: int, widest: float
 ) -> list[tuple[int, int, float]]:
     """Returns (modulus, remainder, numbers to move) of an ending and of the longer ones within it.
 
     Args:
-        members: numbers with this ending.
+        members: those with this ending.
         modulus: of the ending.
         remainder: of the ending.
         chance: numbers that have the ending though they were moved to a shorter one.
-        min_count: numbers that an ending needs.
+        min_count: people that an ending needs.
         widest: modulus, at most.
     """
-    digits = members // modulus % 10
-    counts = np.bincount(digits, minlength=10)
-    usual = members.size / 10
+    digits = members.numbers // modulus % 10
+    counts = members.held(digits)
+    size, usual = int(counts.sum()), counts.sum() / 10
     many = (counts >= max(min_count, OFTEN * usual)) & (counts >= usual + DEVIATIONS * np.sqrt(usual))
     longer = np.flatnonzero(many) if modulus * 10 <= widest else np.zeros(0, dtype=np.int64)
-    own = members.size - counts[longer].sum()
+    own = size - counts[longer].sum()
     moved = max(0.0, own / (1 - longer.size / 10) - chance)
     endings = [(modulus, remainder, moved)]
     for digit in longer.tolist():
         reached = (chance + moved) / 10
-        endings += _split(
-            members[digits == digit], modulus * 10, remainder + digit * modulus, reached, min_count, widest
-        )
+        chosen = digits == digit
+        those = Ended(members.numbers[chosen], None if members.people is None else members.people[chosen])
+        endings += _split(those, modulus * 10, remainder + digit * modulus, reached, min_count, widest)
     return endings

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from synthohive_spark.models.encoders.mode_scale import build_number_scale
 from synthohive_spark.models.encoders.numbers import NumberPartial, NumberSpec, null_mask, number_series
 from synthohive_spark.models.encoders.rank_scale import Numbers, as_numbers
-from synthohive_spark.models.encoders.sample import BottomK, merge_samples
+from synthohive_spark.models.encoders.sample import BottomK, Origin, merge_samples
 from synthohive_spark.models.encoders.spec import ColumnKind, Encoded, Limits, merged_dtype, merged_null_share
 
 
@@ -22,12 +22,12 @@ class IntegerSpec(NumberSpec):
     """Spec of an integer column."""
 
 
-def analyze(values: pd.Series[Any], hashes: NDArray[np.uint64]) -> NumberPartial:
+def analyze(values: pd.Series[Any], origin: Origin) -> NumberPartial:
     """Returns the statistics of a chunk of n integers."""
     null = null_mask(values)
     plain = "Int64" if null.any() else "int64"
     dtype = values.dtype.name if values.dtype.kind in "iu" else plain
-    sample = BottomK.of(_integers(values, null), hashes[~null])
+    sample = BottomK.of(_integers(values, null), origin.where(~null))
     return NumberPartial("integer", dtype, len(values), int(null.sum()), sample, 0)
 
 

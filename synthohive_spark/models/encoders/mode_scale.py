@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from synthohive_spark.models.encoders.holders import ends, means_around
 from synthohive_spark.models.encoders.rank_scale import (
     Numbers,
     RankScale,
@@ -24,6 +25,7 @@ from synthohive_spark.models.encoders.rank_scale import (
     interpolate,
     with_nulls_encoded,
 )
+from synthohive_spark.models.encoders.sample import BottomK
 from synthohive_spark.models.encoders.spec import Encoded, Limits
 from synthohive_spark.privacy.coarse import Ends, coarse_numbers
 
@@ -130,7 +132,7 @@ class ModeScale:
 
 
 def build_number_scale(
-    sample: Numbers,
+    sample: BottomK,
     has_null: bool,
     limits: Limits,
     decimals: int | None = None,
@@ -139,7 +141,7 @@ def build_number_scale(
     """Builds the scale of a column: states alone where a few numbers cover it, else ranks or modes.
 
     Args:
-        sample: (m,) sorted non-null numbers, of the bottom-k sample.
+        sample: of the non-null numbers, sorted.
         has_null: whether null is a state.
         limits: what may be kept; ``modes`` says whether to look for modes.
         decimals: digits after the point of numbers that end in digits, None for others (dates, times).
@@ -148,14 +150,15 @@ def build_number_scale(
     ranks = build_scale(sample, has_null, limits, decimals, coarse)
     if not limits.modes or not ranks.levels or ranks.coarse:
         return ranks
-    finite = sample[np.isfinite(sample)] if ranks.floating else sample
-    ends = finite[[limits.min_count - 1, -limits.min_count]]
-    if ends[0] >= ends[1]:
+    finite = sample.chosen(np.isfinite(sample.values)) if ranks.floating else sample
+    low, high = ends(finite, limits.min_count)
+    if low >= high:
         return ranks
-    at = np.linspace(0, finite.size - 1, min(FIT_POINTS, finite.size)).astype(np.int64)
-    place = fraction(finite[at], np.broadcast_to(ends[:1], at.size), np.broadcast_to(ends[1:], at.size))
-    modes = [tuple(values.tolist()) for values in _modes(place, min(limits.modes, at.size), finite.size)]
-    low, high = ends.tolist()
+    size = finite.values.size
+    at, span = np.linspace(0, size - 1, min(FIT_POINTS, size)).astype(np.int64), as_numbers([low, high], ranks.floating)
+    shown = np.clip(means_around(finite, at, limits.min_count), *span)
+    place = fraction(shown, np.broadcast_to(span[:1], at.size), np.broadcast_to(span[1:], at.size))
+    modes = [tuple(values.tolist()) for values in _modes(place, min(limits.modes, at.size), size)]
     return ModeScale(ranks.floating, low, high, modes[0], modes[1], modes[2], has_null)
 
 

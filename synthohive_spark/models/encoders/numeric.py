@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from synthohive_spark.models.encoders.mode_scale import build_number_scale
 from synthohive_spark.models.encoders.numbers import NumberPartial, NumberSpec, merged_grain, null_mask, number_series
-from synthohive_spark.models.encoders.sample import BottomK, merge_samples
+from synthohive_spark.models.encoders.sample import BottomK, Origin, merge_samples
 from synthohive_spark.models.encoders.spec import ColumnKind, Encoded, Limits, merged_dtype, merged_null_share
 
 MAX_DECIMALS = 10  # more are measured values, not rounded ones
@@ -30,12 +30,12 @@ class NumericSpec(NumberSpec):
     decimals: int
 
 
-def analyze(values: pd.Series[Any], hashes: NDArray[np.uint64]) -> NumberPartial:
+def analyze(values: pd.Series[Any], origin: Origin) -> NumberPartial:
     """Returns the statistics of a chunk of n floats (NaN is null)."""
     null = null_mask(values)
     numbers = _floats(values, null)
     dtype = values.dtype.name if values.dtype.kind == "f" else "float64"
-    sample = BottomK.of(numbers, hashes[~null])
+    sample = BottomK.of(numbers, origin.where(~null))
     return NumberPartial("numeric", dtype, len(values), int(null.sum()), sample, _decimals(numbers))
 
 

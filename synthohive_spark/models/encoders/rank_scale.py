@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthohive_spark.models.encoders.endings import Endings, find_endings
+from synthohive_spark.models.encoders.holders import ends, means_around, people_behind, supports, window_means
+from synthohive_spark.models.encoders.sample import BottomK
 from synthohive_spark.models.encoders.spec import Encoded, Limits
 from synthohive_spark.privacy.coarse import Ends, coarse_numbers, few_rows
 from synthohive_spark.randomness import mix
@@ -195,7 +197,7 @@ def as_numbers(values: Sequence[Any] | Numbers, floating: bool) -> Numbers:
 
 
 def build_scale(
-    sample: Numbers,
+    sample: BottomK,
     has_null: bool,
     limits: Limits,
     decimals: int | None,
@@ -204,69 +206,59 @@ def build_scale(
     """Builds the scale of a column.
 
     Args:
-        sample: (m,) non-null numbers, of the bottom-k sample.
+        sample: of the non-null numbers, sorted.
         has_null: whether null is a state.
-        limits: what may be kept. No number is used verbatim unless ``min_count`` rows hold it; the ends of the scale
-            are the min_count-th lowest and highest numbers, and each knot is the mean of min_count neighbours.
+        limits: what may be kept. No number is used verbatim unless ``min_count`` people hold it; the ends of the scale
+            follow from the people next to the min_count-th ones, and each knot is the mean of min_count people.
         decimals: digits after the point of numbers that end in digits, None for others.
         coarse: the range around the least and the greatest of a few numbers that may be told of them.
     """
-    floating = sample.dtype.kind == "f"
+    floating, size = sample.values.dtype.kind == "f", sample.values.size
 
     def scale(values: Numbers, levels: Numbers, shares: Numbers) -> RankScale:
         return RankScale(floating, tuple(values.tolist()), tuple(levels.tolist()), tuple(shares.tolist()), has_null)
 
-    none = sample[:0]
-    if not sample.size:
+    none = sample.values[:0]
+    if not size:
         return scale(none, none, none)
-    values, counts = np.unique(sample, return_counts=True)
-    kept = counts >= limits.min_count
-    if values.size <= limits.max_numbers and counts[kept].sum() >= CATEGORY_COVER * sample.size:
+    values, counts, held = supports(sample)
+    kept = held >= limits.min_count
+    if values.size <= limits.max_numbers and counts[kept].sum() >= CATEGORY_COVER * size:
         return scale(values[kept], none, none)
     finite = np.isfinite(values) if floating else np.ones(values.size, dtype=bool)
-    atom = kept & ((counts >= max(limits.atom_share * sample.size, limits.atom_rows)) | ~finite)
-    rest, weight = values[~atom & finite], counts[~atom & finite]
-    if not rest.size or (atom.any() and weight.sum() < limits.min_count):
+    atom = kept & ((counts >= max(limits.atom_share * size, limits.atom_rows)) | ~finite)
+    rest = sample.chosen(np.repeat(~atom & finite, counts))
+    people = people_behind(rest)
+    if not people or (atom.any() and people < limits.min_count):
         return scale(values[atom] if atom.any() else as_numbers([0], floating), none, none)
-    if weight.sum() < few_rows(limits.min_count):
-        return replace(scale(values[atom], as_numbers(coarse(rest[0], rest[-1]), floating), none), coarse=True)
-    discrete = values.size < DISCRETE_SHARE * sample.size or bool(kept.all())
-    levels, shares = _quantiles(rest, weight, discrete, limits.min_count)
+    if people < few_rows(limits.min_count):
+        span = coarse(rest.values[0], rest.values[-1])
+        return replace(scale(values[atom], as_numbers(span, floating), none), coarse=True)
+    discrete = values.size < DISCRETE_SHARE * size or bool(kept.all())
+    levels, shares = _quantiles(rest, discrete, limits.min_count)
     if levels.size == 1:
         return scale(np.unique(np.concatenate([values[atom], levels])), none, none)
     if shares.size or decimals is None:
         return scale(values[atom], levels, shares)
-    endings = find_endings(np.repeat(rest, weight), levels, decimals, limits.min_count)
-    return replace(scale(values[atom], levels, shares), endings=endings)
+    return replace(scale(values[atom], levels, shares), endings=find_endings(rest, levels, decimals, limits.min_count))
 
 
-def _quantiles(
-    values: Numbers, counts: NDArray[np.int64], discrete: bool, min_count: int
-) -> tuple[Numbers, NDArray[np.float64]]:
+def _quantiles(sample: BottomK, discrete: bool, min_count: int) -> tuple[Numbers, NDArray[np.float64]]:
     """Returns (levels, cumulative shares) for discrete numbers, (knots, empty) for continuous ones."""
-    kept = counts >= min_count
+    values, counts, held = supports(sample)
+    kept = held >= min_count
     if discrete and counts[kept].sum() >= DISCRETE_COVER * counts.sum():
         mass = np.bincount(_nearest(values[kept], values), weights=counts, minlength=int(kept.sum()))
         return values[kept], np.cumsum(mass) / mass.sum()
-    ordered = np.repeat(values, counts)
-    low, high = ordered[min_count - 1], ordered[-min_count]
+    low, high = ends(sample, min_count)
     if low >= high:
-        return _window_means(ordered[None, :], values.dtype), np.empty(0)
-    ordered = np.clip(ordered, low, high)
-    knots = min(MAX_KNOTS, max(2, ordered.size // min_count + 1))
-    centre = np.rint(np.linspace(0, ordered.size - 1, knots)).astype(np.int64)
-    around = np.clip(centre[:, None] + np.arange(min_count) - min_count // 2, 0, ordered.size - 1)
-    levels = _window_means(ordered[around], values.dtype)
+        return window_means(sample.values[None, :]), np.empty(0)
+    clipped = BottomK(np.clip(sample.values, *as_numbers([low, high], values.dtype.kind == "f")), sample.origin)
+    knots = min(MAX_KNOTS, max(2, people_behind(sample) // min_count + 1))
+    centre = np.rint(np.linspace(0, sample.values.size - 1, knots)).astype(np.int64)
+    levels = means_around(clipped, centre, min_count)
     levels[0], levels[-1] = low, high
-    return levels, np.empty(0)
-
-
-def _window_means(windows: Numbers, dtype: np.dtype[Any]) -> Numbers:
-    """Returns the (k,) means of the (k, w) windows in the number type of the column, between their extremes."""
-    if dtype.kind == "f":
-        means: Numbers = (windows / windows.shape[1]).sum(axis=1)
-        return np.clip(means, windows.min(axis=1), windows.max(axis=1))
-    return np.asarray([sum(window) // len(window) for window in windows.tolist()], dtype=dtype)
+    return np.maximum.accumulate(levels), np.empty(0)
 
 
 def _nearest(sorted_values: Numbers, numbers: Numbers) -> NDArray[np.int64]:

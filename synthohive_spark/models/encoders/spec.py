@@ -17,13 +17,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from typing_extensions import Self
 
+from synthohive_spark.models.encoders.sample import Origin
+
 
 @dataclass(frozen=True)
 class Limits:
     """What a reduce step may keep of the data.
 
     Attributes:
-        min_count: rows that must hold a value before it may be used verbatim.
+        min_count: people who must hold a value before it may be used verbatim.
         max_categories: tokens of a string column that are states of their own; the others share one.
         max_numbers: numbers of at most this many distinct values are categories.
         atom_share: share of the rows from which a single number is a state of its own.
@@ -115,7 +117,7 @@ class ColumnKind(Generic[Partial, Spec]):
     """One column kind: its name, its spec and its four pure functions.
 
     Attributes:
-        analyze: (chunk of n values, (n,) row hashes) -> partial statistics.
+        analyze: (chunk of n values, where they come from) -> partial statistics.
         reduce: (partials of all chunks, limits) -> spec; the same for any partitioning of the rows.
         encode: (spec, n values, generator) -> codes and ranks. The generator spreads ties over their ranks;
             without one they take the middle.
@@ -124,7 +126,7 @@ class ColumnKind(Generic[Partial, Spec]):
 
     name: str
     spec: type[Spec]
-    analyze: Callable[[pd.Series[Any], NDArray[np.uint64]], Partial]
+    analyze: Callable[[pd.Series[Any], Origin], Partial]
     reduce: Callable[[Sequence[Partial], Limits], Spec]
     encode: Callable[[Spec, pd.Series[Any], np.random.Generator | None], Encoded]
     decode: Callable[[Spec, Encoded], pd.Series[Any]]

@@ -113,18 +113,22 @@ def row_hashes(frame: pd.DataFrame) -> NDArray[np.uint64]:
     return np.asarray(pd.util.hash_pandas_object(frame, index=False), dtype=np.uint64)
 
 
-def analyze_table(frame: pd.DataFrame, alone: bool = False) -> dict[str, ColumnPartial]:
+def analyze_table(
+    frame: pd.DataFrame, alone: bool = False, people: Mapping[str, NDArray[np.int64]] | None = None
+) -> dict[str, ColumnPartial]:
     """Returns the partial statistics of each column of a chunk of rows.
 
     Args:
         frame: the chunk.
         alone: there is no other, so that rows need no hash as long as a sample holds them all.
+        people: {column: code of whom each of its values is about}; without, each is about another person.
     """
     columns = {name: plain(frame[name]) for name in frame.columns}
     kinds = {name: infer_kind(values) for name, values in columns.items()}
     unhashed = alone and len(frame) <= sample.SAMPLE_ROWS
     hashes = np.zeros(len(frame), np.uint64) if unhashed else row_hashes(frame)
-    return {name: KINDS[kinds[name]].analyze(values, hashes) for name, values in columns.items()}
+    origins = {name: sample.Origin(hashes, (people or {}).get(name)) for name in columns}
+    return {name: KINDS[kinds[name]].analyze(values, origins[name]) for name, values in columns.items()}
 
 
 def reduce_table(chunks: Sequence[Mapping[str, ColumnPartial]], limits: Limits) -> TableSpec:

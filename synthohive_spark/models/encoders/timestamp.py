@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from synthohive_spark.models.encoders.mode_scale import build_number_scale
 from synthohive_spark.models.encoders.numbers import NumberPartial, NumberSpec, merged_grain, null_mask
 from synthohive_spark.models.encoders.rank_scale import Numbers
-from synthohive_spark.models.encoders.sample import BottomK, merge_samples
+from synthohive_spark.models.encoders.sample import BottomK, Origin, merge_samples
 from synthohive_spark.models.encoders.spec import ColumnKind, Encoded, Limits, merged_dtype, merged_null_share
 from synthohive_spark.privacy.coarse import Ends, coarse_times
 
@@ -51,14 +50,14 @@ class TimestampSpec(NumberSpec):
     wall_clock: bool
 
 
-def analyze(values: pd.Series[Any], hashes: NDArray[np.uint64]) -> TimestampPartial:
+def analyze(values: pd.Series[Any], origin: Origin) -> TimestampPartial:
     """Returns the statistics of a chunk of n timestamps."""
     typed = _typed(values)
     unit, zone = _unit(typed), _zone(typed)
     null = null_mask(typed)
     ticks = _ticks(typed[~null], unit)
     grain, wall = _grain(ticks, unit), _grain(_wall(ticks, unit, zone), unit)
-    sample = BottomK.of(ticks, hashes[~null])
+    sample = BottomK.of(ticks, origin.where(~null))
     return TimestampPartial("timestamp", str(typed.dtype), len(values), int(null.sum()), sample, grain, wall)
 
 
@@ -70,8 +69,8 @@ def reduce(partials: Sequence[TimestampPartial], limits: Limits) -> TimestampSpe
     grain, wall_grain = merged_grain(partials), max(part.wall_grain for part in partials)
     wall_clock = wall_grain < grain
     step = _steps(unit)[min(grain, wall_grain)]
-    ticks = merge_samples([part.sample for part in partials])
-    sample = np.sort(_wall(ticks, unit, zone) if wall_clock else ticks) // step
+    merged = merge_samples([part.sample for part in partials])
+    sample = merged.sorted((_wall(merged.values, unit, zone) if wall_clock else merged.values) // step)
     scale = build_number_scale(sample, share > 0, limits, coarse=partial(_years, unit=unit, step=step))
     return TimestampSpec("timestamp", dtype, share, scale, unit, step, zone, wall_clock)
 

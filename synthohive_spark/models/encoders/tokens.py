@@ -20,9 +20,11 @@ class TokenPartial(ColumnPartial):
 
     Attributes:
         counts: rows of each token.
+        held: people who hold each; None where each row is about another person.
     """
 
     counts: Mapping[Any, int]
+    held: Mapping[Any, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,16 @@ def merged_counts(partials: Sequence[TokenPartial]) -> Counter[Any]:
     total: Counter[Any] = Counter()
     for partial in partials:
         total.update(partial.counts)
+    return total
+
+
+def merged_support(partials: Sequence[TokenPartial]) -> Mapping[Any, int]:
+    """Returns how many people hold each token at least: of chunks that may share people, as many as in one of them."""
+    if all(partial.held is None for partial in partials):
+        return merged_counts(partials)
+    total: Counter[Any] = Counter()
+    for partial in partials:
+        total |= Counter(partial.counts if partial.held is None else partial.held)
     return total
 
 

@@ -22,6 +22,7 @@ from synthohive_spark.rules.evidence import COLUMNS, ROWS, family_of
 from synthohive_spark.rules.kinds.aggregate import Aggregate
 from synthohive_spark.schema.children import beside_children
 from synthohive_spark.schema.columns import ColumnsPlan
+from synthohive_spark.schema.people import People
 from synthohive_spark.sql import quote
 from synthohive_spark.tables import Table
 
@@ -30,19 +31,17 @@ PARENTS, CHILDREN = 20_000, 60_000  # rows of the sample, of the parents and of 
 FEWEST, CELLS = 200, 8_000_000  # ... but so many parents, unless their children have more values: 64 MB
 
 
-def find_aggregates(
-    source: SourceLake, name: str, columns: ColumnsPlan, keys: Sequence[KeyToParent], least: int
-) -> list[Aggregate]:
+def find_aggregates(people: People, name: str, columns: ColumnsPlan, keys: Sequence[KeyToParent]) -> list[Aggregate]:
     """Columns of a table that are aggregates of its children: one per column, each behind those that it builds on.
 
     Args:
-        source: the checked source.
+        people: those behind the rows of the checked source, who must hold a value before a rule may name it.
         name: the table.
         columns: its columns; those that are drawn may be aggregates.
         keys: the keys of child tables that refer to it.
-        least: rows that must hold a value before a rule may name it.
     """
-    parents = _Parents(name, columns, source, tuple(keys), least)
+    parents = _Parents(name, columns, people, tuple(keys))
+    source = people.source
     few = source.rows[name] < ROWS or source.metadata.tables[name].reference
     asked = keys and not few and parents.side.targets
     return parents.aggregates() if asked else []
@@ -65,9 +64,12 @@ class _Parents:
 
     name: str
     columns: ColumnsPlan
-    source: SourceLake
+    people: People
     keys: tuple[KeyToParent, ...]
-    min_subjects: int
+
+    @property
+    def source(self) -> SourceLake:
+        return self.people.source
 
     @functools.cached_property
     def types(self) -> dict[str, str]:
@@ -106,7 +108,7 @@ class _Parents:
         lake = FamilyLake(self.name, tuple(keys), searcher, self.source.frame)
         lines = lake.sample(share).repartition(1).mapInArrow(searcher, "law string").collect() if keys else []
         found = [ChildLaw.from_dict(json.loads(line["law"])) for line in lines]
-        kept = self._verified(lake.rules(found, self.min_subjects))
+        kept = self._verified(lake.rules(found, self.people))
         log.debug("aggregates_verified", table=self.name, candidates=len(found), verified=len(kept))
         return _chosen(kept)
 

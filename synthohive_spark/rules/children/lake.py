@@ -17,6 +17,7 @@ from synthohive_spark.rules.verify import BUCKETS
 from synthohive_spark.schema import frames
 from synthohive_spark.schema.ancestors import Reader
 from synthohive_spark.schema.children import ChildValue
+from synthohive_spark.schema.people import People
 from synthohive_spark.sql import quote, text_literal
 from synthohive_spark.tables import TEXT
 
@@ -68,9 +69,9 @@ class FamilyLake:
             parts.append(rows.select(PARENT, F.lit(place).alias(PLACE), VALUES))
         return reduce(DataFrame.unionAll, parts)
 
-    def rules(self, found: Sequence[ChildLaw], min_subjects: int) -> list[Aggregate]:
-        """Candidates as rules, without those that name a value that too few rows hold."""
-        literals = self._literals({text for one in found for text in _texts(one)}, min_subjects)
+    def rules(self, found: Sequence[ChildLaw], people: People) -> list[Aggregate]:
+        """Candidates as rules, without those that name a value that too few people hold."""
+        literals = self._literals({text for one in found for text in _texts(one)}, people)
         names = self.searcher.parents.names
         return [
             Aggregate(
@@ -89,8 +90,8 @@ class FamilyLake:
         key = self.keys[place]
         return ChildValue(table=key.table, columns=key.columns, referenced=key.referenced, sql=sql)
 
-    def _literals(self, texts: Iterable[str], min_subjects: int) -> dict[str, str]:
-        """{label: Spark SQL of the value that it stands for}, of values that enough rows hold."""
+    def _literals(self, texts: Iterable[str], people: People) -> dict[str, str]:
+        """{label: Spark SQL of the value that it stands for}, of values that enough people hold."""
         wanted: dict[tuple[int, int], set[int]] = {}
         for text in texts:
             for place, column, value in LABEL.findall(text):
@@ -100,9 +101,10 @@ class FamilyLake:
             table = self.table if place == SELF else self.keys[place].table
             side = self.searcher.parents if place == SELF else self.searcher.children[place]
             reference, kind = list(side.types.items())[column]
-            seen = self.read(table).select(F.expr(reference).alias("value")).groupBy("value")
-            counts = seen.agg(F.count(F.lit(1)).alias("rows")).withColumn("label", _number(F.col("value"), kind))
-            enough = counts.where((F.col("rows") >= min_subjects) & F.col("label").isin([float(v) for v in values]))
+            support = people.support(table)
+            seen = people.frame(table).select(F.expr(reference).alias("value"), *support.columns).groupBy("value")
+            counts = seen.agg(support.count().alias("held")).withColumn("label", _number(F.col("value"), kind))
+            enough = counts.where((F.col("held") >= support.least) & F.col("label").isin([float(v) for v in values]))
             for row in enough.collect():  # a handful: the values of a category
                 known[f"§{place}|{column}|{int(row['label'])}§"] = _literal(row["value"])
         return known

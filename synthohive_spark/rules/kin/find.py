@@ -26,6 +26,7 @@ from synthohive_spark.schema.ancestors import Ancestors
 from synthohive_spark.schema.columns import ColumnsPlan
 from synthohive_spark.schema.context import DEGREE, ContextColumn, ContextPlan
 from synthohive_spark.schema.keys import KeysPlan
+from synthohive_spark.schema.people import People
 from synthohive_spark.schema.rule import KINDS, Rule
 from synthohive_spark.sql import names_in, quote
 from synthohive_spark.tables import Table
@@ -77,12 +78,14 @@ class SiblingSearcher:
         owner = np.asarray(table.column(OWNER).to_numpy())
         order = np.argsort(owner, kind="stable")
         codes = np.unique(owner[order], return_inverse=True)[1].astype(np.int64)
-        columns = Sample.of(table.drop_columns([OWNER]), self.types, (), ()).columns
+        rows = Sample.of(table.drop_columns([OWNER]), self.types, (), ())
+        columns, people = rows.columns, None if rows.people is None else rows.people[order]
         made = {self.names[c.id]: replace(c, values=c.values[order]) for c in columns if not c.above}
         above = {self.names[c.id]: replace(c, values=c.values[order]) for c in columns if c.above}
         orders = tuple(o for o in self.orders if o in made)
         return SiblingSample(
-            made, above, codes, self.family, orders, self.counted & {*made}, self.drawn & {*made}, self.least
+            *(made, above, codes, self.family, orders, self.counted & {*made}, self.drawn & {*made}, self.least),
+            people=people,
         )
 
 
@@ -99,9 +102,8 @@ class SiblingTable:
     Attributes:
         keys, columns, rows: of its plan so far.
         spec: its metadata.
-        frame: its rows.
+        people: its rows, and those behind them, who must hold a value before a rule may name it.
         ancestors: joins rows of its ancestors.
-        least: parents that must hold a value before a rule may name it.
         taken: columns that other rules give.
     """
 
@@ -109,10 +111,14 @@ class SiblingTable:
     columns: ColumnsPlan
     rows: int
     spec: Table
-    frame: DataFrame
+    people: People
     ancestors: Ancestors
-    least: int
     taken: frozenset[str]
+
+    @property
+    def frame(self) -> DataFrame:
+        """Its rows."""
+        return self.people.source.frame(self.ancestors.table)
 
     @functools.cached_property
     def family(self) -> tuple[str, ...]:
@@ -158,7 +164,7 @@ class SiblingTable:
         if self.keys.driving is None or not (self.drawn or self.counted):
             return []
         owner = [F.col(quote(c)) for c in self.family]
-        rows = self.frame.where(reduce(lambda a, b: a & b, [c.isNotNull() for c in owner]))
+        rows = self.people.frame(self.ancestors.table).where(reduce(lambda a, b: a & b, [c.isNotNull() for c in owner]))
         searcher = self._searcher()
         lines = self._sampled(rows, owner).repartition(1).mapInArrow(searcher, "rule string").collect()
         found = [KINDS[(state := json.loads(line["rule"]))["kind"]].model_validate(state) for line in lines]
@@ -176,7 +182,7 @@ class SiblingTable:
             orders=(*self.counted, *times[:TIMES]),
             counted=frozenset(self.counted),
             drawn=self.drawn,
-            least=self.least,
+            least=self.people.k,
         )
 
     def _sampled(self, rows: DataFrame, owner: Sequence[SparkColumn]) -> DataFrame:
@@ -186,7 +192,8 @@ class SiblingTable:
             rows = rows.where(F.pmod(place, F.lit(BUCKETS)) < F.lit(int(SAMPLE / self.rows * BUCKETS)))
             size = F.count(F.lit(1)).over(Window.partitionBy(*owner))
             rows = rows.withColumn(frames.hidden("size"), size).where(F.col(quote(frames.hidden("size"))) <= LONGEST)
-        own = [place.alias(OWNER), *(F.col(quote(n)).alias(f"v{i}") for i, n in enumerate(self.types))]
+        about = self.people.support(self.ancestors.table).columns
+        own = [place.alias(OWNER), *about, *(F.col(quote(n)).alias(f"v{i}") for i, n in enumerate(self.types))]
         return self._beside(rows, own, self.above)
 
     def _beside(self, rows: DataFrame, own: list[SparkColumn], wanted: dict[str, ContextColumn]) -> DataFrame:

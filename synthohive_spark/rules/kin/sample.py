@@ -49,7 +49,8 @@ class SiblingSample:
         orders: columns that may tell the order of siblings, those that are preferred first.
         counted: those of them that follow from the row's place.
         drawn: columns that the model draws and nothing else decides.
-        least: parents that must hold a value before a rule may name it.
+        least: people who must hold a value before a rule may name it.
+        people: code of whom each row is about, shape (rows,); None where each parent is another person.
     """
 
     columns: Mapping[str, Column]
@@ -60,6 +61,7 @@ class SiblingSample:
     counted: frozenset[str] = frozenset()
     drawn: frozenset[str] = frozenset()
     least: int = 1
+    people: Ints | None = None
     known: dict[str, Queue | None] = field(default_factory=dict)
 
     @functools.cached_property
@@ -111,9 +113,9 @@ class SiblingSample:
                 yield name, column
 
     def holders(self, column: Column, value: float) -> int:
-        """Parents with a row of that value."""
+        """People with a row of that value."""
         same = np.isnan(column.values) if np.isnan(value) else column.values == value
-        return len(np.unique(self.owner[same]))
+        return len(np.unique((self.owner if self.people is None else self.people)[same]))
 
     def before(self, queue: Queue, values: Vector) -> Vector:
         """What the sibling before has; NaN for the first, in the order of the queue."""

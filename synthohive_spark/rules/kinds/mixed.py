@@ -15,6 +15,7 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from synthohive_spark.privacy.support import Support
 from synthohive_spark.randomness import Floats
 from synthohive_spark.rules.branches import (
     Branch,
@@ -82,25 +83,32 @@ class MixedNumbers(Kind):
         own = names[law.target]
         return _case(from_json(law.data), names, types, (f"if({own} rlike {PATTERN}, {own}, null)", own))
 
-    def measured(self, law: Law, frame: DataFrame, types: Mapping[str, str], least: int) -> Law | None:
+    def measured(self, law: Law, frame: DataFrame, types: Mapping[str, str], support: Support) -> Law | None:
         """The law with the scales of its numbers; None where its texts are too many to be learnt."""
         text = F.col(quote(law.target))
         number = F.coalesce(text.rlike(PATTERN.strip("'")), F.lit(False))
-        counts = frame.where(~number & text.isNotNull()).groupBy(text).count()
+        texts, sizes = (
+            frame.where(~number & text.isNotNull()),
+            (F.count(F.lit(1)).alias("n"), support.count().alias("held")),
+        )
+        counts = texts.groupBy(text).agg(*sizes)
         row = counts.agg(
             F.count(F.lit(1)).alias("texts"),
-            F.sum("count").alias("rows"),
-            F.sum(F.when(F.col("count") < least, F.col("count")).otherwise(0)).alias("rare"),
+            F.sum("n").alias("rows"),
+            F.sum(F.when(F.col("held") < support.least, F.col("n")).otherwise(0)).alias("rare"),
         ).first()
         if row is None or not row["rows"] or row["texts"] > TEXTS or row["rare"] > RARE * row["rows"]:
             return None
         numbers = frame.where(number)
         left = {c: unexplained(numbers, text, F.col(quote(c))) for c in law.facts[SIZES]}
         best = [c for c in sorted(left, key=lambda c: left[c]) if left[c] <= HELPS][:KEPT]
-        whole = scales(numbers, text, None, least).get(None)
+        whole = scales(numbers, text, None, support.least).get(None)
         if whole is None:
             return None
-        kept = {c: {k: s.model_dump() for k, s in scales(numbers, text, F.col(quote(c)), least).items()} for c in best}
+        kept = {
+            c: {k: s.model_dump() for k, s in scales(numbers, text, F.col(quote(c)), support.least).items()}
+            for c in best
+        }
         return replace(law, facts={**law.facts, "scales": kept, "other": whole.model_dump()})
 
     def rules(self, laws: Iterable[Law], table: Searched, decided: Decided) -> list[Rule]:

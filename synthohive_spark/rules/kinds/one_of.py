@@ -64,7 +64,7 @@ class AllowedSets(Kind):
         for key in (c for c in sample.own if not c.target and not c.input):
             null = np.isnan(key.values)
             for target in many if FEW <= null.sum() <= sample.rows - FEW else ():
-                told = _apart(target, null, sample.least)
+                told = _apart(target, null, sample)
                 if told is not None:
                     way = Branch(Question("null", key.id), *told)
                     found.append(Law(self.name, target.id, (key.id,), "", "part", facts={WAY: to_json(way)}))
@@ -113,10 +113,10 @@ class AllowedSets(Kind):
         return case(way, table.references, lambda column, v: spoken(table.types, column, v), told)
 
 
-def _apart(column: Column, null: Flags, least: int) -> tuple[Leaf, Leaf] | None:
+def _apart(column: Column, null: Flags, sample: Sample) -> tuple[Leaf, Leaf] | None:
     """What a column has where a key is null and where it is set, if no value is on both sides; None by chance."""
     values, codes = np.unique(column.values, return_inverse=True)
-    rows = np.bincount(codes.reshape(-1))
+    rows, held = np.bincount(codes.reshape(-1)), sample.held(codes.reshape(-1), len(values))
     there = np.bincount(codes.reshape(-1), weights=null)
     if not ((there == 0) | (there == rows)).all():
         return None
@@ -126,10 +126,10 @@ def _apart(column: Column, null: Flags, least: int) -> tuple[Leaf, Leaf] | None:
     told = -len(null) * (share * math.log(share) + (1 - share) * math.log(1 - share))
     if group > LARGEST or told - math.log(math.comb(len(values), group)) - math.log(len(null)) < EVIDENCE:
         return None
-    if rows[fewer].min() < least:
+    if held[fewer].min() < sample.least:
         return None
     order = np.argsort(-rows, kind="stable")
-    named = [(column.named(float(values[k])), int(rows[k]), bool(fewer[k])) for k in order if rows[k] >= least]
+    named = [(column.named(float(values[k])), int(rows[k]), bool(fewer[k])) for k in order if held[k] >= sample.least]
     few = Leaf(tuple((v, n) for v, n, inside in named if inside))
     others = tuple((v, n) for v, n, inside in named if not inside)[:MOST]
     rest = Leaf(others, open=True, never=tuple(v for v, _ in few.values if v is not None))

@@ -112,4 +112,6 @@ def test_modes_do_not_depend_on_the_partitions_and_hold_no_single_row() -> None:
     assert spec_of(frame) == spec_of(frame, chunks=7)
     ordered = np.sort(frame["x"])
     scale = scale_of(spec_of(frame))
-    assert (scale.low, scale.high) == (ordered[2], ordered[-3])
+    assert ordered[0] < scale.low < ordered[5]
+    assert ordered[-6] < scale.high < ordered[-1]
+    assert not {scale.low, scale.high} & {*ordered.tolist()}, "an end is nobody's own number"
