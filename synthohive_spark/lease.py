@@ -24,7 +24,7 @@ from synthohive_spark.errors import WriteError
 from synthohive_spark.interrupts import last_things
 from synthohive_spark.lake.causes import cause_of, failing_as
 from synthohive_spark.lake.io import FIRST_COMMIT, DeltaIO, file_system
-from synthohive_spark.location import LOG, Location, TableRef
+from synthohive_spark.location import LOG, Address, Location, TableRef
 from synthohive_spark.logs import get_logger
 from synthohive_spark.sql import text_literal
 
@@ -110,6 +110,7 @@ def leased(spark: SparkSession, run_id: str, places: Mapping[str, Location]) -> 
     """
     mine, refs = Holder(run_id), {name: place.table(NAME) for name, place in places.items()}
     held, signs, over = list[TableRef](), [mine.beat], threading.Event()
+    absent = [folder for ref in refs.values() if (folder := _folder(ref)) is not None and not folder.exists()]
     beats = threading.Thread(target=_beat, args=(spark, held, signs, over), name="lease", daemon=True)
     try:
         for name, ref in refs.items():
@@ -123,6 +124,15 @@ def leased(spark: SparkSession, run_id: str, places: Mapping[str, Location]) -> 
             beats.join()
         for ref in held:
             last_things(partial(_release, spark, ref, mine, signs[-1]))
+        for folder in absent:
+            with suppress(OSError):  # there is more in it by now than the lease
+                folder.rmdir()
+
+
+def _folder(ref: TableRef) -> Path | None:
+    """The folder of this machine that a lease lies in; None for other stores."""
+    address = None if ref.path is None else Address.parse(ref.path)
+    return Path(address.path).parent if address is not None and not address.scheme else None
 
 
 def _take(spark: SparkSession, ref: TableRef, mine: Holder, place: str) -> None:
