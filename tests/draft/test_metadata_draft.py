@@ -286,7 +286,7 @@ def test_the_command_line_asks_for_one_of_both(
         return str(json.loads(capsys.readouterr().out)["error"])
 
     conf = SimpleNamespace(get=lambda k, d: d, set=lambda k, v: None, unset=lambda k: None)
-    monkeypatch.setattr(session, "get_session", lambda *_: SimpleNamespace(conf=conf))
+    monkeypatch.setattr(session, "get_session", lambda *_: SimpleNamespace(conf=conf, interruptAll=lambda: None))
     places = {p: {"path": str(tmp_path / p)} for p in ("source", "target", "workspace")}
     (tmp_path / "run.yaml").write_text(json.dumps(places))
     assert "give --from FOLDER, --draft-metadata OUT.yaml, or both" in refused()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import yaml
 
-from synthohive_spark.draft.file import DraftedKey, DraftedTable, draft_text
+from synthohive_spark.draft.file import DraftedKey, DraftedPersonal, DraftedTable, draft_text
 from synthohive_spark.metadata import Metadata
 
 
 def table(*references: str, pii: tuple[str, ...] = ()) -> DraftedTable:
     keys = tuple(DraftedKey((f"{r}_id",), r, ("id",), "seen") for r in references)
     types = {"id": ("int", ""), **{f"{r}_id": ("int", "") for r in references}, **dict.fromkeys(pii, ("string", ""))}
-    return DraftedTable(100, ("id",), "unique", keys, types, pii=pii)
+    personal = {c: DraftedPersonal(c, "seen") for c in pii}
+    return DraftedTable(100, ("id",), "unique", keys, types, pii=personal)
 
 
 def test_the_table_of_people_is_the_one_that_most_lead_to() -> None:
