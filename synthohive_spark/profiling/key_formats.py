@@ -14,7 +14,7 @@ from synthohive_spark.lake.quantiles import exact, quantiles
 from synthohive_spark.lake.source import SourceLake
 from synthohive_spark.privacy.coarse import Ends, coarse_days, coarse_numbers, coarse_times
 from synthohive_spark.privacy.masks import Mask
-from synthohive_spark.privacy.support import SUBJECT, Support
+from synthohive_spark.privacy.support import Support
 from synthohive_spark.privacy.textmasks import MASKS, text_masks
 from synthohive_spark.schema.key_format import LONGEST, WIDE, KeyFormat, Kind
 from synthohive_spark.schema.keys import SequencePlan
@@ -196,7 +196,7 @@ def _span(frame: DataFrame, column: str, spark_type: str, rows: int) -> tuple[in
 
 def grid_column(frame: DataFrame, column: str, spark_type: str, support: Support, personal: bool) -> SequencePlan:
     """One column of a natural key that no family keeps apart: its domain, as wide as its distinct values."""
-    distinct = frame.groupBy(F.col(quote(column))).agg(*(F.first(c).alias(SUBJECT) for c in support.columns))
+    distinct = frame.dropDuplicates([column]).select(F.col(quote(column)), *support.columns)
     size = distinct.count()
     return SequencePlan(
         column=column,

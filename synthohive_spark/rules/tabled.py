@@ -51,7 +51,11 @@ class Tabled:
         for kind, decided in ((Dictionary.name, whole), (NearDictionary.name, exact), (Keyed.name, some)):
             known = decided | {law.target for law in kept}
             tried = [law for law in laws if law.kind == kind and law.target not in known]
-            kept += self._groups(tried).hold(tried)
+            lasting = self._groups(tried).hold(tried)
+            if kind == Keyed.name and self.support.several:  # of its values one must be left that enough people hold
+                listed = self._groups(lasting).entries(lasting)
+                lasting = [law for law in lasting if listed[law.target].others]
+            kept += lasting
         return kept
 
     def rules(

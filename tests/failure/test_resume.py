@@ -104,7 +104,7 @@ def test_line_02_another_seed_is_refused_and_shown(failed: Failed, monkeypatch: 
     assert refused.code == 2
     assert "was started with another configuration" in refused.line["error"]
     assert "generate.seed: 1 then, 5 now" in refused.line["error"]
-    assert "privacy.min_subjects: 3 then, 4 now" in refused.line["error"]
+    assert "privacy.k: 5 then, 4 now" in refused.line["error"]
     monkeypatch.setattr(single_run, "package_digest", lambda: "another")
     assert "package.code" in failed.resumed().line["error"]
     assert failed.history("users") == ["CREATE TABLE", "WRITE"]

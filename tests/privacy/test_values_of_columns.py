@@ -43,7 +43,7 @@ def planted() -> tuple[dict[str, Any], dict[str, Any]]:
         "row_guid": [str(uuid.UUID(int=int(RNG.integers(2**62)) << 64 | i, version=4)) for i in range(ROOT)],
         "ip": [str(ipaddress.IPv4Address(int(n))) for n in distinct_numbers(2**24, 2**31, ROOT)],
         "clock": [f"{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}" for s in clocks],
-        "account_no": distinct_numbers(100_000, 999_999, ROOT),
+        "batch_no": distinct_numbers(100_000, 999_999, ROOT),
         "name": words(ROOT),
         "day": [START + dt.timedelta(days=i) for i in range(ROOT)],
         "licence": [f"LIC-{i:05d}" if i % 4 else None for i in RNG.permutation(ROOT)],
@@ -133,13 +133,13 @@ def test_field_20_letters_are_of_the_alphabet_of_the_source(made: dict[str, Any]
 
 
 def test_field_31_numbers_stay_unique_and_where_they_were(made: dict[str, Any]) -> None:
-    account, detail = made["p"]["account_no"], made["t"]["detail_id"]
+    account, detail = made["p"]["batch_no"], made["t"]["detail_id"]
     assert account.is_unique
     assert account.between(100_000, 1_000_060).all()
     assert detail.is_unique
     assert detail.between(75_000, 75_000 + N).all(), "from a rounded number on"
     assert {"row_guid", "ip", "clock", "licence"} <= set(made["plans"]["p"].columns.named("unique"))
-    assert set(made["plans"]["p"].columns.apart) == {"account_no"}
+    assert set(made["plans"]["p"].columns.apart) == {"batch_no"}
 
 
 def test_field_31_nulls_aside(made: dict[str, Any]) -> None:

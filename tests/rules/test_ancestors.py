@@ -116,10 +116,9 @@ def test_the_laws_hold_in_the_copy_and_nothing_else_reaches_it(lake: dict[str, A
     assert frames["orders"].where("abs(tax - 0.08 * subtotal) > 0.0101 or whole <> subtotal + tax + boxes").count() == 0
     assert line.where("value >= 4 * quantity * 90").count() == 0, "rows were judged, and drawn again, with their prices"
     orders = frames["orders"]
-    assert orders.where("number <> concat('SO#', lpad(`order`, 6, '0'))").count() == 0
+    assert orders.join(lake["real"], "number").count() == 0, "what followed from the key would be real again"
     assert orders.where("mail <> lower(concat(given, '.', family, '@example.org'))").count() == 0
     assert orders.where("not phone rlike '^[0-9]+-[0-9]{3}-[0-9]{4}$'").count() == 0
-    assert orders.where("split_part(phone, '-', 1) <> boxes + 10").count() == 0
     assert orders.join(lake["real"], "mail").count() == 0, "names are made up, and so are addresses"
     assert key_faults(lake["metadata"], frames) == []
 
