@@ -36,12 +36,12 @@ TABLES: dict[str, Any] = {
 }
 LAWS = {
     "visit": [
-        "at >= born",
+        "at >= begun",
         "gone is null or to_date(at) <= gone",
         "until > at",
         "paid <= cost",
         "paid >= 0",
-        "day >= born",
+        "day >= begun",
     ],
     "test": ["cents < cost", "taken >= at", "taken <= until"],
 }
@@ -49,20 +49,20 @@ LAWS = {
 
 def planted() -> dict[str, pd.DataFrame]:
     """Visits of a life, and tests of a visit; the cost is the product of two numbers, so that Spark computes it."""
-    born = RNG.integers(-9_000, 9_000, CLIENTS)
+    begun = RNG.integers(-9_000, 9_000, CLIENTS)
     life = RNG.integers(5, 12_000, CLIENTS)
     epoch = pd.Timestamp("1970-01-01")
     client = pd.DataFrame({"client": range(CLIENTS)})
-    client["born"] = (epoch + pd.to_timedelta(born, "D")).date
-    client["gone"] = (epoch + pd.to_timedelta(born + life, "D")).date
+    client["begun"] = (epoch + pd.to_timedelta(begun, "D")).date
+    client["gone"] = (epoch + pd.to_timedelta(begun + life, "D")).date
     client.loc[RNG.random(CLIENTS) < 0.4, "gone"] = None
     of = np.arange(VISITS) % CLIENTS
-    minute = born[of] * 1_440 + np.floor(RNG.random(VISITS) ** 2 * (life[of] + 1) * 1_440)
-    minute[:CLIENTS] = (born + life) * 1_440 + 700  # the last day is part of a life
+    minute = begun[of] * 1_440 + np.floor(RNG.random(VISITS) ** 2 * (life[of] + 1) * 1_440)
+    minute[:CLIENTS] = (begun + life) * 1_440 + 700  # the last day is part of a life
     visit = pd.DataFrame({"visit": range(VISITS), "client": of})
     visit["at"] = (epoch + pd.to_timedelta(minute, "min")).tz_localize("UTC").as_unit("us")
     visit["until"] = visit["at"] + pd.to_timedelta(RNG.choice([15, 30, 45], VISITS), "min")
-    visit["day"] = (epoch + pd.to_timedelta(born[of] + RNG.integers(0, 900, VISITS), "D")).date
+    visit["day"] = (epoch + pd.to_timedelta(begun[of] + RNG.integers(0, 900, VISITS), "D")).date
     visit = visit.assign(hours=RNG.integers(1, 9, VISITS), rate=RNG.integers(2_000, 9_000, VISITS) / 100)
     visit["cost"] = (visit["hours"] * visit["rate"]).round(2)
     visit["paid"] = np.where(RNG.random(VISITS) < 0.3, 0, (visit["cost"] * RNG.random(VISITS)).round(2))
@@ -117,10 +117,10 @@ def test_every_row_keeps_its_order_whatever_the_model_draws(lake: dict[str, Any]
 def test_bounds_are_those_of_ancestors_of_the_row_and_of_what_is_computed(lake: dict[str, Any]) -> None:
     rules = {(t, r.column): r for t, p in lake["plans"].items() for r in p.rules.each if isinstance(r, Ordered)}
     at, taken = rules["visit", "at"], rules["test", "taken"]
-    assert [b.name for b in at.lower] == ["client:born"]
+    assert [b.name for b in at.lower] == ["client:begun"]
     assert [(b.name, b.late) for b in at.upper] == [("client:gone", True)], "the last day is part of a life"
     assert (rules["visit", "until"].column, rules["visit", "until"].lower[0].name) == ("until", "at")
-    assert {b.name for b in taken.lower} == {"visit:at", "visit:client:born"}, "a grandparent that no model sees"
+    assert {b.name for b in taken.lower} == {"visit:at", "visit:client:begun"}, "a grandparent that no model sees"
     later = [r for r in lake["plans"]["visit"].rules.each if isinstance(r, OrderedLater)]
     assert [(r.column, [b.name for b in r.upper]) for r in later] == [("paid", ["cost"])]
     assert lake["frames"]["visit"].where("paid = 0").count() > VISITS // 5, "what is inside its bounds stays"
