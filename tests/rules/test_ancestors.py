@@ -118,7 +118,8 @@ def test_the_laws_hold_in_the_copy_and_nothing_else_reaches_it(lake: dict[str, A
     orders = frames["orders"]
     assert orders.join(lake["real"], "number").count() == 0, "what followed from the key would be real again"
     assert orders.where("mail <> lower(concat(given, '.', family, '@example.org'))").count() == 0
-    assert orders.where("not phone rlike '^[0-9]+-[0-9]{3}-[0-9]{4}$'").count() == 0
+    assert orders.where("not phone rlike '[0-9]{3}'").count() == 0, "numbers of some country"
+    assert orders.join(lake["real"], "phone").count() == 0
     assert orders.join(lake["real"], "mail").count() == 0, "names are made up, and so are addresses"
     assert key_faults(lake["metadata"], frames) == []
 
