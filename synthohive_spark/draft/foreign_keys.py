@@ -143,6 +143,8 @@ def _hint(table: TableProfile, column: str, parent: str, key: str) -> Hint:
     """What the table declares of a column as a foreign key, else what its name says."""
     if ((column,), parent, (key,)) in table.declared.foreign_keys:
         return Hint(names.EXACT, "declared on the table")
+    if table.columns[column].family != "string" and column.casefold() == f"{parent}s".casefold():
+        return Hint(0.0, "a number of many is how many there are")
     return names.foreign(table.name, column, parent, key)
 
 

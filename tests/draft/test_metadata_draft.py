@@ -100,7 +100,13 @@ def test_orphans_are_counted_and_treated_as_the_key_allows(spark: SparkSession) 
             "flight_id": range(n),
             "tailnum": [None if i % 20 == 0 else f"N{i % 30}" if i % 9 else f"lost{i}" for i in range(n)],
         },
-        legs={"flight_id": [*range(95), *range(900, 905)], "leg": [1] * n, "note": ["x" * 50] * n},
+        legs={
+            "flight_id": [*range(95), *range(900, 905)],
+            "leg": [1] * n,
+            "note": ["x" * 50] * n,
+            "stops": [i % 4 for i in range(n)],  # how many, not which one
+        },
+        stop={"stop_id": range(40), "town": [f"t{i % 3}" for i in range(40)]},
         remarks={"remark_id": range(n), "leader_id": [f"z{i % 3}" for i in range(n)]},
     )
     tail, leg = key(made, "flights", "tailnum"), key(made, "legs", "flight_id")
@@ -108,6 +114,7 @@ def test_orphans_are_counted_and_treated_as_the_key_allows(spark: SparkSession) 
     assert re.search(r'orphans: "null"  # 1\d rows without a parent', text)
     assert (leg.orphans, leg.nullable) == ("drop", False)
     assert "orphans: drop  # 5 rows without a parent" in text
+    assert ("stops",) not in links(made, "legs")
     assert links(made, "remarks") == {}  # none of the values is there
 
 
