@@ -16,9 +16,7 @@ from synthohive_spark.tables import TEXT, Table
 
 FURTHER = 64  # columns of ancestors beyond the parents that the search looks at
 FEW_SUBJECTS, FEW_SHARE = 256, 0.5  # ancestors below both teach who they are, not what their attributes mean
-LOOKUP = (
-    5_000  # rows of a reference table up to which its keys are values that a model may learn: airports, postal codes
-)
+LOOKUP = 5_000  # rows of a reference table up to which its keys are values that a model may learn: airports, say
 KEYS = ("foreign", "surrogate")  # roles of an ancestor's columns that a child may repeat, not learn from
 
 
