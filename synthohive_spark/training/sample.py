@@ -42,7 +42,8 @@ def training_frame(table: str, plans: Mapping[str, TablePlan], read: Reader, sam
     context = plan.context.model_copy(update={"each": (*plan.context.each, *higher.values())})
     joined = Ancestors(table, context, {t: p.keys for t, p in plans.items()}, read).beside(frame, columns)
     places = {at: frames.context(len(plan.context.each) + n) for n, at in enumerate(higher)}
-    joined = joined.withColumns({frames.person(i): _person(i, way, places) for i, way in enumerate(plan.people)})
+    people = {frames.person(i): _person(i, way, places) for i, way in enumerate(plan.people)}
+    joined = joined.withColumns(people) if people else joined  # Spark Connect takes no empty set
     joined = joined.drop(*places.values())
     seen = {c.name: F.col(frames.context(i)) for i, c in enumerate(plan.context.each)}
     observed = {frames.rule(i): rule.observed(F.col(frames.rule(i)), seen) for i, rule in enumerate(ruled)}
