@@ -36,6 +36,10 @@ log = get_logger(__name__)
 SHOWN = 4  # further unique columns that the draft names: a person reads it
 """Alternatives to a primary key that the file shows."""
 FEW_ROWS, FEW_COLUMNS, CHILDREN = 100, 4, 5  # of a table of words; the rows that refer to each of its rows
+# Numbers may be secret where words are not, so that a table that has some (a price list) must look more like a list of
+# codes: fewer rows, each with a name of its own, and more rows that refer to them.
+NUMBERS = ("tinyint", "smallint", "int", "bigint", "float", "double", "decimal", "boolean")
+LISTED_ROWS, LISTED_COLUMNS, LISTED_CHILDREN = 50, 8, 20
 
 
 def draft(spark: SparkSession, config: Config, out: str, folder: str | None = None) -> dict[str, int]:
@@ -174,17 +178,29 @@ def with_personal_keys(drafted: Mapping[str, DraftedTable]) -> dict[str, Drafted
 
 
 def with_references(drafted: Mapping[str, DraftedTable]) -> dict[str, DraftedTable]:
-    """The tables, with those proposed to be copied that only say what codes mean: words for many rows of others."""
+    """The tables, with those proposed to be copied that only say what codes mean: few rows for many of others."""
     made = {}
     for name, table in drafted.items():
         children = [drafted[n].rows for n, t in drafted.items() for k in t.foreign_keys if k.references == name]
-        words = [kind.startswith(TEXT) for c, (kind, _) in table.columns.items() if c not in table.primary_key]
-        small = 0 < table.rows <= FEW_ROWS and len(table.columns) <= FEW_COLUMNS and table.primary_key
-        open_ones = not table.pii and not table.foreign_keys and all(words) and words
-        if small and open_ones and max(children, default=0) >= CHILDREN * table.rows:
-            reason = f"{rows(table.rows)} of words, none personal, for {rows(max(children))} that refer to it"
+        most, what = max(children, default=0), _words_of(table)
+        if what and most >= (CHILDREN if what == "words" else LISTED_CHILDREN) * table.rows:
+            reason = f"{rows(table.rows)} of {what}, none personal, for {rows(most)} that refer to it"
             made[name] = replace(table, reference=reason)
     return {**drafted, **made}
+
+
+def _words_of(table: DraftedTable) -> str:
+    """What the rows of a table of codes consist of; empty if it is none."""
+    if not table.rows or table.pii or table.foreign_keys or not table.primary_key:
+        return ""
+    kinds = {c: kind for c, (kind, _) in table.columns.items() if c not in table.primary_key}
+    words = [c for c, kind in kinds.items() if kind.startswith(TEXT)]
+    if words and len(words) == len(kinds) and table.rows <= FEW_ROWS and len(table.columns) <= FEW_COLUMNS:
+        return "words"
+    numbers = all(kind.startswith((*NUMBERS, *TEXT)) for kind in kinds.values())
+    named = any(text.startswith(listed([c])) for c in words for text in table.alternatives)
+    small = table.rows <= LISTED_ROWS and len(table.columns) <= LISTED_COLUMNS
+    return "words and numbers" if named and numbers and small else ""
 
 
 def _with_policy(key: DraftedKey, found: Sequence[DraftedKey], own: primary.Primary | None) -> DraftedKey:

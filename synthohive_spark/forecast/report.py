@@ -65,7 +65,9 @@ def _described(plans: Plans, table: str, wanted: int, metadata: Metadata, config
     for column in plan.columns.each:
         what = ROLES[column.role]
         personal = plan.columns.personal.get(column.name)
-        if personal is not None and column.role != "foreign":
+        if column.name in plan.columns.blurred:
+            what = "personal, learnt to the month"
+        elif personal is not None and column.role != "foreign":
             what = WRITTEN[personal.action]
         elif column.role == "shape":
             what = "masked, values of too few rows"

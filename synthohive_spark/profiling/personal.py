@@ -53,7 +53,9 @@ def with_personal(source: SourceLake, actions: Mapping[str, Action]) -> tuple[So
         raise SchemaValidationError(refused)
     made = {}
     for name, spec in tables.items():
-        pii = {c: PersonalColumn(kind=t.kind, action=t.action) for c, t in treated[name].items()}
+        types, keys = _types(source, name), spec.key_columns
+        closed = {c: t for c, t in treated[name].items() if c in keys or not t.learnt(types.get(c, ""))}
+        pii = {c: PersonalColumn(kind=t.kind, action=t.action) for c, t in closed.items()}
         made[name] = spec.model_copy(update={"pii": pii})
         for column, t in treated[name].items():
             log.info("personal_column", table=name, column=column, kind=t.kind, action=t.action, evidence=t.evidence)

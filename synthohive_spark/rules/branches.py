@@ -14,6 +14,14 @@ from typing import Any, Literal, TypeAlias
 Asks = Literal["null", "at most", "below", "among", "before", "not after", "same"]
 Value: TypeAlias = "str | None"
 Literals: TypeAlias = "Callable[[str, str], str]"  # the SQL of a value, by the id of its column
+# How far a date or time is after another one, in whole units
+MICROS = "unix_micros(cast({0} as timestamp)) - unix_micros(cast({1} as timestamp))"
+MONTHS = "(year({0}) - year({1})) * 12 + month({0}) - month({1}) - if(day({0}) < day({1}), 1, 0)"
+APART = {
+    "days": "datediff({0}, {1})",
+    "months": f"({MONTHS})",
+    "seconds": f"cast(floor(({MICROS}) / 1000000) as bigint)",
+}
 SIGNS = {"at most": "<=", "below": "<", "before": "<", "not after": "<=", "same": "="}
 
 
@@ -29,7 +37,8 @@ class Question:
         low, high: the greatest value of the sample that is answered yes, and the least that is answered no.
         values: those of ``among``; the bound as SQL, once it is known.
         of: values that those of ``among`` were chosen from.
-        part: what is asked of is this part of a time: ``weekday``, ``month`` or ``hour``.
+        part: what is asked of is this part of a time: ``weekday``, ``month`` or ``hour``; with another column, how many
+            whole ``days``, ``months`` or ``seconds`` it is after that.
     """
 
     asks: Asks
@@ -48,7 +57,10 @@ class Question:
 
     def reference(self, names: Mapping[str, str]) -> str:
         """What is asked of, as Spark SQL."""
-        return f"{self.part}({names[self.column]})" if self.part else names[self.column]
+        own = names[self.column]
+        if self.part in APART:
+            return APART[self.part].format(own, names[self.other])
+        return f"{self.part}({own})" if self.part else own
 
     def sql(self, names: Mapping[str, str], literal: Literals) -> str:
         """As Spark SQL.
@@ -63,7 +75,7 @@ class Question:
         if self.asks == "among":
             told = [f"{float(v):.0f}" if self.part else literal(self.column, v) for v in self.values]
             return f"{own} = {told[0]}" if len(told) == 1 else f"{own} in ({', '.join(told)})"
-        if self.other:
+        if self.other and not self.part:
             return f"{own} {SIGNS[self.asks]} {names[self.other]}"
         low = f"{self.low:.0f}" if self.part else literal(self.column, repr(self.low))
         bound = self.values[0] if self.values else low

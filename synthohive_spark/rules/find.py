@@ -22,6 +22,7 @@ from synthohive_spark.rules.kinds.aggregate import aggregates
 from synthohive_spark.rules.kinds.copy import Inherited
 from synthohive_spark.rules.kinds.null_decision import NullDecision
 from synthohive_spark.rules.kinds.null_implication import NullImplication, NullWhere
+from synthohive_spark.rules.kinds.one_of import OneOf
 from synthohive_spark.rules.kinds.text import TextOfParts
 from synthohive_spark.rules.search import Searcher, kinds, views
 from synthohive_spark.rules.sharpen import sharpened, texts_of
@@ -104,8 +105,16 @@ def find(plan: TablePlan, spec: Table, people: People, ancestors: Ancestors) -> 
     rules = search.rules(laws)
     if plan.reference:
         return rules
-    intervals = sibling_rules(plan.keys, plan.columns, people.source.frame(plan.table), plan.rows, rules)
-    return [*rules, *kept_rules(kin, plan.keys, plan.columns, rules, intervals)]
+    firm = _without_sets(rules, kin)
+    intervals = sibling_rules(plan.keys, plan.columns, people.source.frame(plan.table), plan.rows, firm)
+    among = kept_rules(kin, plan.keys, plan.columns, firm, intervals)
+    return [*_without_sets(rules, among), *among]
+
+
+def _without_sets(rules: Iterable[Rule], among: Iterable[Rule]) -> list[Rule]:
+    """Rules without the sets of values of columns that siblings decide together: these say more, on every row."""
+    decided = {c for law in among for c in (law.column, *law.moved)}
+    return [r for r in rules if not (isinstance(r, OneOf) and r.column in decided)]
 
 
 class _Search:

@@ -3,74 +3,26 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from synthohive_spark.rules.asks import Ask, Codes, every_ask
 from synthohive_spark.rules.branches import Branch, Leaf, Question, Value, Way, joined, leaves, merged, size
-from synthohive_spark.rules.evidence import EVIDENCE, FEW, WORDS, Column, Flags, Sample, Vector
-from synthohive_spark.tables import TEXT
+from synthohive_spark.rules.evidence import EVIDENCE, FEW, Column, Flags, Sample, Vector
 
-Codes = npt.NDArray[np.int64]
 ROWS_SEEN = 1_000  # of a node, by which the column of its question is chosen; the question is made of all its rows
 BEST = 3  # columns that are looked at more closely, and trees that are grown for one target
+PASSES = 3  # rounds of trees, each without the columns by which those before begin
 NEAR = 0.9  # of what the best first question tells, for another tree
 DEEP, LONG = 3, 6  # different columns, and questions, on the way to a leaf
 CLASSES = 8  # values, null among them, of a column that follows from questions
 SET, NUMBER, WORD, NONE = "set", "number", "text", "null"  # classes that are no values: of hashes none is a word
 LARGEST = 32  # values that a group may have
-FAR, MICROS = 1_000_000, 86_400_000_000  # days from 1970 beyond which no parts are taken; microseconds of a day
-SMALL = 16  # distinct whole numbers that may be codes
-COMPARED = 16  # numbers, times and texts that are compared with each other
 SLIGHT = 1e-6  # nats
 LATER = 15.0  # nats by which chance must be worse behind the first question, beside the number of questions
-
-
-@dataclass(frozen=True)
-class Ask:
-    """What can be asked of rows: a number per row that a bound divides, or a group of values.
-
-    Attributes:
-        form: which kind of question: ``value``, ``null``, ``order``, ``same`` or ``group``.
-        columns: what it is about.
-        values: the number of each row; of groups the place of its value, -1 where null.
-        known: of groups, the values.
-        part: of a time.
-        common: which of the values of a group enough people hold for it to be named.
-        weight: rows that speak for themselves, as a share: children of one ancestor say of it what one of them says.
-    """
-
-    form: str
-    columns: tuple[Column, ...]
-    values: Vector
-    known: Vector = field(default_factory=lambda: np.zeros(0))
-    part: str = ""
-    common: Flags = field(default_factory=lambda: np.zeros(0, bool))
-    weight: float = 1.0
-
-    def among(self, chosen: Codes, of: int) -> Question:
-        """The question whether a value is one of some of a group, which has so many on the rows of a node."""
-        column, values = self.columns[0], self.known[chosen].tolist()
-        named = [repr(v) if self.part else column.named(v) for v in values]
-        return Question(
-            "among", column.id, values=tuple(sorted(named) if column.words else named), of=of, part=self.part
-        )
-
-    def question(self, low: float, high: float) -> Question:
-        """The question that a bound between two numbers is."""
-        first = self.columns[0].id
-        if self.form == "null":
-            return Question("null", first)
-        if self.form == "value":
-            return Question("at most", first, low=low, high=high, part=self.part)
-        other = self.columns[1].id
-        if self.form == "same":
-            return Question("same", first, other)
-        return Question("before" if low < 0 else "not after", first, other)
 
 
 @dataclass(frozen=True)
@@ -88,7 +40,7 @@ class Grower:
     def __init__(self, sample: Sample) -> None:
         self.sample = sample
         weights = _weights(sample)
-        self.asks = [replace(a, weight=max(weights.get(c.id, 1.0) for c in a.columns)) for a in _asks(sample)]
+        self.asks = [replace(a, weight=max(weights.get(c.id, 1.0) for c in a.columns)) for a in every_ask(sample)]
         self.bounds = [a for a in self.asks if a.form != "group"]
         self.groups = [a for a in self.asks if a.form == "group"]
         self.matrix = np.array([a.values for a in self.bounds]).reshape(len(self.bounds), sample.rows)
@@ -106,23 +58,31 @@ class Grower:
     def trees(self, target: Column, codes: Codes, names: Sequence[Value]) -> list[Way]:
         """Trees for a column, the best first, each beginning with another column.
 
+        Further ones do without the columns by which the ones before begin: where these follow from the target
+        themselves, a tree of others is left.
+
         Args:
             target: the column.
             codes: the class of each row, shape (rows,).
             names: what each class is called.
         """
-        rows = np.arange(self.sample.rows)
-        first = self._splits(rows, codes, len(names), target)
-        first = [s for s in first if s.tells >= max(EVIDENCE, NEAR * first[0].tells)]
-        node = _Node(target, codes, names)
-        return sorted((self._branch(rows, node, split, ()) for split in first[:BEST]), key=size)
+        rows, without, found = np.arange(self.sample.rows), frozenset({target.id}), list[Way]()
+        for _ in range(PASSES):
+            node = _Node(without, codes, names)
+            first = self._splits(rows, node)
+            first = [s for s in first if s.tells >= max(EVIDENCE, NEAR * first[0].tells)][:BEST]
+            found += sorted((self._branch(rows, node, split, ()) for split in first), key=size)
+            without = without.union(*(s.question.columns for s in first))
+            if not first:
+                break
+        return found
 
     def _grown(self, rows: Codes, node: _Node, path: tuple[Question, ...]) -> Way:
         """The tree of the rows behind some questions."""
         counts = np.bincount(node.codes[rows], minlength=len(node.names))
         if (counts > 0).sum() > 1 and len(path) < LONG:
             used = {q.columns for q in path}
-            splits = self._splits(rows, node.codes, len(node.names), node.target)
+            splits = self._splits(rows, node)
             fits = (s for s in splits if len(used | {s.question.columns}) <= DEEP)
             best = next(fits, None)
             if best is not None and best.tells >= LATER:
@@ -135,9 +95,10 @@ class Grower:
         yes, no = rows[split.yes], rows[~split.yes]
         return Branch(split.question, self._grown(yes, node, further), self._grown(no, node, further))
 
-    def _splits(self, rows: Codes, codes: Codes, classes: int, target: Column) -> list[Split]:
+    def _splits(self, rows: Codes, node: _Node) -> list[Split]:
         """The best questions about some columns, the best first."""
-        free = np.array([all(c.id != target.id for c in a.columns) for a in self.bounds], bool)
+        codes, classes = node.codes, len(node.names)
+        free = np.array([node.without.isdisjoint(c.id for c in a.columns) for a in self.bounds], bool)
         seen = _spread(rows)
         order = self._first_order if len(rows) == self.sample.rows else None
         gains = _gains(self.matrix[:, seen], codes[seen], classes, order) if free.any() else np.zeros(len(free))
@@ -149,7 +110,7 @@ class Grower:
             if gains[i] > 0 and (s := _bound(self.bounds[i], rows, codes[rows], classes, cost)) is not None
         ]
         for ask in self.groups:
-            if ask.columns[0].id != target.id:
+            if ask.columns[0].id not in node.without:
                 split = _group(ask, rows, codes[rows], classes, cost)
                 found += [split] if split is not None else []
         return sorted(found, key=lambda s: -s.tells)
@@ -157,68 +118,11 @@ class Grower:
 
 @dataclass(frozen=True)
 class _Node:
-    target: Column
+    """Which columns a tree does not ask about, the class of each row, and the names of the classes."""
+
+    without: frozenset[str]
     codes: Codes
     names: Sequence[Value]
-
-
-def _asks(sample: Sample) -> Iterator[Ask]:
-    """All that can be asked of the rows of a sample."""
-    inputs = sample.inputs
-    for c in inputs:
-        named = c.distinct <= WORDS if c.type.startswith(TEXT) else c.type == "boolean" or _coded(c)
-        if named:
-            yield _grouped(sample, c, c.values)
-        for part, values in _parts(c):
-            yield _grouped(sample, c, values, part)
-            yield Ask("value", (c,), values, part=part)
-        if c.family != "other" and c.distinct > 1:
-            yield Ask("value", (c,), c.values)
-    for c in {c.id: c for c in (*sample.own, *inputs)}.values():
-        null = np.isnan(c.values)
-        if FEW <= null.sum() <= sample.rows - FEW:
-            yield Ask("null", (c,), np.where(null, 0.0, 1.0))
-    sets: dict[str, list[Column]] = {}
-    for c in (c for c in inputs if c.type != "boolean" and c.distinct > FEW):
-        sets.setdefault("number" if c.number else "text" if c.family == "other" else "moment", []).append(c)
-    for name, alike in sets.items():
-        for a, b in itertools.combinations(alike[:COMPARED], 2):
-            apart = np.sign(_moments(a) - _moments(b))
-            yield Ask("same", (a, b), np.abs(apart)) if name == "text" else Ask("order", (a, b), apart)
-
-
-def _moments(column: Column) -> Vector:
-    """Values that may be compared with those of another type: a day is its first microsecond."""
-    return column.values * MICROS if column.family == "date" else column.values
-
-
-def _coded(column: Column) -> bool:
-    """Whether its numbers may be codes."""
-    return column.whole and column.distinct <= SMALL
-
-
-def _grouped(sample: Sample, column: Column, values: Vector, part: str = "") -> Ask:
-    """The values of a column, or of a part of it, as a group."""
-    null = np.isnan(values)
-    known = np.unique(values[~null])
-    places = np.where(null, -1.0, np.searchsorted(known, values).astype(np.float64))
-    common = sample.held(places.astype(np.int64), len(known)) >= sample.least
-    return Ask("group", (column,), places, known=known, part=part, common=common)
-
-
-def _parts(column: Column) -> Iterator[tuple[str, Vector]]:
-    """Parts of a date or time that people decide by: weekends, seasons, opening hours; in UTC, as Spark's session."""
-    if column.family not in ("date", "time", "plain time") or column.distinct <= SMALL:
-        return
-    unit = "D" if column.family == "date" else "us"
-    null = np.isnan(column.values) | (np.abs(column.values) > (FAR if unit == "D" else FAR * MICROS))
-    at = np.where(null, 0, column.values).astype(np.int64).astype(f"datetime64[{unit}]")
-    days = at.astype("datetime64[D]").astype(np.int64)
-    made = {"weekday": (days + 3) % 7, "month": at.astype("datetime64[M]").astype(np.int64) % 12 + 1}
-    if unit == "us":
-        made["hour"] = at.astype("datetime64[h]").astype(np.int64) % 24
-    for part, numbers in made.items():
-        yield part, np.where(null, np.nan, numbers.astype(np.float64))
 
 
 def _spread(rows: Codes) -> Codes:

@@ -14,6 +14,7 @@ from synthohive_spark.tables import CHAR_VARCHAR, Constraint
 Role = Literal["model", "surrogate", "unique", "sequence", "grid", "foreign", "shape", "derived", "copied", "given"]
 DECLARED = "declared"  # the evidence of what a person said
 NAN = "NaN"  # behind the name of a column of floats: whether it is NaN, which no model tells from null
+DATED = ("date", "timestamp", "timestamp_ntz")  # types of dates of birth that a model can draw
 
 
 class ColumnPlan(Strict):
@@ -64,6 +65,10 @@ class Treatment(Strict):
     action: Action
     evidence: str
 
+    def learnt(self, spark_type: str) -> bool:
+        """Whether a model draws it: a date of birth, which decides too much of a life to be any day of a century."""
+        return self.kind == "birth_date" and self.action == "fake" and spark_type in DATED
+
 
 def nan_name(column: str) -> str:
     """The name under which a model draws whether a column of floats is NaN; only where the sample holds any."""
@@ -95,6 +100,13 @@ class ColumnsPlan(Strict):
     def faked(self) -> dict[str, Fake]:
         """{column of the role ``shape`` that is written as fakes: how they look}."""
         return {c: s.fake for c, s in self.shapes.items() if s.fake is not None}
+
+    @property
+    def blurred(self) -> list[str]:
+        """Personal dates that a model draws: no sample holds their days."""
+        types = self.types()
+        learnt = {c for c, t in self.personal.items() if t.learnt(types[c])}
+        return [c for c in self.named("model") if c in learnt]
 
     @property
     def kinds(self) -> dict[str, str]:

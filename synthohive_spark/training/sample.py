@@ -5,7 +5,7 @@ The sample stays a Spark frame: it streams into the training task and never reac
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame
@@ -22,9 +22,15 @@ BUCKETS = 2**30  # of hashes: a share of rows is exact to one in a billion
 FAMILY_SHARE = 0.05  # families are kept whole at the highest ancestor where none is larger than this share of a sample
 
 
-def training_frame(table: str, plans: Mapping[str, TablePlan], read: Reader, sample_rows: int, seed: int) -> DataFrame:
+def training_frame(
+    table: str, plans: Mapping[str, TablePlan], source: Reader, sample_rows: int, seed: int
+) -> DataFrame:
     """The rows that a table's model learns from: ``frames`` lists the columns of a frame of training."""
     plan = plans[table]
+
+    def read(name: str) -> DataFrame:
+        return _blurred(source(name), plans[name].columns.blurred, seed)
+
     frame = _sampled(table, plans, read, sample_rows, seed)
     ruled = list(plan.rules.drawn.values())
     row_key = plan.keys.primary_key or tuple(frame.columns)
@@ -50,6 +56,19 @@ def training_frame(table: str, plans: Mapping[str, TablePlan], read: Reader, sam
     behind = plan.rules.behind(plan.context)
     hidden = [frames.context(i) for i, c in enumerate(plan.context.each) if c.hidden and c.name not in behind]
     return (joined.withColumns(observed) if observed else joined).drop(*hidden)
+
+
+def _blurred(frame: DataFrame, dates: Sequence[str], seed: int) -> DataFrame:
+    """The rows with another day of the month in personal dates, the same one wherever a date stands twice."""
+    types = {f.name: f.dataType.simpleString() for f in frame.schema.fields}
+    made = {}
+    for name in dates:
+        day = F.col(quote(name)).cast("date")
+        other = F.pmod(F.xxhash64(F.lit(seed), day), F.dayofmonth(F.last_day(day))).cast("int")
+        shift = other + 1 - F.dayofmonth(day)
+        moved = F.date_add(day, shift) if types[name] == "date" else F.col(quote(name)) + F.make_dt_interval(shift)
+        made[name] = moved
+    return frame.withColumns(made) if made else frame
 
 
 def _higher(plan: TablePlan, plans: Mapping[str, TablePlan]) -> dict[tuple[tuple[int, ...], str], ContextColumn]:

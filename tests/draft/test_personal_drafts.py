@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import yaml
 
 from synthohive_spark.draft.file import DraftedKey, DraftedPersonal, DraftedTable, draft_text
@@ -43,14 +45,20 @@ def test_a_small_table_of_words_may_be_copied_and_no_other() -> None:
     tables = {
         "genres": table(20, TEXTS),
         "molecules": table(20, numbers),  # whose rows are what is looked at
+        "prices": replace(table(10, {**TEXTS, "price": ("double", "")}), alternatives=("[label] is unique too",)),
+        "unnamed": table(10, {**TEXTS, "price": ("double", "")}),  # where several rows have one label
+        "branches": replace(table(10, {**TEXTS, "opened": ("date", "")}), alternatives=("[label] is unique too",)),
+        "budgets": replace(
+            table(20, {**TEXTS, "spent": ("double", "")}), alternatives=("[label] is unique too",)
+        ),  # for 200 rows
         "owners": table(20, TEXTS, pii=("label",)),
         "parts": table(20, TEXTS, "genres"),
         "cities": table(2_000, TEXTS),
         "alone": table(20, TEXTS),
-        "items": table(200, TEXTS, "genres", "molecules", "owners", "parts", "cities"),
     }
+    tables["items"] = table(200, TEXTS, *(name for name in tables if name != "alone"))
     drafted = with_references(tables)
-    assert [t for t, each in drafted.items() if each.reference] == ["genres"]
+    assert [t for t, each in drafted.items() if each.reference] == ["genres", "prices"]
     text = draft_text(drafted, "a test")
     assert "reference: true  # copied as it is: 20 rows of words, none personal, for 200 rows that refer to it" in text
     assert Metadata.load(yaml.safe_load(text)).tables["genres"].reference

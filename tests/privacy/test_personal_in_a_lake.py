@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pandas as pd
@@ -28,6 +29,7 @@ COUNTRIES = ["Germany", "Italy", "Poland"]
 
 def tables() -> dict[str, pd.DataFrame]:
     names = [f"{GIVEN[i % 9]} {FAMILY[i // 9]}" for i in range(CUSTOMERS)]
+    born = [dt.date(1930 + (i * 7) % 59, 1 + i // 3 % 12, 1 + (i * 11) % 28) for i in range(CUSTOMERS)]
     customers = pd.DataFrame(
         {
             "id": range(1, CUSTOMERS + 1),
@@ -35,6 +37,7 @@ def tables() -> dict[str, pd.DataFrame]:
             "mail": [f"{n.replace(' ', '.').lower()}@corp.test" for n in names],
             "reach": [f"+49 30 77{i:04d}" for i in range(1, CUSTOMERS + 1)],  # which follows from the key
             "fax": [f"+49 30 88{(i * 37) % 9973:04d}" for i in range(CUSTOMERS)],
+            "born": born,
             "land": [COUNTRIES[i % 3] for i in range(CUSTOMERS)],
         }
     )
@@ -44,6 +47,7 @@ def tables() -> dict[str, pd.DataFrame]:
             "order_id": range(500, 500 + ORDERS),
             "customer": [i + 1 for i in owner],
             "sent_to": [names[i] if n % 15 else names[(i + 1) % CUSTOMERS] for n, i in enumerate(owner)],
+            "placed": [born[i] + dt.timedelta(1 + (n * 7919) % 12_000) for n, i in enumerate(owner)],
             "amount": [n % 17 for n in range(ORDERS)],
         }
     )
@@ -81,6 +85,7 @@ def test_what_nobody_declared_is_not_written(spark: SparkSession, paths: dict[st
         "mail": ("email", "fake"),
         "reach": ("phone", "fake"),
         "fax": ("phone", "fake"),
+        "born": ("birth_date", "fake"),
     }
     copies = {t: f.toPandas() for t, f in made.generate({}).items()}
     real, copy = tables(), copies["customers"]
@@ -98,12 +103,17 @@ def test_what_nobody_declared_is_not_written(spark: SparkSession, paths: dict[st
     both = copies["orders"].merge(copy, left_on="customer", right_on="id")
     assert set(both["sent_to"]).isdisjoint(real["customers"]["contact"])
     assert (both["sent_to"] == both["contact"]).mean() > 0.8
+    assert (both["placed"] > both["born"]).all(), "a date of birth bounds what comes after it"
+    births = pd.to_datetime(copy["born"]).dt.year
+    assert births.between(1930, 1989).all()
+    assert births.nunique() > CUSTOMERS / 5
 
 
 def test_a_person_decides(spark: SparkSession, paths: dict[str, str]) -> None:
     pii = {"reach": {"action": "keep"}, "fax": {"action": "drop"}, "mail": {"kind": "email", "action": "fake"}}
     columns = plan_of_customers(spark, paths, pii, {"person": "mask", "email": "mask"}).columns
-    assert {c: t.action for c, t in columns.personal.items()} == {"contact": "mask", "mail": "mask", "fax": "drop"}
+    told = {c: t.action for c, t in columns.personal.items()}
+    assert told == {"contact": "mask", "mail": "mask", "fax": "drop", "born": "fake"}
     assert columns.shapes["fax"].null_share == 1.0
     assert columns.faked == {}
     with pytest.raises(SchemaValidationError, match=r"customers\.id: to be dropped"):

@@ -277,6 +277,51 @@ def plant_chain(db: Database) -> None:
     )
 
 
+def plant_rate(db: Database) -> None:
+    """A tax that the region of the parent tells, of what a line costs; and another one that is no rule on some rows."""
+    region, net, tax, near = db.name("region"), db.name("net"), db.name("tax"), db.name("duty")
+    rows, regions = db.rows("child"), db.category(5, db.rows("parent"))
+    rates = {r: float(db.rng.choice([0.0, 0.05, 0.07, 0.19, 0.21, 0.25])) for r in sorted(set(regions))}
+    rates |= {min(rates): 0.05, max(rates): 0.19}
+    db.add("parent", region, "string", regions)
+    nets = np.round(db.rng.gamma(2, 90, rows) + 1, 2)
+    taxes = np.floor(nets * [rates[r] for r in db.up("child", "parent_id", "parent", region)] * 100 + 0.5 + 1e-9) / 100
+    for name, values in ((net, nets.tolist()), (tax, taxes.tolist())):
+        db.add("child", name, "double", values)
+    db.add("child", near, "double", spoilt(db, taxes.tolist(), np.round(taxes + 1 + db.rng.random(rows), 2).tolist()))
+
+    def share(f: Frames, of: str) -> float:
+        seen = with_parent(f, "child", "parent_id", "parent", region)
+        return each(seen, ["up", net, of], lambda u, n, t: u not in rates or abs(n * rates[u] - t) < 0.0051)
+
+    db.rule("rate by category", "child", tax, lambda f: share(f, tax))
+    db.rules.append(Planted("rate by category", "child", near, "near", lambda f: share(f, near)))
+
+
+def plant_months(db: Database) -> None:
+    """A term ends one month or a year after it begins, as the plan says."""
+    plan, begin, end, rows = db.name("plan"), db.name("begun"), db.name("ends"), db.rows("grandchild")
+    terms = dict(zip((db.word(), db.word()), (1, 12), strict=True))
+    plans = [str(p) for p in db.rng.choice(sorted(terms), rows)]
+    begun = [DAY + dt.timedelta(days=int(d)) for d in db.rng.integers(0, 900, rows)]
+    db.add("grandchild", plan, "string", plans)
+    db.add("grandchild", begin, "date", begun)
+    db.add("grandchild", end, "date", [in_months(b, terms[p]) for b, p in zip(begun, plans, strict=True)])
+    db.rule(
+        "months by category",
+        "grandchild",
+        end,
+        lambda f: each(f["grandchild"], [plan, begin, end], lambda p, b, e: e == in_months(b, terms[p])),
+    )
+
+
+def in_months(day: dt.date, months: int) -> dt.date:
+    """The same day so many months later, the last one of the month where it is too short."""
+    month = day.year * 12 + day.month - 1 + months
+    last = dt.date((month + 1) // 12, (month + 1) % 12 + 1, 1) - dt.timedelta(1)
+    return dt.date(last.year, last.month, min(day.day, last.day))
+
+
 def plant_near_sum(db: Database) -> None:
     """A sum that was mistyped on some rows."""
     a, b, c, rows = db.name("a"), db.name("b"), db.name("c"), db.rows("grandchild")
@@ -558,6 +603,8 @@ PLANTERS = (
     plant_order_with_parent,
     plant_product,
     plant_chain,
+    plant_rate,
+    plant_months,
     plant_threshold,
     plant_null_where,
     plant_k_th,
@@ -569,7 +616,7 @@ PLANTERS = (
     plant_near_sum,
     plant_accident,
 )
-MOST = 9  # planters of one database, of 17
+MOST = 10  # planters of one database, of 19
 KIN = (plant_ledger, plant_meter, plant_once, plant_near_kin)  # what the children of one parent have together
 
 

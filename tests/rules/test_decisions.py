@@ -225,3 +225,33 @@ def test_a_tree_survives_json() -> None:
 def _sample(on: list[bool]) -> Sample:
     table = pa.table({"v0": on, "v1": ["yes" if o else "no" for o in on]})
     return Sample.of(table, {"v0": "boolean", "v1": "string"}, {"v1"}, {"v0", "v1"})
+
+
+def test_classes_follow_from_how_far_dates_and_times_are_apart() -> None:
+    born, seen = RNG.integers(-20_000, -2_000, N), RNG.integers(0, 900, N)
+    years = [
+        b.year - a.year - ((b.month, b.day) < (a.month, a.day)) for a, b in zip(dates(born), dates(seen), strict=True)
+    ]
+    columns = {"born": dates(born), "seen": dates(seen), "noise": RNG.normal(size=N)}
+    group = np.where(np.array(years) < 25, "young", "old")
+    month = "(year(seen) - year(born)) * 12 + month(seen) - month(born) - if(day(seen) < day(born), 1, 0)"
+    assert found({**columns, "group": group}, "decision")["group"][0] == (
+        f"case when ({month}) <= 299 then young else old end"
+    )
+    late = np.where(seen - born < 9_131, "young", "old")
+    assert any("datediff(seen, born) <= 91" in law for law in found({**columns, "group": late}, "decision")["group"])
+    waits = RNG.exponential(20_000, N).astype(int)
+    start = [dt.datetime(2024, 1, 1) + dt.timedelta(seconds=int(s)) for s in RNG.integers(0, 10_000_000, N)]
+    end = [s + dt.timedelta(seconds=int(w)) for s, w in zip(start, waits, strict=True)]
+    times = {n: pa.array(v, pa.timestamp("us", "UTC")) for n, v in (("start", start), ("end", end))}
+    (law,) = found({**times, "breach": np.where(waits > 14_400, "yes", "no")}, "decision")["breach"][:1]
+    assert law.startswith("case when cast(floor((unix_micros(cast(end as timestamp)) - unix_micros(cast(start as")
+
+
+def test_what_follows_from_a_column_does_not_hide_what_it_follows_from() -> None:
+    year, noise = RNG.integers(2000, 2024, N), RNG.normal(size=N)
+    fuel = np.where((year > 2014) & (RNG.random(N) < 0.4), "electric", RNG.choice(["petrol", "diesel"], N))
+    engine = [None if f == "electric" else float(e) for f, e in zip(fuel, RNG.choice([1.0, 1.4, 2.0], N), strict=True)]
+    laws = found({"year": year, "fuel": fuel, "engine": engine, "noise": noise}, "one_of")["fuel"]
+    assert laws[0].startswith("case when engine is null then electric")
+    assert "case when year <= 2014.0 then diesel|petrol else diesel|electric|petrol... end" in laws

@@ -90,3 +90,15 @@ def test_nothing_is_made_of_numbers_that_have_nothing_to_do_with_each_other() ->
     assert [sql for laws in found({**COLUMNS, **small, **large}).values() for sql in laws if "round(" in sql] == []
     few = {n: v[:40] for n, v in {**COLUMNS, **small, **large}.items()}
     assert [sql for laws in found(few).values() for sql in laws if "round(" in sql] == []
+
+
+def test_the_lesser_the_greater_and_what_is_above_zero() -> None:
+    asked, limit = cents(1, 90), cents(20, 60)
+    columns = {"asked": asked, "ceiling": limit, "other": cents(1, 90)}
+    lesser = found({**columns, "paid": np.minimum(asked, limit)})["paid"]
+    assert lesser[0].startswith("round(if(asked <= ceiling, asked, ")
+    greater = found({**columns, "paid": np.maximum(asked, limit)})["paid"]
+    assert greater[0].startswith("round(if(asked >= ceiling, asked, ")
+    above = found({**columns, "paid": np.round(np.maximum(asked - limit, 0), 2)})["paid"]
+    assert above == ["round(if(try_subtract(asked, ceiling) < 0, 0, try_subtract(asked, ceiling)), 2)"]
+    assert found({**columns, "paid": np.where(RNG.random(N) < 0.99, np.minimum(asked, limit), 7)}) == {}

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections import Counter
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -99,3 +103,23 @@ def test_the_sample_depends_on_the_seed_alone(source: Source, spark: SparkSessio
     with settings(spark, {"spark.sql.shuffle.partitions": "7", "spark.sql.adaptive.enabled": "false"}):
         assert content(sampled(source, "orders", 400)) == first
     assert content(sampled(source, "orders", 400, seed=2)) != first
+
+
+def test_no_sample_holds_the_days_of_births(spark: SparkSession, tmp_path: Path) -> None:
+    births = [dt.date(1950 + n % 40, 1 + n % 12, 1 + n % 28) for n in range(200)]
+    metadata = Metadata()
+    metadata.add_table("people", pk="person_id")
+    metadata.add_table("visits", pk="visit_id", fk={"person_id": "people.person_id"})
+    tables = {
+        "people": ("person_id bigint, birth_date date", list(enumerate(births))),
+        "visits": ("visit_id bigint, person_id bigint, cost bigint", [(n, n % 200, n % 7) for n in range(600)]),
+    }
+    paths = write_lake(spark, tmp_path, tables)
+    lake = check_source(pin_source(DeltaIO(spark), metadata, {t: TableRef.parse(p) for t, p in paths.items()}))
+    both = lake, plan_tables(lake, 3)
+    own = named(both, "people", sampled(both, "people", 1000))["birth_date"]
+    months = Counter((d.year, d.month) for d in own)
+    assert months == Counter((d.year, d.month) for d in births)
+    assert sum((Counter(own) & Counter(births)).values()) < 30, "some fall on a real day by chance"
+    above = named(both, "visits", sampled(both, "visits", 1000))["person_id:birth_date"]
+    assert set(above) == set(own), "the same day wherever the date stands"

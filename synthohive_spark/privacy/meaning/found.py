@@ -86,6 +86,8 @@ class ColumnSample:
 
 def folded(text: str) -> str:
     """A text in lower case without accents: how words are looked up."""
+    if text.isascii():  # as most words of the lists are, of which each new worker folds some hundred thousand
+        return text.lower()
     plain = unicodedata.normalize("NFKD", text.casefold())
     plain = "".join(ch for ch in plain if not unicodedata.combining(ch))
     return plain.translate(_LETTERS)

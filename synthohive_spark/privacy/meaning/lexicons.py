@@ -127,4 +127,4 @@ def _countries() -> Any:
 
 
 def _folded(texts: Iterable[str]) -> frozenset[str]:
-    return frozenset(f for t in texts if len(f := folded(t.strip())) >= 1)
+    return frozenset(f for t in {*texts} if len(f := folded(t.strip())) >= 1)

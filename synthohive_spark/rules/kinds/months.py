@@ -1,0 +1,95 @@
+"""A date is so many months after or before another one: a period ends a month later, a loan after its term.
+
+A counter may say how often: an instalment is due a month after the one before, the first on the day itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from synthohive_spark.randomness import Ints
+from synthohive_spark.rules.calendar import LONGEST, calendar, later
+from synthohive_spark.rules.evidence import Column, Sample, Vector
+from synthohive_spark.rules.kinds.numbers import integer
+from synthohive_spark.rules.value_kind import Candidate, ValueKind
+
+STARTS = (0, 1)  # from which people count
+COUNTERS, FURTHEST = 8, 1_000  # numbers that may be counters, and how far they count
+
+
+class Months(ValueKind):
+    """Dates a constant number of months or years apart, or as many as a number of the row says."""
+
+    name = "months"
+    order = 5
+
+    def candidates(self, sample: Sample) -> Iterator[Candidate]:
+        """The months that the probe's first dates are apart; whole numbers as months and as years."""
+        dates, probe = [c for c in sample.inputs if c.family == "date"], sample.probe
+        lengths = [c for c in sample.inputs if c.whole]
+        for b in dates:
+            apart = {_apart(t, b, probe) for t in sample.targets if t.family == "date" and t.id != b.id}
+            for months in sorted(apart - {0}):
+                yield Candidate((b,), f"add_months({{0}}, {months})", _moved(months), _date)
+            for c in lengths:
+                yield from _each(sample, b, c) if c in counters(sample) else ()
+                for size in (1, 12):
+                    number = f"try_cast({integer(1, c)} as int)"
+                    number = number if size == 1 else f"try_cast(try_multiply({integer(1, c)}, {size}) as int)"
+                    yield Candidate((b, c), f"add_months({{0}}, {number})", _by(size), _date)
+
+
+def counters(sample: Sample) -> list[Column]:
+    """Whole numbers that may count."""
+    whole = [c for c in sample.inputs if c.whole and c.distinct > 1]
+    return [c for c in whole if c.known.min() in STARTS and c.known.max() <= FURTHEST][:COUNTERS]
+
+
+def count_from(column: Column, place: int, start: int) -> str:
+    """Spark SQL of a counter at a place of the inputs, from its start."""
+    number = integer(place, column)
+    return f"try_subtract({number}, {start})" if start else number
+
+
+def _each(sample: Sample, base: Column, count: Column) -> Iterator[Candidate]:
+    """A date as many times some months, or days, after another one as a counter says."""
+    for target in (t for t in sample.targets if t.family == "date" and t.id != base.id):
+        for start in STARTS:
+            times = count.values[sample.probe] - start
+            rows = sample.probe[(times > 0) & ~np.isnan(target.values[sample.probe] + base.values[sample.probe])][:1]
+            if not len(rows):
+                continue
+            one = float(count.values[rows][0] - start)
+            months, days = _apart(target, base, rows) / one, float((target.values[rows] - base.values[rows])[0]) / one
+            number = count_from(count, 1, start)
+            if months == int(months) and months:
+                sql = f"add_months({{0}}, try_cast(try_multiply({number}, {int(months)}) as int))"
+                yield Candidate((base, count), sql, _times(int(months), start, later), _date)
+            if days == int(days) and days and abs(days) <= FURTHEST:
+                sql = f"date_add({{0}}, try_cast(try_multiply({number}, {int(days)}) as int))"
+                yield Candidate((base, count), sql, _times(int(days), start, np.add), _date)
+
+
+def _times(size: int, start: int, move: Callable[[Vector, Vector], Vector]) -> Callable[[Sequence[Vector]], Vector]:
+    return lambda v: move(v[0], (v[1] - start) * size)
+
+
+def _apart(target: Column, base: Column, probe: Ints) -> int:
+    """The months between two dates of the first row that has both; 0 where there is none, or so many are data."""
+    both = probe[~np.isnan(target.values[probe]) & ~np.isnan(base.values[probe])][:1]
+    months = calendar(target.values[both]) - calendar(base.values[both])
+    return int(months[0]) if len(months) and abs(months[0]) <= LONGEST else 0
+
+
+def _moved(months: int) -> Callable[[Sequence[Vector]], Vector]:
+    return lambda v: later(v[0], np.full(len(v[0]), float(months)))
+
+
+def _by(size: int) -> Callable[[Sequence[Vector]], Vector]:
+    return lambda v: later(v[0], v[1] * size)
+
+
+def _date(column: Column) -> bool:
+    return column.family == "date"
