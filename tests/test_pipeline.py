@@ -141,6 +141,7 @@ def test_a_complete_run_is_resumed_without_writing(lake: Lake, done: Done) -> No
     assert lake.versions() == before
 
 
+@pytest.mark.slow
 def test_each_phase_on_its_own(spark: SparkSession, tmp_path: Path) -> None:
     lake = Lake(spark, tmp_path)
     file = lake.config()

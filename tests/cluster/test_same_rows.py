@@ -53,6 +53,7 @@ def test_small_chains_are_the_same_on_seven_partitions_and_in_small_batches(
 
 
 @pytest.mark.spark
+@pytest.mark.slow
 def test_small_chains_are_the_same_after_a_killed_worker(small: Trained, small_hashes: Hashes) -> None:
     assert after_a_killed_worker(small) == small_hashes
 

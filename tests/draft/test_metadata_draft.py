@@ -152,6 +152,7 @@ def test_composite_keys_link_tables_and_keys_onto_them(spark: SparkSession) -> N
 
 
 @pytest.mark.spark
+@pytest.mark.slow
 def test_prefixed_names_as_in_tpc_h(spark: SparkSession) -> None:
     n = 120
     made, _ = proposed(

@@ -67,7 +67,9 @@ def test_people_are_held_out_with_all_their_rows(spark: SparkSession, lake: Path
     assert key_faults(metadata, {t: kept.frame(t) for t in TABLES}) == []
 
 
-@pytest.mark.parametrize(("model", "code"), [(SHUFFLE, 0), ("tests.shuffle.Parrot", 6)])
+@pytest.mark.parametrize(
+    ("model", "code"), [pytest.param(SHUFFLE, 0, marks=pytest.mark.slow), ("tests.shuffle.Parrot", 6)]
+)
 def test_a_model_that_repeats_its_training_does_not_pass(lake: Path, model: str, code: int) -> None:
     groups: dict[str, Any] = {"train": {"model": model}, "evaluate": HALF, "privacy": {"fail_over": 0.1}}
     done = run_job(cli.pipeline, "--config", config_file(lake, TABLES, **groups))

@@ -60,7 +60,10 @@ def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[
     return {"made": made, "folder": folder, "io": made.io}
 
 
-@pytest.mark.parametrize("name", BROKEN)
+QUICK = ("null", "twice")  # the other breaches are in the slow tier: each is a job of its own
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n not in QUICK)) for n in BROKEN])
 def test_a_breach_fails_the_stage_and_takes_the_table_back(
     lake: dict[str, Any], spark: SparkSession, name: str
 ) -> None:

@@ -123,6 +123,7 @@ def test_a_job_that_cannot_start_has_its_json_line(
 
 
 @pytest.mark.cluster
+@pytest.mark.slow
 def test_the_script_runs_a_job_from_another_folder_without_java_on_path(root: Path, tmp_path: Path) -> None:
     if not (root / ".venv" / "bin" / "python").exists():
         pytest.skip("this checkout has no .venv; make venv")

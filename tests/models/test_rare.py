@@ -35,7 +35,8 @@ MODELS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", MODELS)
+# Two minutes of CTGAN
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n == "ctgan")) for n in MODELS])
 @pytest.mark.parametrize("way", ["sample", "sample_table"])
 def test_a_rare_town_becomes_one_of_the_kept_given_the_row(name: str, way: str) -> None:
     data = towns()

@@ -63,6 +63,7 @@ def test_families_with_gaps_of_their_own_have_no_calendar(spark: SparkSession) -
 
 
 @pytest.mark.spark
+@pytest.mark.slow
 def test_no_store_of_the_copy_opens_when_all_are_closed(spark: SparkSession, tmp_path: Path) -> None:
     keys = Metadata()
     keys.add_table("stores", pk="store")

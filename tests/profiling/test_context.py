@@ -61,14 +61,17 @@ def test_few_parents_of_many_are_known_by_their_children_and_by_what_a_law_needs
     assert context["sales"] == ["shop:area", "shop:county", "shop:#"]  # neither is there anything of the shop's town
 
 
+@pytest.mark.slow
 def test_columns_that_a_person_names_stay(spark: SparkSession, paths: dict[str, str]) -> None:
     assert seen(spark, metadata(parent_context_cols=["height"]), paths)["shops"] == ["town:height"]
 
 
+@pytest.mark.slow
 def test_a_fitted_law_finds_the_same_strangers(spark: SparkSession, paths: dict[str, str]) -> None:
     assert seen(spark, metadata(), paths, "negbinom")["shops"] == ["town:county", "town:#"]
 
 
+@pytest.mark.slow
 def test_parents_whose_attributes_say_who_has_children_are_no_strangers(spark: SparkSession, tmp_path: Path) -> None:
     rng = np.random.default_rng(5)
     towns = pd.DataFrame({"town": np.arange(TOWNS), "height": rng.permutation(TOWNS) / TOWNS})

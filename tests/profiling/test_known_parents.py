@@ -17,6 +17,7 @@ ACCOUNTS = 400
 SHARES = {"small": [0.7, 0.3, 0.0, 0.0], "large": [0.0, 0.1, 0.5, 0.4]}
 
 
+@pytest.mark.slow
 def test_each_plan_keeps_its_subscriptions_and_its_customers(spark: SparkSession, tmp_path: Path) -> None:
     rng = np.random.default_rng(4)
     plans = pd.DataFrame({"code": ["FREE", "TEAM", "BIZ", "ENT"], "fee": [0.0, 12.0, 25.0, 49.0]})

