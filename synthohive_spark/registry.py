@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -261,6 +261,19 @@ class Workspace:
             ) from e
         artifacts = {r["table_name"]: _artifact(r) for r in rows}
         return plans, artifacts, metrics
+
+    def learnt(self, run_id: str) -> Callable[[str], DataFrame]:
+        """What training left of each table of a run, for Spark to read: {table: one row (table_name, model, matching)}.
+
+        The registry is as it was when this was called.
+        """
+        rows = self._io.read_dataset(self.place.table("models")).where(F.col("run_id") == run_id)
+
+        def of(table: str) -> DataFrame:
+            newest = rows.where(F.col("table_name") == table).orderBy(F.desc("at")).limit(1)
+            return newest.select("table_name", "model", "matching")
+
+        return of
 
     def trained_tables(self, run_id: str) -> set[str]:
         """Tables of a run that the registry holds."""

@@ -265,7 +265,8 @@ class Run(RecordedRun):
             "source_versions": json.dumps(versions, sort_keys=True),
         }
         orchestrator.conditions = config.conditions
-        orchestrator.trained = Trained(plans, artifacts, self._copies(plans, versions), lineage)
+        copies, registry = self._copies(plans, versions), self.workspace.learnt(training)
+        orchestrator.trained = Trained(plans, artifacts, copies, lineage, registry=registry)
         wanted = orchestrator.wanted_rows(self._rows(plans))
         self.wrote = {t: (done.version, done.rows) for t, done in state.complete.items()}
         if state.complete:

@@ -60,6 +60,7 @@ class Trained:
         copies: frames of reference tables, which are copied.
         lineage: table properties that say where rows come from.
         sources: {table: folder or catalog name} of what was learnt, which is never written to.
+        registry: where Spark reads what training left, as ``stage_frame`` takes it.
     """
 
     plans: dict[str, TablePlan]
@@ -67,6 +68,7 @@ class Trained:
     copies: Callable[[str], DataFrame]
     lineage: dict[str, str] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
+    registry: Callable[[str], DataFrame] | None = None
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ class TableGenerator:
                 "leave one of these keys out"
             )
         artifact = self.trained.artifacts.get(table, Artifact())
-        return stage_frame(stage, self.model_cls, artifact), stage.total, stage.asked
+        return stage_frame(stage, self.model_cls, artifact, self.trained.registry), stage.total, stage.asked
 
     def in_memory(self) -> dict[str, DataFrame]:
         """Every table, persisted where Spark keeps frames in memory."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,11 +22,13 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
 from synthohive_spark.generation.gathering import gathered
+from synthohive_spark.generation.learnt import taken, with_learnt
+from synthohive_spark.generation.steps.values import DrawValues
+from synthohive_spark.models.artifact import Artifact
 from synthohive_spark.randomness import Ints, seed_of
 from synthohive_spark.schema import frames
-from synthohive_spark.schema.columns import ColumnsPlan
 from synthohive_spark.schema.context import ContextPlan
-from synthohive_spark.schema.conversion import TIMES, Values, as_model, as_spark, from_arrow, to_arrow
+from synthohive_spark.schema.conversion import TIMES, as_model, as_spark, from_arrow, to_arrow
 from synthohive_spark.schema.frames import hidden
 from synthohive_spark.schema.rule import RulesPlan
 from synthohive_spark.sql import quote
@@ -42,36 +44,19 @@ PLACE = [hidden(name) for name in frames.BATCH]
 BROKEN = hidden("broken")
 
 
-class Draw(Protocol):
-    """What draws values again: ``steps.values.DrawValues.draw``."""
-
-    def __call__(
-        self, context: pd.DataFrame | None, rows: int, seed: int, rng: np.random.Generator
-    ) -> dict[str, Values]:
-        """The drawn columns of so many rows, by name."""
-
-
 @dataclass(frozen=True)
 class Redrawing:
     """What it takes to draw rows of a table again.
 
     Attributes:
-        table: its name.
         primary_key: its columns, which stay as they are.
-        columns: all columns.
-        rules: what holds between them.
-        shown: {column that the model sees: its Spark type}, in its order.
+        values: draws; it has the table's columns, rules, and what they see. Its model is that of the task.
         seed: the generation seed.
-        draw: draws.
     """
 
-    table: str
     primary_key: tuple[str, ...]
-    columns: ColumnsPlan
-    rules: RulesPlan
-    shown: Mapping[str, str]
+    values: DrawValues
     seed: int
-    draw: Draw
 
 
 def traces(shown: Mapping[str, str]) -> StructType:
@@ -94,7 +79,7 @@ def _struct(types: Mapping[str, str]) -> StructType:
     return StructType.fromJson({"type": "struct", "fields": fields})
 
 
-def lawful(rows: DataFrame, made: StructType, again: Redrawing) -> DataFrame:
+def lawful(rows: DataFrame, made: StructType, again: Redrawing, learnt: DataFrame | None) -> DataFrame:
     """Rows on which every declared expression is true, or null.
 
     A row that no candidate makes lawful stops the write; ``violation`` finds the message.
@@ -103,20 +88,22 @@ def lawful(rows: DataFrame, made: StructType, again: Redrawing) -> DataFrame:
         rows: as the generator made them, with ``traces``.
         made: their columns without the traces; those of ``beside`` are among them.
         again: what draws.
+        learnt: what training left, as ``with_learnt`` takes it.
     """
-    whole = StructType([*made.fields, *traces(again.shown).fields])
-    expressions = again.columns.expressions
-    kept = {*again.primary_key, *again.rules.completed, *again.columns.apart}
-    drawn = [c for c in again.columns.drawn if c not in kept]
+    values, columns = again.values, again.values.columns
+    whole = StructType([*made.fields, *traces(values.shown).fields])
+    expressions = columns.expressions
+    kept = {*again.primary_key, *values.rules.completed, *columns.apart}
+    drawn = [c for c in columns.drawn if c not in kept]
     rounds = ROUNDS if drawn else ()
     pack: Any = cloudpickle.dumps  # it has no types
     packed: bytes = pack(again)
     for i, tries in enumerate(rounds):
         redraw = Redraw(packed, tuple(drawn), tries, i, len(expressions))
-        rows = _judged(rows, again).mapInArrow(redraw, whole)
+        rows = with_learnt(_judged(rows, values), values.table, learnt).mapInArrow(redraw, whole)
     chosen = StructType([*made.fields, StructField(BROKEN, StringType())])
-    choose = Choose(again.table, tuple(expressions), 1 + sum(rounds))
-    rows = _judged(rows, again).mapInArrow(choose, chosen)
+    choose = Choose(values.table, tuple(expressions), 1 + sum(rounds))
+    rows = _judged(rows, values).mapInArrow(choose, chosen)
     first, message = F.col(quote(made.fieldNames()[0])), F.col(quote(BROKEN))
     stop = F.when(message.isNotNull(), F.raise_error(message)).otherwise(first)
     return rows.select(stop.alias(made.fieldNames()[0]), *(F.col(quote(c)) for c in made.fieldNames()[1:]))
@@ -129,16 +116,16 @@ def derived(rows: DataFrame, rules: RulesPlan, types: Mapping[str, str]) -> Data
     return rows
 
 
-def _judged(rows: DataFrame, again: Redrawing) -> DataFrame:
+def _judged(rows: DataFrame, values: DrawValues) -> DataFrame:
     """Rows as they were drawn, with a mark per expression: derived columns are computed for it, then forgotten."""
-    names, kept = rows.columns, [c for c in again.rules.sql if c in rows.columns]
+    names, kept = rows.columns, [c for c in values.rules.sql if c in rows.columns]
     wide = rows.select("*", *(F.col(quote(c)).alias(hidden(f"drawn {c}")) for c in kept))
     marks = [
         F.coalesce(F.expr(sql).cast("boolean"), F.lit(True)).alias(hidden(f"law {i}"))
-        for i, sql in enumerate(again.columns.expressions)
+        for i, sql in enumerate(values.columns.expressions)
     ]
     own = [F.col(quote(hidden(f"drawn {c}") if c in kept else c)).alias(c) for c in names]
-    return derived(wide, again.rules, again.columns.types()).select(*own, *marks)
+    return derived(wide, values.rules, values.columns.types()).select(*own, *marks)
 
 
 @dataclass(frozen=True)
@@ -146,7 +133,7 @@ class Redraw:
     """What the Python workers run, as a function of ``mapInArrow``: more candidates for rows that have no lawful one.
 
     Attributes:
-        redrawing: pickled; the model is loaded where a row needs it, and only there.
+        redrawing: pickled; it and the model are loaded where a row needs them, and only there.
         drawn: columns that are drawn again.
         tries: candidates per row.
         turn: which round this is.
@@ -162,28 +149,30 @@ class Redraw:
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Each row once if it is lawful, else its new candidates one after the other."""
         forget_archives()
+        artifact, batches = taken(batches)
         for batch in gathered(batches, PLACE):
             chosen, without = choice(batch, self.laws)
             plain = batch.select(batch.column_names[: -self.laws])
             yield from plain.take(chosen).to_batches()
             for begin in range(0, len(without), AT_ONCE):
-                yield from self._again(plain.take(without[begin : begin + AT_ONCE]), begin).to_batches()
+                yield from self._again(plain.take(without[begin : begin + AT_ONCE]), begin, artifact).to_batches()
 
-    def _again(self, rows: pa.Table, begin: int) -> pa.Table:
+    def _again(self, rows: pa.Table, begin: int, artifact: Artifact) -> pa.Table:
         again = _unpacked(self.redrawing)
+        values = replace(again.values, model=artifact.model)
         place = [rows[hidden(name)][0].as_py() for name in frames.BATCH]
-        seed = seed_of(again.seed, again.table, *place, "redraw", self.turn, begin)
+        seed = seed_of(again.seed, values.table, *place, "redraw", self.turn, begin)
         many = rows.take(np.repeat(np.arange(len(rows)), self.tries))
         context = {
-            name: as_model(from_arrow(many[hidden(i)]), kind) for i, (name, kind) in enumerate(again.shown.items())
+            name: as_model(from_arrow(many[hidden(i)]), kind) for i, (name, kind) in enumerate(values.shown.items())
         }
         seen = pd.DataFrame(context, index=range(len(many))) if context else None
-        values = again.draw(seen, len(many), seed, np.random.default_rng(seed))
-        types, widths = again.columns.types(), again.columns.widths()
+        made = values.draw(seen, len(many), seed, np.random.default_rng(seed))
+        types, widths = values.columns.types(), values.columns.widths()
         for name in self.drawn:
             at, field = many.schema.get_field_index(name), many.schema.field(name)
-            made = to_arrow(as_spark(values[name], types[name]), field.type, f"{again.table}.{name}", widths.get(name))
-            many = many.set_column(at, field, made)
+            own, column = f"{values.table}.{name}", as_spark(made[name], types[name])
+            many = many.set_column(at, field, to_arrow(column, field.type, own, widths.get(name)))
         return many
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
-import pandas as pd
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -17,6 +17,7 @@ from synthohive_spark.generation.constraints import Redrawing, beside, derived, 
 from synthohive_spark.generation.families import FAMILY_SLICE, batches, root_blocks
 from synthohive_spark.generation.family_counts import without_driving
 from synthohive_spark.generation.gathering import gathered
+from synthohive_spark.generation.learnt import learnt_row, taken, with_learnt
 from synthohive_spark.generation.parent_assignment import ParentAssignment
 from synthohive_spark.generation.stage_plan import StagePlan
 from synthohive_spark.models.artifact import Artifact
@@ -29,34 +30,43 @@ from synthohive_spark.sql import quote
 SHUFFLE_PARTITIONS = 200  # Spark's own default
 
 
-def stage_frame(stage: StagePlan, model_cls: type[ConditionalGenerativeModel], artifact: Artifact) -> DataFrame:
+def stage_frame(
+    stage: StagePlan,
+    model_cls: type[ConditionalGenerativeModel],
+    artifact: Artifact,
+    registry: Callable[[str], DataFrame] | None = None,
+) -> DataFrame:
     """The rows of a table, lazily: batches are gathered and generated in ``mapInArrow``.
 
     Args:
         stage: the numbers of the table.
         model_cls: the class of its model.
         artifact: what its training left.
+        registry: {table: one row (table_name, model, matching)}, read by Spark; what training left is sent to Spark
+            without it.
     """
     plan, spark = stage.stage.plan, stage.stage.spark
     wanted = setting_of(spark, "spark.sql.shuffle.partitions")
     partitions = int(wanted) if wanted.isdigit() else SHUFFLE_PARTITIONS  # Databricks knows "auto"
     few = 1 + math.ceil(stage.total / FAMILY_SLICE)  # about as many batches as there are; an idle task costs a start
     gathered = batch_rows(stage).repartition(min(partitions, few), *frames.BATCH).sortWithinPartitions(*frames.BATCH)
-    generate = BatchGenerator(plan, stage.patterns, stage.stage.sizes, stage.stage.seed, model_cls, artifact)
+    learnt = None
+    if artifact != Artifact():
+        learnt = registry(plan.table) if registry is not None else learnt_row(spark, plan.table, artifact)
+    generator = partial(BatchGenerator, plan, stage.patterns, stage.stage.sizes, stage.stage.seed, model_cls)
+    told = generator(Artifact(matching=artifact.matching))
     schema = StructType.fromJson(plan.columns.spark_schema)
     made = {c.name for c in plan.columns.each if c.role != "derived"}
     own = [StructField(f.name, f.dataType, True) for f in schema.fields if f.name in made]
     nullable = StructType([*own, *beside(plan.rules, plan.context).fields])
     expressions = plan.columns.expressions
-    whole = StructType([*nullable.fields, *traces(generate.shown).fields]) if expressions else nullable
+    whole = StructType([*nullable.fields, *traces(told.shown).fields]) if expressions else nullable
     types = {f.name: f.dataType.simpleString() for f in whole.fields}
     values = frozenset(f.name for f in frames.batch_frame(plan.keys, plan.context) if f.value)
-    convert = ArrowGenerator(generate, plan.table, values, types, plan.columns.widths())
-    rows = gathered.mapInArrow(convert, whole)
+    convert = ArrowGenerator(generator, plan.table, values, types, plan.columns.widths())
+    rows = with_learnt(gathered, plan.table, learnt).mapInArrow(convert, whole)
     if expressions:
-        key, seed = plan.keys.primary_key, stage.stage.seed
-        again = Redrawing(plan.table, key, plan.columns, plan.rules, generate.shown, seed, generate.values.draw)
-        rows = lawful(rows, nullable, again)
+        rows = lawful(rows, nullable, Redrawing(plan.keys.primary_key, told.values, stage.stage.seed), learnt)
     return completed(derived(rows, plan.rules, plan.columns.types()), schema)
 
 
@@ -76,14 +86,14 @@ class ArrowGenerator:
     """What the Python workers run, as the function of ``mapInArrow``: types cross between Spark and pandas here alone.
 
     Attributes:
-        generate: whole generation batches in, their rows out.
+        generator: from what training left to what makes the rows of generation batches.
         table: its name, for messages.
         values: columns of the input whose nulls are nulls; in other columns of whole numbers they are 0.
         made: the columns that are made, with their Spark types.
         widths: characters that a text may have, by column.
     """
 
-    generate: Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]
+    generator: Callable[[Artifact], BatchGenerator]
     table: str
     values: frozenset[str]
     made: Mapping[str, str]
@@ -91,8 +101,10 @@ class ArrowGenerator:
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Rows of the table, one Arrow batch per generation batch. Input rows come sorted by ``frames.BATCH``."""
+        artifact, batches = taken(batches)
+        generate = self.generator(artifact)
         kinds = {name: arrow_type(kind) for name, kind in self.made.items()}
-        for rows in self.generate(frame_from_arrow(batch, self.values) for batch in gathered(batches, frames.BATCH)):
+        for rows in generate(frame_from_arrow(batch, self.values) for batch in gathered(batches, frames.BATCH)):
             columns = [
                 to_arrow(rows[name], kind, f"{self.table}.{name}", self.widths.get(name))
                 for name, kind in kinds.items()

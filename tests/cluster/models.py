@@ -85,3 +85,15 @@ class Placed(ColumnShuffle):
             "pid": os.getpid(),
         }
         return self
+
+
+class Heavy(ColumnShuffle):
+    """The trivial model with ``ballast`` bytes beside it."""
+
+    def __init__(self, metadata: Any = None, ballast: int = 0, **options: Any) -> None:
+        super().__init__(metadata, **options)
+        self.ballast = ballast
+
+    def save(self, path: str | Path) -> None:
+        super().save(path)
+        Path(path, "ballast").write_bytes(os.urandom(self.ballast))
