@@ -575,6 +575,30 @@ def plant_once(db: Database) -> None:
     db.rule("at most one", "child", leave, lambda f: by_parent(f, "id", lambda g: g[leave].astype(bool).sum() <= 1))
 
 
+def plant_steps(db: Database) -> None:
+    """A statement of each parent on one day of each month from its first one, and what was paid some days later."""
+    stated, paid, rows = db.name("stated"), db.name("paid"), db.rows("child")
+    mixed = pd.Series(db.values("child", "parent_id"))[db.rng.permutation(rows)]
+    place = mixed.groupby(mixed).cumcount().sort_index()
+    ids = db.values("parent", "id")
+    first = {i: DAY + dt.timedelta(days=int(d)) for i, d in zip(ids, db.rng.integers(0, 900, len(ids)), strict=True)}
+    days = [in_months(first[of], int(n)) for of, n in zip(db.values("child", "parent_id"), place, strict=True)]
+    db.add("child", stated, "date", days)
+    db.add(
+        "child",
+        paid,
+        "date",
+        [d + dt.timedelta(days=int(n)) for d, n in zip(days, db.rng.integers(0, 40, rows), strict=True)],
+    )
+
+    def even(g: pd.DataFrame) -> bool:
+        known = sorted(g[stated])
+        return known == [in_months(known[0], n) for n in range(len(known))]
+
+    db.rule("even steps", "child", stated, lambda f: by_parent(f, "id", even))
+    db.rule("order", "child", paid, lambda f: each(f["child"], [stated, paid], lambda a, b: a <= b))
+
+
 def plant_near_kin(db: Database) -> None:
     """What most parents' children have together: no gap, a first one that is new, one that is chosen."""
     seq, rows = counted(db)
@@ -617,7 +641,13 @@ PLANTERS = (
     plant_accident,
 )
 MOST = 10  # planters of one database, of 19
-KIN = (plant_ledger, plant_meter, plant_once, plant_near_kin)  # what the children of one parent have together
+KIN = (
+    plant_ledger,
+    plant_meter,
+    plant_once,
+    plant_steps,
+    plant_near_kin,
+)  # what the children of one parent have together
 
 
 def database(seed: int) -> Database:

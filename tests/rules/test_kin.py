@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from synthohive_spark.rules.kinds.first import FirstOfFamily
 from synthohive_spark.rules.kinds.once import OnceInFamily
 from synthohive_spark.rules.kinds.running import RunningSum
 from synthohive_spark.rules.kinds.siblings import AmongSiblings
+from synthohive_spark.rules.kinds.stepped import SteppedInFamily
 from synthohive_spark.schema.rule import Rule, Siblings
 
 SIZES = np.random.default_rng(5).integers(1, 9, 120)
@@ -227,3 +229,45 @@ def test_at_most_one_flag_is_set_in_a_family() -> None:
     drawn = pd.Series(rng.random(len(SEQ)) < 0.4).astype("boolean")
     made = rule.among({"away": drawn, "seq": pd.Series(SEQ)}, Siblings.whole(OWNERS))["away"].astype(bool)
     assert made.groupby(OWNERS).sum().equals(drawn.groupby(OWNERS).any().astype(int))
+
+
+def in_steps(first: list[Any], size: Any) -> list[Any]:
+    """Values that many steps behind the first one of their family."""
+    return [first[of] + (n - 1) * size for of, n in zip(OWNERS, SEQ, strict=True)]
+
+
+def test_even_steps_are_found_and_kept() -> None:
+    rng = np.random.default_rng(8)
+    days = [dt.date(2020, 1, 1) + dt.timedelta(int(d)) for d in rng.integers(0, 900, len(SIZES))]
+    times = [dt.datetime(2024, 1, 1) + dt.timedelta(minutes=int(m)) for m in rng.integers(0, 90_000, len(SIZES))]
+    months = [
+        (pd.Timestamp(days[of]) + pd.DateOffset(months=3 * int(n - 1))).date()
+        for of, n in zip(OWNERS, SEQ, strict=True)
+    ]
+    columns = {
+        "quarter": months,
+        "week": in_steps(days, dt.timedelta(7)),
+        "hour": in_steps(times, dt.timedelta(hours=1)),
+        "line": in_steps(rng.integers(1, 900, len(SIZES)).tolist(), 10),
+        "loose": [d + dt.timedelta(int(n)) for d, n in zip(months, rng.integers(0, 2, len(SEQ)), strict=True)],
+    }
+    types = {"quarter": "date", "week": "date", "hour": "timestamp_ntz", "line": "bigint", "loose": "date"}
+    rules = found(types, **columns)
+    sizes = {n: (r.size, r.months) for n, r in rules.items() if isinstance(r, SteppedInFamily)}
+    assert sizes == {
+        "stepped.quarter": (3, True),
+        "stepped.week": (7, False),
+        "stepped.hour": (3_600_000_000, False),
+        "stepped.line": (10, False),
+    }
+    rule = rules["stepped.quarter"].model_copy(update={"along": ("paid",)})
+    drawn = pd.Series(
+        [days[of] + dt.timedelta(int(d)) for of, d in zip(OWNERS, rng.integers(0, 400, len(SEQ)), strict=True)]
+    )
+    paid = pd.Series([d + dt.timedelta(5) for d in drawn])
+    made = rule.among({"quarter": drawn, "paid": paid}, Siblings.whole(OWNERS))
+    for _, family in pd.DataFrame({"of": OWNERS, "q": made["quarter"]}).groupby("of"):
+        dates = sorted(family["q"])
+        assert dates == [(pd.Timestamp(dates[0]) + pd.DateOffset(months=3 * n)).date() for n in range(len(dates))]
+    assert all(p - q == dt.timedelta(5) for p, q in zip(made["paid"], made["quarter"], strict=True))
+    assert drawn.groupby(OWNERS).min().tolist() == made["quarter"].groupby(OWNERS).min().tolist()

@@ -14,6 +14,7 @@ from synthohive_spark.rules.kinds.first import FirstOfFamily
 from synthohive_spark.rules.kinds.once import OnceInFamily
 from synthohive_spark.rules.kinds.running import RunningSum
 from synthohive_spark.rules.kinds.siblings import AmongSiblings
+from synthohive_spark.rules.kinds.stepped import SteppedInFamily
 from synthohive_spark.schema.columns import ColumnsPlan
 from synthohive_spark.schema.keys import KeysPlan
 from synthohive_spark.schema.rule import Rule
@@ -53,16 +54,22 @@ def kept_rules(
             summed = {rule.column for rule in own}
     firsts = [rule for rule in made["first"] if isinstance(rule, FirstOfFamily)]
     once = [_placed(rule, firsts) for rule in made["once"] if isinstance(rule, OnceInFamily)]
-    return [*made["extreme"], *intervals, *made["rising"], *firsts, *once, *made["running"]]
+    return [*made["extreme"], *intervals, *made["stepped"], *made["rising"], *firsts, *once, *made["running"]]
 
 
 def _of(kind: SiblingKind, law: Rule) -> bool:
-    made = {"extreme": ExtremeOfFamily, "rising": AmongSiblings, "first": FirstOfFamily, "once": OnceInFamily}
+    made = {
+        "extreme": ExtremeOfFamily,
+        "stepped": SteppedInFamily,
+        "rising": AmongSiblings,
+        "first": FirstOfFamily,
+        "once": OnceInFamily,
+    }
     return isinstance(law, made.get(kind.name, RunningSum))
 
 
 def _open(
-    rule: Rule, own: Sequence[Rule], made: dict[str, list[Rule]], summed: Collection[str], moved: Collection[str]
+    rule: Rule, own: Sequence[Rule], made: dict[str, list[Rule]], summed: Collection[str], moved: set[str]
 ) -> bool:
     """Whether a column is free for a rule."""
     if rule.column in {r.column for r in own} and not isinstance(rule, FirstOfFamily):
@@ -72,6 +79,8 @@ def _open(
     if isinstance(rule, RunningSum):
         return not {*rule.needed} & {r.column for r in own}
     if isinstance(rule, AmongSiblings) and rule.column in moved:
+        return False
+    if isinstance(rule, SteppedInFamily) and not moved.isdisjoint(rule.moved):
         return False
     return rule.column not in summed
 
