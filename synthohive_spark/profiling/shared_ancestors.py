@@ -1,7 +1,8 @@
-"""Ties: columns in which two parents of one row always agree (a diamond)."""
+"""Ties: columns in which two parents of a row always agree: a common ancestor (a diamond), or a value: a country."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import reduce
 
@@ -9,8 +10,12 @@ from pyspark.sql import functions as F
 
 from synthohive_spark.lake.source import SourceLake
 from synthohive_spark.profiling.key_design import Tie
+from synthohive_spark.rules.evidence import EVIDENCE
 from synthohive_spark.sql import quote
-from synthohive_spark.tables import ForeignKey
+from synthohive_spark.tables import TEXT, ForeignKey
+
+FEW = 256  # values of a column in which parents may agree
+MOST, TRIED = 64, 4  # pairs of columns that are looked at, and of those that agree how many are held against chance
 
 
 def tie_of(source: SourceLake, table: str, driving: ForeignKey, fk: ForeignKey) -> Tie:
@@ -24,7 +29,47 @@ def tie_of(source: SourceLake, table: str, driving: ForeignKey, fk: ForeignKey) 
     """
     ties = list(_candidates(source, driving, fk))
     holds = _holding(source, table, driving, fk, ties) if ties else []
-    return next((tie for tie, held in zip(ties, holds, strict=True) if held), ())
+    return next((tie for tie, held in zip(ties, holds, strict=True) if held), ()) or _of_values(
+        source, table, driving, fk
+    )
+
+
+def _of_values(source: SourceLake, table: str, driving: ForeignKey, fk: ForeignKey) -> Tie:
+    """The categories in which both parents agree on every row, and by chance would not: of several the finest ones."""
+    ups, overs = (_categories(source, name) for name in (driving.references, fk.references))
+    ties = [((p, q),) for p, kind in ups.items() for q, other in overs.items() if kind == other]
+    ties = ties[:MOST] if driving.references != fk.references else []
+    held = [t for t, h in zip(ties, _holding(source, table, driving, fk, ties) if ties else [], strict=True) if h]
+    told = {tie: _nats(source, table, driving, fk, tie) for tie in held[:TRIED]}
+    best = max(told, key=lambda tie: told[tie], default=())
+    return best if best and told[best] >= EVIDENCE else ()
+
+
+def _categories(source: SourceLake, table: str) -> dict[str, str]:
+    """{column of few values that is neither a key nor personal: its type}."""
+    spec, frame = source.metadata.tables[table], source.frame(table)
+    closed = {*spec.key_columns, *spec.personal, *spec.exclude, *(c for key in spec.unique for c in key)}
+    types = {f.name: f.dataType.simpleString() for f in source.schema(table).fields}
+    texts = [c for c, kind in types.items() if kind.startswith(TEXT) and c not in closed]
+    if not texts:
+        return {}
+    row = frame.agg(*(F.approx_count_distinct(quote(c)).alias(f"n{i}") for i, c in enumerate(texts))).first()
+    assert row is not None
+    return {c: "text" for i, c in enumerate(texts) if 1 < row[f"n{i}"] <= min(FEW, source.rows[table] / 2)}
+
+
+def _nats(source: SourceLake, table: str, driving: ForeignKey, fk: ForeignKey, tie: Tie) -> float:
+    """How unlikely it is that as many pairs of parents as there are agree by chance."""
+    keys = dict.fromkeys((*driving.columns, *fk.columns))
+    pairs = source.frame(table).select(*(F.col(quote(c)) for c in keys)).dropna().distinct()
+    other = source.frame(fk.references).select(
+        *(F.col(quote(c)).alias(f"k{i}") for i, c in enumerate(fk.referenced_columns)),
+        F.col(quote(tie[0][1])).alias("v"),
+    )
+    joined = pairs.join(other, [F.col(quote(c)) == F.col(f"k{i}") for i, c in enumerate(fk.columns)], "inner")
+    counts = [row["count"] for row in joined.groupBy("v").count().collect()]  # at most ``FEW``
+    chance = sum((n / sum(counts)) ** 2 for n in counts) if counts else 1.0
+    return -sum(counts) * math.log(chance) if chance else 0.0
 
 
 def _candidates(source: SourceLake, driving: ForeignKey, fk: ForeignKey) -> Iterator[Tie]:

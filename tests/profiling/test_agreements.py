@@ -1,0 +1,44 @@
+"""Two parents of one row that always have one country: the copy's have too. Without a common ancestor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyspark.sql import SparkSession
+
+from synthohive_spark.metadata import Metadata
+from tests.lakes import fitted, key_faults, write_lake
+
+pytestmark = pytest.mark.spark
+LANDS = np.array(["Chile", "Ghana", "Japan", "Spain"])
+METADATA = Metadata()
+METADATA.add_table("clients", pk="client_id")
+METADATA.add_table("depots", pk="depot_id")
+METADATA.add_table("orders", pk="order_id", fk={"client_id": "clients.client_id", "depot_id": "depots.depot_id"})
+
+
+def test_parents_that_agree_in_a_value_do_so_in_the_copy(spark: SparkSession, tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    clients = pd.DataFrame({"client_id": range(200), "land": LANDS[rng.choice(4, 200, p=[0.4, 0.3, 0.2, 0.1])]})
+    clients["rank"] = rng.choice(["a", "b", "c"], 200)  # in which nobody agrees
+    depots = pd.DataFrame({"depot_id": range(40), "region": LANDS[np.arange(40) % 4]})
+    depots["grade"] = rng.choice(["a", "b", "c"], 40)
+    near = {land: depots["depot_id"][depots["region"] == land].to_numpy() for land in LANDS}
+    who = rng.integers(0, 200, 1_500)
+    orders = pd.DataFrame({"order_id": range(1_500), "client_id": who})
+    orders["depot_id"] = [int(rng.choice(near[clients["land"][c]])) for c in who]
+    paths = write_lake(spark, tmp_path, {"clients": clients, "depots": depots, "orders": orders})
+    made = fitted(spark, METADATA, paths)
+    assert made.trained is not None
+    key = next(k for k in made.trained.plans["orders"].keys.foreign if k.references == "depots")
+    assert key.tie == (("land", "region"),)
+    copies = made.generate({})
+    assert key_faults(METADATA, copies) == []
+    copy = {name: frame.toPandas() for name, frame in copies.items()}
+    both = copy["orders"].merge(copy["clients"], on="client_id").merge(copy["depots"], on="depot_id")
+    assert len(both) == pytest.approx(1_500, rel=0.02)
+    assert (both["land"] == both["region"]).all()
+    assert copy["orders"]["depot_id"].nunique() >= 36, "no depot is left out"
