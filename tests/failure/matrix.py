@@ -25,7 +25,8 @@ from synthohive_spark.session import get_session
 from tests.lakes import fitted, write_lake
 from tests.shuffle import ColumnShuffle
 
-POLICIES, PLACES, TARGETS = ("raise", "retry", "cleanup"), ("path", "catalog"), ("new", "older", "foreign beside")
+POLICIES, PLACES = ("raise", "retry", "cleanup"), ("path", "catalog")
+TARGETS = ("new", "older", "of another shape", "foreign beside")
 TABLES = {"a": {"primary_key": "id", "reference": True}, "b": {"primary_key": "id", "reference": True}}
 DDL = "id bigint not null, word string"
 NEW, OLD = [(i, "new") for i in range(5)], [(7, "old")]
@@ -58,8 +59,9 @@ def rows(spark: SparkSession, ref: TableRef) -> list[Any] | None:
 def outcome(spark: SparkSession, made: StagedOrchestrator, target: Location, policy: str, kind: str) -> dict[str, Any]:
     """What a target of that kind is after a run that lost its connection under a policy."""
     io = DeltaIO(spark)
-    for table in {"new": (), "older": ("a", "b"), "foreign beside": ("stranger",)}[kind]:
-        io.write_dataset(spark.createDataFrame(OLD, DDL), target.table(table))
+    ddl = "id int, word string" if kind == "of another shape" else DDL
+    for table in {"new": (), "foreign beside": ("stranger",)}.get(kind, TABLES):
+        io.write_dataset(spark.createDataFrame(OLD, ddl), target.table(table))
     run = StagedOrchestrator(made.metadata, spark, Loses(spark, policy != "retry"), policy, ColumnShuffle)
     run.trained = made.trained
     with nullcontext() if policy == "retry" else pytest.raises(WriteError, match="Connection reset"):
@@ -70,7 +72,7 @@ def outcome(spark: SparkSession, made: StagedOrchestrator, target: Location, pol
 def expected(policy: str, kind: str) -> dict[str, Any]:
     """What it should be."""
     new, old = [[*r] for r in NEW], [[*r] for r in OLD]
-    before = dict.fromkeys(("a", "b"), old if kind == "older" else None)
+    before = dict.fromkeys(("a", "b"), old if kind in ("older", "of another shape") else None)
     after = {"raise": {"a": new, "b": before["b"]}, "retry": {"a": new, "b": new}, "cleanup": before}[policy]
     return {**after, "stranger": old if kind == "foreign beside" else None}
 

@@ -1,11 +1,12 @@
-"""A full disk under target, workspace or Spark's scratch: said so, and resumed once there is room."""
+"""A full disk, or a read-only one, under target, workspace or scratch: said so, and resumed when that is over."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -15,37 +16,102 @@ from tests.lakes import write_lake
 from .shop import PATIENCE, Shop, seven_tables
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(0)]
+LITTLE = "96k"  # the lease and a table or two
+BALLAST = "ballast"
+
+
+@pytest.fixture(scope="module")
+def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    folder = tmp_path_factory.mktemp("disk")
+    write_lake(spark, folder / "source", seven_tables())
+    return Shop(spark, folder, "ctgan")
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Iterator[Path]:
-    """A file system of a few kilobytes."""
-    place = tmp_path / "small"
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, of a few kilobytes."""
+    place = tmp_path / "disk"
     place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", str(place)], check=False)
-    if mounted.returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={LITTLE}", "tmpfs", str(place)], check=False).returncode:
         pytest.skip("file systems cannot be mounted here")
     yield place
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
-@pytest.mark.parametrize("full", ["target", "workspace", "scratch"])
-def test_room_is_made_and_the_run_goes_on(
-    spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, small: Path, full: str
-) -> None:
-    folder = tmp_path_factory.mktemp(full)
-    write_lake(spark, folder / "source", seven_tables())
-    shop = Shop(spark, folder, "ctgan")
-    place = ["--conf", f"spark.local.dir={small}"] if full == "scratch" else ["--set", f"{full}.path={small}/{full}"]
-    job = shop.start("run", "local[2,4]", *place)
-    out, err = job.communicate(timeout=PATIENCE)
-    last = json.loads(out.splitlines()[-1].lstrip("\x1e"))
-    print(json.dumps({"full": full, "code": job.returncode, "error": last.get("error")}), flush=True)
-    assert job.returncode in (3, 4, 5), err[-3000:]
+def changed(disk: Path, options: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{options}", str(disk)], check=True)
+
+
+def fill(disk: Path) -> None:
+    """Leave no room."""
+    with (disk / BALLAST).open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(2**16))
+        except OSError:
+            return
+
+
+def attempt(shop: Shop, name: str, *more: str, at: Callable[[], None] | None = None) -> tuple[int, dict[str, Any], str]:
+    """A pipeline: its code, its line, what it said. ``at`` is called when its source has been checked."""
+    job = shop.start(name, "local[2,4]", *more)
+    assert job.stderr is not None
+    lines = list[str]()
+    for line in job.stderr:
+        lines.append(line)
+        if at is not None and '"event": "source_checked"' in line:
+            at()
+            at = None
+    out, _ = job.communicate(timeout=PATIENCE)
+    last: dict[str, Any] = json.loads(out.splitlines()[-1].lstrip("\x1e"))
+    print(json.dumps({"run": name, "code": job.returncode, "error": last.get("error")}), flush=True)
+    return job.returncode, last, "".join(lines)
+
+
+def resumed(last: dict[str, Any], err: str) -> list[str]:
+    """How to go on after an attempt."""
+    return ["--resume", last["run_id"]] if '"event": "tables_to_train"' in err else []
+
+
+@pytest.mark.parametrize("full", ["target", "workspace"])
+def test_room_is_made_and_the_run_goes_on(shop: Shop, disk: Path, full: str) -> None:
+    place = ["--set", f"{full}.path={disk}/{full}"]
+    code, last, err = attempt(shop, full, *place)
+    assert code in (4, 5), err[-3000:]
     assert "the disk is full" in last["error"]
     assert "Traceback" not in err
-    begun = '"event": "tables_to_train"' in err
-    subprocess.run(["mount", "-o", "remount,size=512m", str(small)], check=True)
-    again = shop.start("run", "local[2,4]", *place, *(["--resume", last["run_id"]] if begun else []))
-    out, err = again.communicate(timeout=PATIENCE)
-    assert again.returncode == 0, err[-3000:] + out
+    changed(disk, "size=512m")
+    code, _, err = attempt(shop, full, *place, *resumed(last, err))
+    assert code == 0, err[-3000:]
+
+
+def test_room_is_made_in_spark_s_own_scratch_and_the_run_goes_on(shop: Shop, disk: Path) -> None:
+    changed(disk, "size=256m")  # Spark itself starts
+    place = ["--conf", f"spark.local.dir={disk}"]
+    code, last, err = attempt(shop, "scratch", *place, at=lambda: fill(disk))
+    assert code in (3, 4, 5), err[-3000:]
+    assert "the disk is full" in last["error"]
+    assert "Traceback" not in err
+    (disk / BALLAST).unlink()
+    code, _, err = attempt(shop, "scratch", *place, *resumed(last, err))
+    assert code == 0, err[-3000:]
+
+
+def test_spark_does_not_start_without_scratch(shop: Shop, disk: Path) -> None:
+    code, last, err = attempt(shop, "start", "--conf", f"spark.local.dir={disk}")
+    assert code == 2, err[-3000:]
+    assert "Spark cannot be started: the disk is full" in last["error"]
+    assert "Traceback" not in err
+
+
+def test_a_target_that_may_not_be_written_to_is_refused_before_training(shop: Shop, disk: Path) -> None:
+    place = ["--set", f"target.path={disk}/target"]
+    changed(disk, "ro")
+    code, last, err = attempt(shop, "readonly", *place)
+    assert code == 5, err[-3000:]
+    assert "writing or reading is not allowed" in last["error"]
+    assert "Traceback" not in err
+    assert '"event": "tables_to_train"' not in err
+    changed(disk, "rw,size=512m")
+    code, _, err = attempt(shop, "readonly", *place)
+    assert code == 0, err[-3000:]

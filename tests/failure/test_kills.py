@@ -1,7 +1,8 @@
 """Kills at random moments: a run that is resumed ends with the rows of one that nobody disturbed.
 
-KILLS and SEED choose how many and which: ``KILLS=40 SEED=7 pytest tests/failure/test_kills.py -s``. Each line that is
-printed says who was killed, when, and how the run went on.
+Each case is one run of seven tables that is killed four times, in the order in which its moments come, and resumed each
+time; there are five of them for either model, some minutes each. ``-k autoregressive-3`` runs one, SEED chooses others.
+Each line that is printed says who was killed, when, and how that attempt ended.
 """
 
 from __future__ import annotations
@@ -12,10 +13,8 @@ import random
 import signal
 import subprocess
 import time
-from collections import Counter
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -25,100 +24,122 @@ from tests.lakes import write_lake
 from .shop import PATIENCE, Shop, seven_tables
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(0)]
-KILLS, SEED = int(os.environ.get("KILLS", "10")), int(os.environ.get("SEED", "1"))
-PER_RUN = 3  # kills of one run at most
-MOMENTS = {  # what the log says, and what the run is about to do then
-    "source_checked": "planning",
-    "tables_to_train": "training",
-    "training_task_submitted": "training",
-    "table_trained": "between",
-    "tables_to_generate": "between",
-    "stage_start": "in a write",
-    "stage_written": "after a commit before its record",
-    "table_released_from_memory": "evaluation or the next write",
-}
+SEED = int(os.environ.get("SEED", "1"))
+MODELS, RUNS, KILLS = ("ctgan", "autoregressive"), 5, 4
+MOMENTS = (  # in the order of a run: what it is about, after what its log says, and how many seconds at most after that
+    ("planning", "source_checked", 2.0),
+    ("training", "training_task_submitted", 2.0),
+    ("between training and generation", "tables_to_generate", 0.5),
+    ("in a write", "stage_start", 2.0),
+    ("after a commit, before its record", "stage_written", 0.05),
+    ("evaluation", "table_evaluated", 2.0),
+)
+EVENTS = {event: place for place, (_, event, _) in enumerate(MOMENTS)}
 VICTIMS = ("driver", "driver", "worker", "executor")
+ENDS = (4, 5, -signal.SIGKILL)  # of attempts that were killed: training, writing, and the driver itself
+MOST = KILLS + 3  # attempts: a kill may come before there is anything to resume
 
 
-def descendants(root: int) -> list[tuple[int, str]]:
-    """Processes below one, with their command lines."""
-    below, found = {root}, list[tuple[int, str]]()
-    for _ in range(6):
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                number, parent = int(stat.parent.name), int(stat.read_text().rpartition(")")[2].split()[1])
-                words = (stat.parent / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except (OSError, IndexError, ValueError):
-                continue
-            if parent in below and number not in below:
-                below.add(number)
-                found.append((number, words))
+@dataclass(frozen=True)
+class Kill:
+    """Who is to be killed, at which moment or the next one that comes, and how late in it."""
+
+    place: int
+    victim: str
+    late: float
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process of this machine."""
+
+    number: int
+    parent: int
+    words: str
+
+
+def descendants(root: int) -> list[Process]:
+    """Processes below one."""
+    there = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+            words = (stat.parent / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except (OSError, IndexError, ValueError):
+            continue
+        there.append(Process(int(stat.parent.name), parent, words))
+    below, found = {root}, list[Process]()
+    while new := [p for p in there if p.parent in below and p.number not in below]:
+        below |= {p.number for p in new}
+        found += new
     return found
 
 
-def kill(job: subprocess.Popen[str], victim: str, rng: random.Random) -> str:
-    """Kill a process of a job for good; who it was in the end."""
-    signs = {"worker": "pyspark.worker", "executor": "CoarseGrainedExecutorBackend"}
-    below = [(n, words) for n, words in descendants(job.pid) if signs.get(victim, "\0") in words]
-    if victim == "driver" or not below:
-        os.killpg(job.pid, signal.SIGKILL)
-        return "driver"
-    os.kill(rng.choice(below)[0], signal.SIGKILL)
-    return victim
+def strike(job: subprocess.Popen[str], victim: str, rng: random.Random) -> str:
+    """Kill a process of a job for good; who it was in the end: where there is no such process, the driver."""
+    below = descendants(job.pid)
+    daemons = {p.number for p in below if "pyspark.daemon" in p.words}
+    able = {
+        "worker": [p.number for p in below if p.parent in daemons],
+        "executor": [p.number for p in below if "CoarseGrainedExecutorBackend" in p.words],
+    }.get(victim)
+    if able:
+        os.kill(rng.choice(able), signal.SIGKILL)
+        return victim
+    os.killpg(job.pid, signal.SIGKILL)
+    return "driver"
 
 
-def run_id_of(lines: Sequence[str]) -> str | None:
-    named = [json.loads(x)["run_id"] for x in lines if x.startswith('{"') and '"run_id": "t-' in x]
-    return named[-1] if named else None
+def attempt(
+    shop: Shop, name: str, run_id: str | None, kills: list[Kill], rng: random.Random
+) -> tuple[int, str | None, list[str]]:
+    """One attempt of a run; the kills that came are taken from the list. How it ended, its run, what it said."""
+    master = "local-cluster[2,1,1024]" if kills and kills[0].victim == "executor" else "local[2,4]"
+    job = shop.start(name, master, *(("--resume", run_id) if run_id else ()))
+    assert job.stderr is not None
+    lines, struck = list[str](), list[str]()
+    for line in job.stderr:
+        lines.append(line)
+        said = json.loads(line) if line.startswith('{"') else {}
+        if said.get("event") in ("tables_to_train", "tables_to_generate"):
+            run_id = said["run_id"]
+        place = EVENTS.get(said.get("event", ""), -1)
+        if kills and place >= kills[0].place:
+            now = kills.pop(0)
+            time.sleep(now.late * MOMENTS[place][2])
+            struck.append(f"{MOMENTS[place][0]}: {strike(job, now.victim, rng)}")
+    out, _ = job.communicate(timeout=PATIENCE)
+    print(json.dumps({"run": name, "master": master, "killed": struck, "code": job.returncode}), flush=True)
+    if job.returncode and not struck:
+        raise AssertionError("".join(lines[-30:]) + out)
+    return job.returncode, run_id, lines
 
 
-def disturbed(shop: Shop, name: str, rng: random.Random, kills: int) -> list[dict[str, Any]]:
-    """A run that is killed so often, each time resumed, and then left alone until it is complete."""
-    told, run_id, left = list[dict[str, Any]](), None, kills
-    for _ in range(kills + 3):
-        victim = rng.choice(VICTIMS)
-        master = "local-cluster[2,1,1024]" if victim == "executor" else "local[2,4]"
-        job = shop.start(name, master, *(("--resume", run_id) if run_id else ()))
-        event, delay, lines = rng.choice(list(MOMENTS)), rng.random() * 2, list[str]()
-        assert job.stderr is not None
-        struck = False
-        for line in job.stderr:
-            lines.append(line)
-            if left and not struck and f'"event": "{event}"' in line:
-                time.sleep(delay)
-                told.append({"moment": MOMENTS[event], "event": event, "victim": kill(job, victim, rng)})
-                struck, left = True, left - 1
-        out, _ = job.communicate(timeout=PATIENCE)
-        begun = any('"event": "tables_to_train"' in x or '"event": "tables_to_generate"' in x for x in lines)
-        run_id = run_id or (run_id_of(lines) if begun else None)
-        if job.returncode == 0:
-            if not left or not struck:
-                return told
-        elif not struck:
-            raise AssertionError("".join(lines[-30:]) + out)
-    raise AssertionError(f"{name} was never complete: {told}")
-
-
-@pytest.mark.parametrize("model", ["ctgan", "autoregressive"])
-def test_kills_at_random_moments_change_no_row(
-    spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, model: str
-) -> None:
-    folder = tmp_path_factory.mktemp(model)
+@pytest.fixture(scope="module", params=MODELS)
+def undisturbed(
+    request: pytest.FixtureRequest, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Shop, dict[str, str]]:
+    """A shop, and the hashes of a copy of it that nobody disturbed."""
+    folder = tmp_path_factory.mktemp(request.param)
     write_lake(spark, folder / "source", seven_tables())
-    shop, rng = Shop(spark, folder, model), random.Random(f"{SEED} {model}")
-    whole = shop.start("whole", "local[2,4]")
-    out, err = whole.communicate(timeout=PATIENCE)
+    shop = Shop(spark, folder, request.param)
+    out, err = (whole := shop.start("whole", "local[2,4]")).communicate(timeout=PATIENCE)
     assert whole.returncode == 0, err[-3000:] + out
-    wanted, left, moments = shop.hashes("whole"), KILLS // 2, Counter[tuple[str, str]]()
-    turn = 0
-    while left > 0:
-        turn += 1
-        told = disturbed(shop, f"run{turn}", rng, min(PER_RUN, left))
-        left -= max(1, len(told))
-        same = shop.hashes(f"run{turn}") == wanted
-        moments.update((t["moment"], t["victim"]) for t in told)
-        print(json.dumps({"model": model, "run": turn, "same": same, "kills": told}), flush=True)
-        assert same
-        assert shop.faults(f"run{turn}") == []
-    for (moment, victim), count in sorted(moments.items()):
-        print(f"| {model} | {moment} | {victim} | {count} |", flush=True)
+    return shop, shop.hashes("whole")
+
+
+@pytest.mark.parametrize("run", range(RUNS))
+def test_kills_at_random_moments_change_no_row(undisturbed: tuple[Shop, dict[str, str]], run: int) -> None:
+    shop, wanted = undisturbed
+    rng, name = random.Random(f"{SEED} {shop.model} {run}"), f"run{run}"
+    kills = [Kill(rng.randrange(len(MOMENTS)), rng.choice(VICTIMS), rng.random()) for _ in range(KILLS)]
+    kills.sort(key=lambda k: k.place)
+    run_id, codes = None, list[int]()
+    while not codes or codes[-1]:
+        assert len(codes) < MOST, codes
+        code, run_id, _ = attempt(shop, name, run_id, kills, rng)
+        codes.append(code)
+    assert set(codes[:-1]) <= {*ENDS}
+    assert kills == []
+    assert shop.hashes(name) == wanted
+    assert shop.faults(name) == []

@@ -1,4 +1,4 @@
-"""The matrix of policies: on paths and catalog tables, classic Spark and Connect, and three kinds of targets."""
+"""The matrix of policies: on paths and catalog tables, classic Spark and Connect, and four kinds of targets."""
 
 from __future__ import annotations
 

@@ -27,17 +27,22 @@ TABLES: dict[str, Any] = {
         "foreign_keys": [{"columns": ["user_id"], "references": "users", "referenced_columns": ["id"]}],
     },
 }
-MOMENTS = [  # what the log says right before the signal, and what signal that is
-    ("source_checked", signal.SIGINT),
-    ("tables_to_train", signal.SIGTERM),
-    ("training_task_submitted", signal.SIGINT),
-    ("training_task_submitted", signal.SIGTERM),
-    ("table_trained", signal.SIGTERM),
-    ("tables_to_generate", signal.SIGINT),
-    ("stage_start", signal.SIGTERM),
-    ("stage_written", signal.SIGINT),
-    ("table_released_from_memory", signal.SIGTERM),
+MOMENTS = [  # what the log says right before the signal, which that is, and the policy
+    ("source_checked", signal.SIGINT, "raise"),
+    ("tables_to_train", signal.SIGTERM, "cleanup"),
+    ("training_task_submitted", signal.SIGINT, "raise"),
+    ("training_task_started", signal.SIGTERM, "cleanup"),
+    ("table_trained", signal.SIGTERM, "raise"),
+    ("tables_to_generate", signal.SIGINT, "cleanup"),
+    ("stage_start", signal.SIGTERM, "raise"),
+    ("stage_start", signal.SIGINT, "cleanup"),
+    ("stage_written", signal.SIGINT, "raise"),
+    ("stage_written", signal.SIGTERM, "cleanup"),
+    ("table_released_from_memory", signal.SIGTERM, "cleanup"),
+    ("table_evaluated", signal.SIGINT, "cleanup"),
 ]
+LONG = ("training_task_submitted", "training_task_started")  # training still goes on when the signal comes
+DONE = ("table_evaluated",)  # every table is written: nothing fails that a policy is for
 OLD = [(7, "old")]
 
 
@@ -50,17 +55,16 @@ def source(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return folder
 
 
-@pytest.mark.parametrize("policy", ["raise", "cleanup"])
-@pytest.mark.parametrize(("event", "number"), MOMENTS)
+@pytest.mark.parametrize(("event", "number", "policy"), MOMENTS)
 def test_line_03_a_signal_ends_a_job_with_its_line(
     spark: SparkSession, source: Path, tmp_path: Path, event: str, number: signal.Signals, policy: str
 ) -> None:
     io, users = DeltaIO(spark), str(tmp_path / "target" / "users")
     io.write_dataset(spark.createDataFrame(OLD, "id bigint not null, region string"), users)
-    generate = {"on_write_failure": policy}
-    file = config_file(
-        tmp_path, TABLES, source={"path": str(source)}, generate=generate, train={"model": "ctgan", "max_seconds": 30}
-    )
+    train = {"model": "ctgan", **({"max_seconds": 60} if event in LONG else {"epochs": 2})}
+    generate, evaluated = {"on_write_failure": policy}, {"fail_under": 0}
+    places = {"source": {"path": str(source)}, "generate": generate, "evaluate": evaluated}
+    file = config_file(tmp_path, TABLES, **places, train=train)
     words = [sys.executable, str(ROOT / "jobs" / "pipeline.py"), "--config", file, "--master", "local[2]"]
     words += [w for k, v in LEAN_CONF.items() for w in ("--conf", f"{k}={v}")]
     words += ["--log-level", "DEBUG"]
@@ -82,8 +86,14 @@ def test_line_03_a_signal_ends_a_job_with_its_line(
     print(json.dumps({"event": event, "signal": number.name, "policy": policy, "seconds": round(took, 1)}))
     assert (job.returncode, last["status"]) == (128 + number, "interrupted"), err[-3000:]
     assert "Traceback" not in err
+    target = tmp_path / "target"
+    assert not list(tmp_path.rglob("_synthohive_lease")), "nobody else has to wait"
     rows = [tuple(r) for r in io.read_dataset(users).collect()]
-    if policy == "cleanup" or event not in ("stage_written", "table_released_from_memory"):
+    if event in DONE:
+        assert (len(rows), len(last["tables"])) == (400, 2)
+    elif policy == "cleanup":
+        assert (rows, [p.name for p in target.iterdir()], last["tables"]) == (OLD, ["users"], {})
+    elif "users" in last["tables"]:
+        assert len(rows) == 400
+    else:
         assert rows == OLD
-    if policy == "cleanup":
-        assert [p.name for p in (tmp_path / "target").iterdir()] == ["users"]
