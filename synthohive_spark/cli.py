@@ -269,12 +269,14 @@ def _stopped_by(error: KeyboardInterrupt) -> int:
 def _run(job: str, work: Work, arguments: argparse.Namespace) -> str:
     _needs_spark()
     from synthohive_spark.config import load_config, new_run_id
+    from synthohive_spark.lake.causes import failing_as
     from synthohive_spark.session import get_session, settings
 
     drafting = getattr(arguments, "draft", None) is not None
     config = load_config(arguments.config, arguments.overrides, metadata_required=not drafting)
     logs.bind(run_id=getattr(arguments, "resume", None) or new_run_id(config.run))
-    spark = get_session(f"synthohive {job} {config.run}", arguments.master, arguments.settings)
+    with failing_as("Spark cannot be started", ConfigError):
+        spark = get_session(f"synthohive {job} {config.run}", arguments.master, arguments.settings)
     with interruptible(spark.interruptAll), settings(spark), _translated(job):
         return (_plan if getattr(arguments, "dry_run", False) else work)(spark, config, arguments)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from synthohive_spark.sql import quote
 _URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?://([^/]*))?(/.*|$)", re.DOTALL)
 _SCHEME_ONLY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:(?!/)")
 _ONE_STORE = {"s3a": "s3", "s3n": "s3", "abfss": "abfs", "wasbs": "wasb"}  # schemes that reach the same files
+_QUOTED = re.compile(r"`(?:[^`]|``)*`")
+LONGEST = 255  # bytes of a folder's name in most file systems
 LOG = "_delta_log"  # the folder that makes a folder a Delta table
 
 
@@ -130,6 +133,16 @@ class TableRef:
             folder = place if _URI.match(place) else str(Path(place).absolute())
             return cls(sql=f"delta.{quote(folder)}", path=folder)
         return cls(sql=".".join(quote(p) for p in place.split(".")), path=None)
+
+    def beside(self, prefix: str) -> TableRef:
+        """The table next to it, of its name with something before it."""
+        if self.path is not None:
+            above, _, name = self.path.rstrip("/").rpartition("/")
+            if len(f"{prefix}{name}".encode()) > LONGEST:
+                name = hashlib.sha256(name.encode()).hexdigest()
+            return TableRef.parse(f"{above}/{prefix}{name}")
+        *schema, last = _QUOTED.findall(self.sql)
+        return TableRef(sql=".".join([*schema, f"`{prefix}{last[1:]}"]), path=None)
 
 
 @dataclass(frozen=True)

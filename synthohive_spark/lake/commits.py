@@ -20,7 +20,8 @@ RECENT = 100  # commits that are looked at: a run makes four of a table at most,
 # A table's rows are the same before and after these.
 UPKEEP = ("OPTIMIZE", "VACUUM", "SET ", "UNSET ", "ADD CONSTRAINT", "DROP CONSTRAINT", "CHANGE COLUMN", "COMPUTE STATS")
 UPKEEP_TOO = ("REORG", "FSCK", "CLUSTER BY", "UPGRADE PROTOCOL", "ROW TRACKING", "ADD FEATURE", "DROP FEATURE")
-CREATED = ("CREATE TABLE", "REPLACE TABLE", "CREATE OR REPLACE TABLE")
+REPLACED = "REPLACE TABLE"
+CREATED = ("CREATE TABLE", REPLACED, "CREATE OR REPLACE TABLE")
 OWNER = "run_id"  # of what a run says in its commits; its table properties have the same, behind PREFIX
 PREFIX = "synthohive."
 

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pyarrow import fs
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructType
+from pyspark.sql.types import StructField, StructType
 
 from synthohive_spark.errors import SourceDataError, WriteError
 from synthohive_spark.lake.causes import failing_as, why
-from synthohive_spark.lake.commits import ABSENT, OWNER, PREFIX, Commit, commits, marked
+from synthohive_spark.lake.commits import ABSENT, OWNER, PREFIX, REPLACED, Commit, commits, marked
+from synthohive_spark.lake.ddl import properties_sql, table_ddl
 from synthohive_spark.lake.design import DEFAULT, Design, design_of
 from synthohive_spark.location import LOG, Address, TableRef
 from synthohive_spark.logs import get_logger
-from synthohive_spark.sql import quote, text_literal
+from synthohive_spark.sql import quote
 
 log = get_logger(__name__)
-NEEDS_COLUMN_MAPPING = " ,;{}()\n\t="
 FIRST_COMMIT = f"{0:020}.json"
+NEW = "_synthohive_new_"  # before a table's name: its next rows; the underscore hides it from those who list a folder
+FOR = f"{PREFIX}new_rows_of"  # property of that table
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,10 @@ class DeltaIO:
         user_metadata: str | None = None,
         design: Design | None = None,
     ) -> tuple[int, int]:
-        """Replace a table's rows in one transaction; create the table first where it is absent or of another schema.
+        """Replace a table's rows in one transaction; create the table first where it is absent.
+
+        Where it is of another schema, all rows are written to a table beside it first. Only when they are whole it gets
+        its new schema, and the rows of that table.
 
         Args:
             frame: the rows, columns matched by name.
@@ -127,32 +132,37 @@ class DeltaIO:
             past = commits(self.spark, ref)
             made = marked(past, user_metadata)
             if made is None:
-                made = self._replace_rows(frame, ref, wanted, past[0].version if past else None)
+                made = self._replace_rows(frame, ref, wanted, past[0] if past else None)
+            elif any(c.operation == REPLACED for c in past):
+                self.tidy(ref)  # whoever wrote it was killed before that
             if past:
                 self._say(ref, wanted.properties)
         return made.version, made.rows
 
-    def _replace_rows(self, frame: DataFrame, ref: TableRef, wanted: Wanted, present: int | None) -> Commit:
+    def _replace_rows(self, frame: DataFrame, ref: TableRef, wanted: Wanted, newest: Commit | None) -> Commit:
         """Replace a table's rows; if that fails, the table is as it was, or empty where it was not there."""
+        present = None if newest is None else newest.version
+        killed = newest is not None and newest.operation == REPLACED  # between shape and rows: these may be beside it
+        other = killed or (newest is not None and self._other_shape(ref, wanted))
         try:
-            empty = self._prepare(ref, wanted, present)
+            if other:
+                frame = self._beside(frame, ref, wanted)
+            empty = self._prepare(ref, wanted, present, other)
             if empty:
                 self._declare(ref, wanted.design.checks)
-            writer = frame.writeTo(ref.sql)
-            for key, value in wanted.options((present or 0) + 1).items():
-                writer = writer.option(key, value)
-            if empty:  # an overwrite would look for files to remove, which takes longer than a small write
-                writer.append()
-            else:
-                writer.overwrite(F.lit(True))
+            self._rows(frame, ref, wanted, (present or 0) + 1, empty)
             if not empty:  # of the old rows some may have broken them
                 self._declare(ref, wanted.design.checks)
         except Exception:
             lost = self._undone(ref, wanted, present)
+            if other:
+                self.tidy(ref)
             if lost is None:
                 raise
             log.warning("answer_lost", place=ref.sql, version=lost.version)
             return lost
+        if other:
+            self.tidy(ref)
         since = [c for c in commits(self.spark, ref) if c.version > (-1 if present is None else present)]
         wrote = [c for c in since if c.operation == "WRITE"]
         if not wrote:  # Delta makes no commit where nothing replaces nothing
@@ -171,21 +181,57 @@ class DeltaIO:
             return None
         return made
 
-    def _prepare(self, ref: TableRef, wanted: Wanted, present: int | None) -> bool:
+    def _rows(self, frame: DataFrame, ref: TableRef, wanted: Wanted, turn: int, empty: bool) -> None:
+        """Write all rows of a table in one transaction."""
+        writer = frame.writeTo(ref.sql)
+        for key, value in wanted.options(turn).items():
+            writer = writer.option(key, value)
+        if empty:  # an overwrite would look for files to remove, which takes longer than a small write
+            writer.append()
+        else:
+            writer.overwrite(F.lit(True))
+
+    def _other_shape(self, ref: TableRef, wanted: Wanted) -> bool:
+        """Whether a table that is there has other columns, or other partitions."""
+        parted = wanted.design.carried and design_of(self.spark, ref).partitions != wanted.design.partitions
+        return parted or not _same(self.spark.sql(f"SELECT * FROM {ref.sql}").schema, wanted.schema)
+
+    def _prepare(self, ref: TableRef, wanted: Wanted, present: int | None, other: bool) -> bool:
         """Make a table that takes the rows, if there is none. Returns whether it is empty."""
-        if present is None:
-            self.spark.sql(_ddl("CREATE TABLE", ref, wanted.schema, wanted.properties, wanted.design))
-            self._made.add(ref.sql)
+        if present is None or other:
+            verb = "CREATE TABLE" if present is None else REPLACED
+            self.spark.sql(table_ddl(verb, ref, wanted.schema, wanted.properties, wanted.design))
+            if present is None:
+                self._made.add(ref.sql)
             return True
-        there = design_of(self.spark, ref) if wanted.design.carried else Design()
-        same = _same(self.spark.sql(f"SELECT * FROM {ref.sql}").schema, wanted.schema)
-        if not same or there.partitions != wanted.design.partitions:
-            self.spark.sql(_ddl("REPLACE TABLE", ref, wanted.schema, wanted.properties, wanted.design))
-            return True
-        for name, sql in there.checks.items():
+        there = design_of(self.spark, ref).checks if wanted.design.checks else {}
+        for name, sql in there.items():
             if wanted.design.checks.get(name, sql) != sql:
                 self.spark.sql(f"ALTER TABLE {ref.sql} DROP CONSTRAINT {quote(name)}")
         return False
+
+    def _beside(self, frame: DataFrame, ref: TableRef, wanted: Wanted) -> DataFrame:
+        """The rows, in a table beside the one that they are for, which keeps its own until these are whole.
+
+        Delta has no commit that brings rows and NOT NULL columns to a table which has rows (docs/failure.md).
+        """
+        place = ref.beside(NEW)
+        if marked(commits(self.spark, place), wanted.mark) is None:
+            self.tidy(ref)  # of another attempt
+            said = {**wanted.properties, FOR: ref.sql}
+            self.spark.sql(table_ddl("CREATE TABLE", place, wanted.schema, said, wanted.design))
+            self._declare(place, wanted.design.checks)
+            self._rows(frame, place, wanted, 1, empty=True)
+        return self.spark.sql(f"SELECT * FROM {place.sql}")
+
+    def tidy(self, place: TableRef | str) -> None:
+        """Remove what was written beside a table, if an attempt to replace it has left that."""
+        beside = _ref(place).beside(NEW)
+        try:
+            if any(FOR.removeprefix(PREFIX) in c.said for c in commits(self.spark, beside)):
+                self.remove(beside)
+        except Exception as e:  # the table itself is as it should be
+            log.warning("table_left", place=beside.sql, cause=why(e))
 
     def _say(self, ref: TableRef, properties: Mapping[str, str]) -> None:
         """Give a table its properties once its rows are there: old rows never carry those of a write that failed."""
@@ -193,7 +239,7 @@ class DeltaIO:
             return
         there = {r["key"]: r["value"] for r in self.spark.sql(f"SHOW TBLPROPERTIES {ref.sql}").collect()}
         if any(there.get(key) != value for key, value in properties.items()):
-            self.spark.sql(f"ALTER TABLE {ref.sql} SET TBLPROPERTIES ({_properties(properties)})")
+            self.spark.sql(f"ALTER TABLE {ref.sql} SET TBLPROPERTIES ({properties_sql(properties)})")
 
     def _declare(self, ref: TableRef, checks: Mapping[str, str]) -> None:
         """Declare CHECK constraints that the table has not yet."""
@@ -209,7 +255,7 @@ class DeltaIO:
         ref = _ref(place)
         with failing_as(f"{ref.sql} could not be created", WriteError):
             if self.version(ref) is None:
-                self.spark.sql(_ddl("CREATE TABLE IF NOT EXISTS", ref, schema, {}, Design()))
+                self.spark.sql(table_ddl("CREATE TABLE IF NOT EXISTS", ref, schema, {}, Design()))
 
     def append(self, frame: DataFrame, place: TableRef | str) -> None:
         """Add rows to a table that exists, in one transaction."""
@@ -283,61 +329,8 @@ def _ref(place: TableRef | str) -> TableRef:
     return place if isinstance(place, TableRef) else TableRef.parse(place)
 
 
-def _properties(properties: Mapping[str, str]) -> str:
-    return ", ".join(f"{text_literal(k)} = {text_literal(v)}" for k, v in properties.items())
-
-
 def _same(actual: StructType, wanted: StructType) -> bool:
     def face(field: StructField) -> tuple[object, ...]:
         return field.name, field.dataType, field.nullable, field.metadata.get("comment"), field.metadata.get(DEFAULT)
 
     return [face(f) for f in actual.fields] == [face(f) for f in wanted.fields]
-
-
-def _ddl(verb: str, ref: TableRef, schema: StructType, properties: Mapping[str, str], design: Design) -> str:
-    columns = [_column(f, " ") for f in schema.fields]
-    settings = {"delta.enableDeletionVectors": "false", **properties}
-    if any(ch in name for name in _names(schema) for ch in NEEDS_COLUMN_MAPPING):
-        settings["delta.columnMapping.mode"] = "name"
-    if any(DEFAULT in f.metadata for f in schema.fields):
-        settings["delta.feature.allowColumnDefaults"] = "supported"
-    parted = f" PARTITIONED BY ({', '.join(map(quote, design.partitions))})" if design.partitions else ""
-    comment = f" COMMENT {text_literal(design.comment)}" if design.comment else ""
-    table = f"{verb} {ref.sql} ({', '.join(columns)}) USING DELTA{parted}{comment}"
-    return f"{table} TBLPROPERTIES ({_properties(settings)})"
-
-
-def _column(field: StructField, between: str, loose: bool = False) -> str:
-    """A column, or a field of a struct, as DDL; ``loose`` inside arrays and maps, where Delta has no NOT NULL."""
-    written = field.metadata.get("__CHAR_VARCHAR_TYPE_STRING", "struct")  # Spark has a text there, and keeps its length
-    kind = _type(field.dataType, loose) if "struct" in written else written
-    comment, default = field.metadata.get("comment"), field.metadata.get(DEFAULT)
-    return (
-        f"{quote(field.name)}{between}{kind}{'' if field.nullable or loose else ' NOT NULL'}"
-        + (f" DEFAULT {default}" if default else "")
-        + (f" COMMENT {text_literal(comment)}" if comment else "")
-    )
-
-
-def _type(kind: DataType, loose: bool) -> str:
-    """A type as DDL, with the names inside it quoted."""
-    if isinstance(kind, StructType):
-        return f"struct<{', '.join(_column(f, ': ', loose) for f in kind.fields)}>"
-    if isinstance(kind, ArrayType):
-        return f"array<{_type(kind.elementType, True)}>"
-    if isinstance(kind, MapType):
-        return f"map<{_type(kind.keyType, True)}, {_type(kind.valueType, True)}>"
-    return kind.simpleString()
-
-
-def _names(kind: DataType) -> Iterator[str]:
-    """Every name in a type, at any depth."""
-    if isinstance(kind, StructType):
-        for f in kind.fields:
-            yield f.name
-            yield from _names(f.dataType)
-    elif isinstance(kind, ArrayType):
-        yield from _names(kind.elementType)
-    elif isinstance(kind, MapType):
-        yield from _names(kind.keyType)
-        yield from _names(kind.valueType)

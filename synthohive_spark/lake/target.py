@@ -57,6 +57,8 @@ def bring_back(
     left = []
     for table in tables:
         try:
+            if hasattr(io, "tidy"):  # not every writer writes beside a table
+                io.tidy(target.table(table))
             _bring_back(io, target.table(table), table, before[table], owner)
         except Exception as e:
             left.append(f"{table}: {why(e)}")

@@ -44,6 +44,10 @@ def test_places_are_quoted() -> None:
     assert Location(schema_name="main.gold").table("order.lines").sql == "`main`.`gold`.`order.lines`"
     assert Location(path="/lake/").table("order.lines").sql == "delta.`/lake/order.lines`"
     assert Location(path="/la`ke").table("t").sql == "delta.`/la``ke/t`"
+    assert Location(path="/lake/").table("t").beside("new_").sql == "delta.`/lake/new_t`"
+    assert len(Location(path="/lake").table("t" * 255).beside("new_").sql) < 100, "a name that a folder can have"
+    odd = Location(schema_name="main.gold").table("a`.`b")
+    assert odd.beside("new_").sql == "`main`.`gold`.`new_a``.``b`"
 
 
 @pytest.mark.spark
