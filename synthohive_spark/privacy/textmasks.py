@@ -20,7 +20,7 @@ LENGTHS = (0.1, 0.3, 0.5, 0.7, 0.9)  # quantiles of the lengths of free text tha
 WORD = 6  # letters of a word of free text
 LETTERS = 1000  # letters of an alphabet of the source, the commonest ones
 OVERLAP = 200  # strings of another mask that are looked at for some of a kind
-OPAQUE = {"hex": "^[0-9a-f]+$", "HEX": "^[0-9A-F]+$", "alnum": "^[0-9A-Za-z]+$"}
+OPAQUE = {"digit": "^[0-9]+$", "hex": "^[0-9a-f]+$", "HEX": "^[0-9A-F]+$", "alnum": "^[0-9A-Za-z]+$"}
 # Marks that no text holds (private use). A class of characters is one mark in a mask, a kind of text is a whole mask.
 CAPITAL, LETTER, NUMERAL = "\ue000", "\ue001", "\ue002"
 MARKS = {chr(0xE010 + i): kind for i, kind in enumerate(KINDS)}

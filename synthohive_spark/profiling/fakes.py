@@ -11,9 +11,11 @@ from pyspark.sql import functions as F
 
 from synthohive_spark.privacy.fakes import plan as form
 from synthohive_spark.privacy.fakes.lists import ANYWHERE, known_countries
-from synthohive_spark.privacy.fakes.plan import FAKED, Fake, FakeRows, WordFilter
+from synthohive_spark.privacy.fakes.plan import FAKED, TEXTS, Fake, FakeRows
 from synthohive_spark.privacy.meaning.found import Meaning
 from synthohive_spark.privacy.meaning.headings import spelled
+from synthohive_spark.privacy.word_filter import WordFilter
+from synthohive_spark.privacy.words.plan import TextPlan
 from synthohive_spark.schema.columns import Treatment
 from synthohive_spark.sql import quote
 from synthohive_spark.tables import TEXT
@@ -24,10 +26,8 @@ HELD = (*NAMED, "company", "street", "user_name")  # kinds whose words no fake i
 NAMELESS = ("unknown", "category")  # kinds of names that nothing explains
 PLACED = ("street", "city", "region", "country", "postal_code")
 MOSTLY = 0.9  # of the values that are written in some way
-LENGTHS = (0.1, 0.3, 0.5, 0.7, 0.9)  # quantiles of the lengths of texts
-EXACT = 10_000  # distinct lengths up to which quantiles of them are exact
-FEW_WORDS = 12  # of a name at most
-TEN = 10  # characters by which lengths are told apart
+LIKELY = 0.85  # of the texts: so many different ones by the estimate may be as many as texts (it is off by 5 %)
+MOST_WORDS, BITS = 8_192, 4  # words of names that a filter holds, and bits for each: one in five others is found too
 SHORT, THREE = 3.5, 2.5  # characters on average: codes are shorter
 LATIN = r"^[\p{IsLatin}\p{M}\P{L}]*$"
 WORDS = r"[^\p{L}]+"  # between them
@@ -79,24 +79,19 @@ def fakes(frame: DataFrame, kinds: Mapping[str, form.Kind], widths: Mapping[str,
         c: Fake(
             kind=kind,
             nth=nth[c],
-            case=_case(said, i),
+            case=_case(said, i) if kind not in TEXTS else "name",
             form=_form(said, i, kind),
-            lengths=tuple(max(TEN, -(-int(n) // TEN) * TEN) for n in said[f"lengths{i}"] or ())
-            if kind == "text"
-            else (),
+            text=TextPlan(distinct=_distinct(said, i)) if kind in TEXTS else None,
             width=widths.get(c),
         )
         for i, (c, kind) in enumerate(kinds.items())
     }
 
 
-def _lengths(said: Any, i: int, kind: str) -> tuple[int, ...]:
-    """Lengths of texts, rounded up where they are not too long; numbers of words."""
-    if kind == "words":
-        return tuple(min(FEW_WORDS, max(1, n)) for n in said[f"lengths{i}"] or (1,))
-    if kind != "text":
-        return ()
-    return tuple(min(form.LONGEST, max(TEN, -(-n // TEN) * TEN)) for n in said[f"lengths{i}"] or ())
+def _distinct(said: Any, i: int) -> float:
+    """The share of texts that are different."""
+    share = (said[f"distinct{i}"] or 0) / max(1, said[f"known{i}"] or 0)
+    return 1.0 if share > LIKELY else max(share, 0.001)
 
 
 def _style(i: int, column: str, kind: str) -> list[Column]:
@@ -109,9 +104,8 @@ def _style(i: int, column: str, kind: str) -> list[Column]:
         "length": F.length(text),
     }
     shares = [F.avg(value.cast("double")).alias(f"{name}{i}") for name, value in told.items()]
-    if kind in ("text", "words"):
-        size = F.length(text) if kind == "text" else F.size(F.split(text, " +"))
-        shares.append(F.percentile_approx(size, list(LENGTHS), EXACT).alias(f"lengths{i}"))
+    if kind in TEXTS:
+        shares += [F.approx_count_distinct(text).alias(f"distinct{i}"), F.count(text).alias(f"known{i}")]
     return shares
 
 
@@ -144,7 +138,7 @@ def _nth(kinds: Mapping[str, str]) -> dict[str, int]:
             found[column] = min(found[column], people - 1)
         elif kind == "phone":
             found[column] = _alike(column, spots)
-        elif kind in ("url", "domain", "iban", "card", "text", "job"):
+        elif kind in ("url", "domain", "iban", "card", *TEXTS, "job"):
             found[column] = 0
     return found
 
@@ -223,9 +217,9 @@ def held_words(tables: Mapping[str, DataFrame], columns: Mapping[str, Collection
     every = words[0]
     for more in words[1:]:
         every = every.unionAll(more)
-    hashed = F.crc32(F.concat(F.lit(seed), F.col("word")).cast("binary"))
-    rows = every.where(F.length("word") > 1).select(hashed.alias("h")).distinct().limit(form.MOST_WORDS + 1).collect()
-    if len(rows) > form.MOST_WORDS:
+    hashed = F.crc32(F.concat(F.lit(seed), F.col("word")).cast("binary"))  # as ``place_of``
+    rows = every.where(F.length("word") > 1).select(hashed.alias("h")).distinct().limit(MOST_WORDS + 1).collect()
+    if len(rows) > MOST_WORDS:
         return WordFilter()
-    size = -(-len(rows) * form.BITS // 8) * 8
+    size = -(-len(rows) * BITS // 8) * 8
     return WordFilter.of((r["h"] % size for r in rows), size, seed) if rows else WordFilter()

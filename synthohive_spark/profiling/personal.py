@@ -10,9 +10,9 @@ from synthohive_spark.lake.source import SourceLake
 from synthohive_spark.logs import get_logger
 from synthohive_spark.parallel import side_by_side
 from synthohive_spark.personal import STRONG, Action, PersonalColumn
-from synthohive_spark.privacy.fakes.plan import WordFilter
 from synthohive_spark.privacy.meaning.found import Meaning
 from synthohive_spark.privacy.meaning.search import find_meanings
+from synthohive_spark.privacy.word_filter import WordFilter
 from synthohive_spark.profiling.fakes import HELD, SALT, held_words
 from synthohive_spark.schema.columns import DECLARED, Treatment
 from synthohive_spark.tables import TEXT, Table

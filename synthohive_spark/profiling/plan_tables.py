@@ -169,7 +169,8 @@ class _Profiler:
         open_ones = {r.column for r in found if r.learnt}
         protection = self._protection(plan, found)
         learnt = {c: types[c] for c, r in roles.items() if r == "model" and c not in open_ones}
-        shapes = protection.shapes(self.people.frame(self.name), learnt, self.people.support(self.name))
+        people, support = self.people.frame(self.name), self.people.support(self.name)
+        shapes = protection.shapes(people, learnt, support)
         # Protected texts repeat protected texts. Others are kept where they can be, though the parent's are made up.
         copied = [r for r in copied if r in safe or r.column in shapes.shapes or r.column in shapes.alone]
         alone, shapes_left = shapes.without({r.column for r in copied})
@@ -194,7 +195,7 @@ class _Profiler:
         columns = plan.columns.model_copy(
             update={"each": _columns(types, roles), "shapes": shapes_left, "apart": numbers.apart}
         )
-        columns = protection.with_fakes(frame, columns)
+        columns = protection.with_fakes(people, columns, plan.rows, support)
         own = OwnParents(frame, plan.rows, self.spec, columns, rules)
         return plan.model_copy(
             update={

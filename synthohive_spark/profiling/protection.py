@@ -9,11 +9,13 @@ from pyspark.sql import DataFrame
 
 from synthohive_spark.logs import get_logger
 from synthohive_spark.personal import PersonalColumn
-from synthohive_spark.privacy.fakes.plan import Kind
+from synthohive_spark.privacy.fakes.lists import known_countries
+from synthohive_spark.privacy.fakes.plan import Fake, FakeRows, Kind
 from synthohive_spark.privacy.support import Support
 from synthohive_spark.profiling.fakes import NAMED, NUMBERED, fake_rows, faked_kinds, fakes
 from synthohive_spark.profiling.personal import PersonalData
 from synthohive_spark.profiling.shapes import Shapes, shape_plans
+from synthohive_spark.profiling.texts import TextColumns
 from synthohive_spark.rules.kinds.copy import Inherited
 from synthohive_spark.rules.kinds.mostly_equal import EqualOnMostRows
 from synthohive_spark.schema.columns import ColumnsPlan, ShapePlan, Treatment
@@ -96,21 +98,37 @@ class Protection:
         wanted = types if of is None else of
         return {c: kind for c, kind in found.items() if c in wanted and (c not in unique or kind in NUMBERED)}
 
-    def with_fakes(self, frame: DataFrame, columns: ColumnsPlan) -> ColumnsPlan:
-        """The columns with how fakes look; what repeats those of ancestors is personal too."""
+    def with_fakes(self, frame: DataFrame, columns: ColumnsPlan, rows: int, support: Support) -> ColumnsPlan:
+        """The columns with how fakes look; what repeats those of ancestors is personal too.
+
+        Args:
+            frame: the table, as ``support`` counts it.
+            columns: its columns.
+            rows: how many it has.
+            support: of texts, what fewer people share is not kept.
+        """
         made = fakes(frame, self._kinds(columns.types(), columns.shapes), columns.widths())
+        told = self._fake_rows(frame, columns, made) if made else columns.fakes
+        texts = {c: c in self._treated for c, fake in made.items() if fake.text is not None}
+        key = self.spec.primary_key or tuple(columns.types())
+        learnt = TextColumns(texts, key, rows, known_countries()[told.home].names).plans(frame, support)
+        for c, text in learnt.items():
+            distinct = made[c].text or text
+            made[c] = made[c].model_copy(update={"text": text.model_copy(update={"distinct": distinct.distinct})})
         shapes = {c: s.model_copy(update={"fake": made.get(c)}) for c, s in columns.shapes.items()}
         follow = {c: t for c, t in self.follow.items() if columns.role(c) in ("shape", "copied")}
         for c, t in follow.items():
             log.info("personal_column", table=self.table, column=c, **t.model_dump())
-        update = {"shapes": shapes, "personal": {**columns.personal, **follow}}
-        if made:
-            meanings, late = self.data.meanings, columns.named("derived", "foreign")  # made when the fakes are there
-            own = {c: m for c, m in meanings[self.table].items() if c not in late}
-            above = {
-                c.name: m
-                for c in self.context.each
-                if c.meaning and (m := meanings[self.parent(c)[0]].get(c.column)) is not None
-            }
-            update["fakes"] = fake_rows(frame, made, own, above, self.data.held)
+        update = {"shapes": shapes, "personal": {**columns.personal, **follow}, "fakes": told}
         return columns.model_copy(update=update)
+
+    def _fake_rows(self, frame: DataFrame, columns: ColumnsPlan, made: Mapping[str, Fake]) -> FakeRows:
+        """What the fakes of a row have in common."""
+        meanings, late = self.data.meanings, columns.named("derived", "foreign")  # made when the fakes are there
+        own = {c: m for c, m in meanings[self.table].items() if c not in late}
+        above = {
+            c.name: m
+            for c in self.context.each
+            if c.meaning and (m := meanings[self.parent(c)[0]].get(c.column)) is not None
+        }
+        return fake_rows(frame, made, own, above, self.data.held)

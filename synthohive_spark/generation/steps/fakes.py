@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
 from synthohive_spark.generation.batch_state import BatchState
 from synthohive_spark.privacy.fakes.rows import FakedRows
+from synthohive_spark.privacy.words.writer import TextWriter
 from synthohive_spark.randomness import seed_of, uniform
 from synthohive_spark.schema.columns import ColumnsPlan
 
@@ -23,6 +24,7 @@ class WriteFakes:
         copies: {column that equals an ancestor's: its name in the context}, which the row gets later.
         total: rows of the table.
         seed: the generation seed.
+        writers: of texts, kept from batch to batch.
     """
 
     table: str
@@ -30,6 +32,7 @@ class WriteFakes:
     copies: Mapping[str, str]
     total: int
     seed: int
+    writers: dict[int, TextWriter] = field(default_factory=dict)
 
     def __call__(self, state: BatchState) -> BatchState:
         """The columns."""
@@ -37,7 +40,7 @@ class WriteFakes:
         later = {c: state.context[source] for c, source in self.copies.items() if source in state.context}
         known = {**state.context, **state.columns, **later}
         seen = {c: known[c].astype(object).tolist() for c in (*plan.countries, *plan.genders) if c in known}
-        rows = FakedRows(plan, state.rows.index, self.total, salt, seen)
+        rows = FakedRows(plan, state.rows.index, self.total, salt, seen, self.writers)
         for column, fake in self.columns.faked.items():
             null = uniform(state.rows.index, seed_of(salt, "null", column)) < self.columns.shapes[column].null_share
             values = rows.write(fake, column)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Literal, get_args
+from collections.abc import Mapping
+from typing import Literal, get_args
 
 from pydantic import Field
 
+from synthohive_spark.privacy.word_filter import WordFilter
+from synthohive_spark.privacy.words.plan import TextPlan
 from synthohive_spark.strict import Strict
 
 Kind = Literal[
@@ -33,10 +34,7 @@ Kind = Literal[
 ]
 FAKED: Mapping[str, Kind] = {kind: kind for kind in get_args(Kind)}
 Form = Literal["plain", "comma", "short", "three", "digits"]
-LONGEST = 2_000  # characters of a text
-OPEN = 0.25  # share of a list that must stay when the source's words are taken out; else names are common, and all stay
-MOST_WORDS = 8_192  # distinct words that a filter is made of: so many hold most names of any list
-BITS = 4  # of the filter for each word: one in five other words is taken for one of the source's, so that no hit tells
+TEXTS: tuple[Kind, ...] = ("text", "words")
 
 
 class Fake(Strict):
@@ -48,7 +46,7 @@ class Fake(Strict):
         case: of the letters: as names are written, all capital, all small.
         form: ``comma``: family name first; ``short``: codes of regions and countries, ``three`` of three letters;
             ``digits``: nothing but digits.
-        lengths: of texts, some quantiles; of words, how many a value has.
+        text: what is known of texts, and of words that nothing explains.
         width: characters that the column holds; None for any number.
     """
 
@@ -56,37 +54,8 @@ class Fake(Strict):
     nth: int = Field(default=0, ge=0, le=1000)
     case: Literal["name", "upper", "lower"] = "name"
     form: Form = "plain"
-    lengths: tuple[Annotated[int, Field(ge=1, le=LONGEST)], ...] = ()
+    text: TextPlan | None = None
     width: int | None = Field(default=None, ge=1)
-
-
-class WordFilter(Strict):
-    """Which words the source holds, so that no fake is made of one: hashes, which other words share.
-
-    Attributes:
-        bits: of as many hashes as there are, in hexadecimal; empty where nothing is filtered.
-        salt: of the hashes.
-    """
-
-    bits: str = Field(default="", max_length=MOST_WORDS * BITS // 4, pattern="^([0-9a-f]{2})*$")
-    salt: str = ""
-
-    @classmethod
-    def of(cls, places: Iterable[int], size: int, salt: str) -> WordFilter:
-        """From the hashes of the words: numbers below ``size``, a multiple of eight."""
-        bits = bytearray(size // 8)
-        for place in places:
-            bits[place // 8] |= 1 << place % 8
-        return cls(bits=bits.hex(), salt=salt)
-
-    def free(self, words: Sequence[str]) -> tuple[str, ...]:
-        """The words that the source does not hold; all of them where it holds most of the list."""
-        if not self.bits:
-            return tuple(words)
-        bits = bytes.fromhex(self.bits)
-        places = [zlib.crc32((self.salt + word.lower()).encode()) % (8 * len(bits)) for word in words]
-        left = tuple(w for w, p in zip(words, places, strict=True) if not bits[p // 8] >> p % 8 & 1)
-        return left if len(left) >= OPEN * len(words) else tuple(words)
 
 
 class FakeRows(Strict):

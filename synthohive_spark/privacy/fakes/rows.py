@@ -7,9 +7,8 @@ unique in the copy. Everything else is a hash of the position.
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,17 +16,16 @@ import numpy.typing as npt
 
 from synthohive_spark.privacy.fakes import lists, numbers
 from synthohive_spark.privacy.fakes.lists import ANYWHERE, GENDERS, City, Country
-from synthohive_spark.privacy.fakes.plan import Fake, FakeRows, WordFilter
-from synthohive_spark.privacy.syllables import SCRIPTS
+from synthohive_spark.privacy.fakes.plan import TEXTS, Fake, FakeRows
+from synthohive_spark.privacy.word_filter import WordFilter
+from synthohive_spark.privacy.words.plan import TextPlan
+from synthohive_spark.privacy.words.writer import TextWriter
 from synthohive_spark.randomness import Ints, mix, scatter, seed_of, uniform
 
 T = TypeVar("T")
 Texts = npt.NDArray[np.object_]
 MAIL = ("example.com", "example.org", "example.net")  # reserved: nobody has an address there (RFC 2606)
 TOGETHER = 0.4  # of the companies: those of two partners
-SENTENCE = (6, 8)  # words of one, at least, and how many sorts of longer ones
-SYLLABLES = 3  # of a word at most
-ENDINGS = ("", "", "n", "l", "r", "s")  # of words
 HOUSES = 120  # numbers of a street
 WOMEN = ("f", "w", "mrs", "miss", "ms", "mme", "mlle", "sra", "srta", "muj", "mul", "kvin", "kob", "donna")
 MEN = ("m", "h", "sr", "u")  # asked after women
@@ -43,6 +41,7 @@ class FakedRows:
         total: rows of the table.
         salt: of the seed and the table.
         seen: {column: its values}, those that ``plan`` names, as far as the row has them.
+        writers: {salt of a column: what writes its texts}; kept from batch to batch.
     """
 
     plan: FakeRows
@@ -50,13 +49,14 @@ class FakedRows:
     total: int
     salt: int
     seen: Mapping[str, Sequence[Any]]
+    writers: dict[int, TextWriter] = field(default_factory=dict)
 
     def write(self, fake: Fake, column: str) -> Texts:
         """The values of a column, shape (n,); None where a place has none."""
         made = _WRITERS[fake.kind](self, fake, seed_of(self.salt, column))
         if fake.case != "name":
             made = _texts(t if t is None else t.upper() if fake.case == "upper" else t.lower() for t in made)
-        if fake.width is not None:
+        if fake.width is not None and fake.kind not in TEXTS:
             made = _texts(t if t is None else t[: fake.width].rstrip() for t in made)
         return made
 
@@ -283,57 +283,17 @@ def _job(rows: FakedRows, fake: Fake, salt: int) -> Texts:
     return _texts(known[d % len(known)] for d in (mix(rows.index, salt) >> np.uint64(1)).tolist())
 
 
-def _text(rows: FakedRows, fake: Fake, salt: int) -> Texts:
-    """Sentences of the words of a language, as long as the source's texts are; the first words number the row."""
-    known = np.array(fake.lengths or (60,), np.int64)
-    lengths = known[(mix(rows.index, salt) % np.uint64(len(known))).astype(np.int64)].tolist()
-    place = scatter(rows.index, max(rows.total, 1), salt).tolist()
-    width = max(lengths) // 4 + 2  # words: few have less than three letters
-    drawn = np.stack([mix(rows.index, seed_of(salt, n)) >> np.uint64(34) for n in range(width)], axis=1).tolist()
-    words = [lists.words_of(c.names) for c in rows.countries(fake.nth)]
-    each = zip(words, lengths, place, drawn, strict=True)
-    return _texts(_sentences(*told) for told in each)
-
-
-def _sentences(words: Sequence[str], length: int, place: int, drawn: list[int]) -> str:
-    """Words until they are long enough: first those that number the row, then any."""
-    first = [place % len(words), place // len(words)] if place >= len(words) else [place]
-    text, left = "", SENTENCE[0] + drawn[-1] % SENTENCE[1]
-    for n, at in enumerate([*first, *drawn[len(first) :]]):
-        word = words[at % len(words)]
-        text += word.capitalize() if not text else f" {word.capitalize() if left == 0 else word}"
-        left = SENTENCE[0] + at % SENTENCE[1] if left == 0 else left - 1
-        if n + 1 >= len(first) and len(text) >= length - 1:
-            break
-        text += "." if left == 0 else ""
-    return text if length < SENTENCE[0] * 4 else f"{text.rstrip('.')}."
-
-
-def _words(rows: FakedRows, fake: Fake, salt: int) -> Texts:
-    """Words of no language, as many as values of the source have; the first syllables number the row."""
-    syllables, known = np.array(SCRIPTS["LATIN"]), np.array(fake.lengths or (1,), np.int64)
-    counts = known[(mix(rows.index, salt) % np.uint64(len(known))).astype(np.int64)]
-    coded = next(n for n in itertools.count(2) if len(syllables) ** n >= max(rows.total, 1))
-    span = len(syllables)
-    place = scatter(rows.index, span**coded, salt)
-    code = [place // span**n % span for n in range(coded)]
-    width = max(SYLLABLES * int(counts.max(initial=1)), coded)
-    drawn = [(mix(rows.index, seed_of(salt, n)) >> np.uint64(34)).astype(np.int64) for n in range(width)]
-    parts = syllables[np.stack([*code, *(d % span for d in drawn[coded:])], axis=1)].tolist()
-    each = zip(parts, counts.tolist(), np.stack(drawn, axis=1).tolist(), strict=True)
-    return _texts(_spelt(own, count, hashes, coded) for own, count, hashes in each)
-
-
-def _spelt(syllables: list[str], count: int, hashes: list[int], coded: int) -> str:
-    """Words of two or three syllables, and some of a last letter; at least the syllables that number the row."""
-    words, begin = list[str](), 0
-    while len(words) < count or begin < coded:
-        if begin >= len(syllables):
-            break
-        size = 2 + hashes[begin] % 2
-        words.append("".join(syllables[begin : begin + size]) + ENDINGS[hashes[begin] // 2 % len(ENDINGS)])
-        begin += size
-    return " ".join(word.capitalize() for word in words)
+def _modelled(rows: FakedRows, fake: Fake, salt: int) -> Texts:
+    """Texts of the source's kind: one for each position, or as many different ones as the source has."""
+    plan = fake.text or TextPlan()
+    if salt not in rows.writers:
+        rows.writers[salt] = TextWriter(plan, salt)
+    writer, total = rows.writers[salt], max(1, rows.total)
+    number = scatter(rows.index, total, salt)
+    if plan.distinct < 1:
+        total = max(1, round(total * plan.distinct))
+        number = (mix(rows.index, salt) % np.uint64(total)).astype(np.int64)
+    return _texts(writer.write(n, total, fake.width) for n in number.tolist())
 
 
 _WRITERS: dict[str, Callable[[FakedRows, Fake, int], Texts]] = {
@@ -354,6 +314,6 @@ _WRITERS: dict[str, Callable[[FakedRows, Fake, int], Texts]] = {
     "url": _url,
     "domain": _domain,
     "job": _job,
-    "text": _text,
-    "words": _words,
+    "text": _modelled,
+    "words": _modelled,
 }

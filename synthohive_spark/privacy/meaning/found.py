@@ -24,7 +24,7 @@ class Meaning(Strict):
         evidence: why, in words; without a value.
         personal: whether it says something of a single person.
         locale: of the names or addresses, as ``de_DE``; None where nothing tells.
-        words: its values are words of Latin letters and nothing else.
+        words: its values are words, perhaps with numbers between them: no codes.
     """
 
     kind: str

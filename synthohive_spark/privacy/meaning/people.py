@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import functools
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from synthohive_spark.privacy.meaning import lexicons
 from synthohive_spark.privacy.meaning.found import folded
 
+MOSTLY_LETTERS = 0.6  # of the characters of words
+CODE = 5  # capitals that stand alone: so few are a code
+SHORT = 3  # letters of words that join others
 FAMILIAR = 300  # names that say which locale a column is of
 _CJK = re.compile(r"[\u3400-\u9fff\uac00-\ud7a3]{1,3}[\s・]?[\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]{0,3}")
-_WORDS = re.compile(r"[A-Za-z\u00c0-\u024f]{2}[A-Za-z\u00c0-\u024f &'\u2019.,()/-]{1,80}")
+_SMALL = re.compile(r"[a-z\u00df-\u024f]{3}")
 _NUMBERED = re.compile(r"(?<=[^\W\d_]{2})\d{1,4}\b")  # names that were told apart by a number
 _LETTERS = re.compile(r"[^\W\d_]+(?:[.'\u2019\-][^\W\d_]*)*")
 
@@ -140,8 +144,13 @@ def is_name_shaped(text: str) -> bool:
 
 
 def is_words(text: str) -> bool:
-    """Words of Latin letters, with the marks that stand between words, and nothing else."""
-    return _WORDS.fullmatch(text) is not None
+    """Words of any script with few marks; with numbers between them if one is of small letters: no code."""
+    letters = sum(ch.isalpha() or unicodedata.combining(ch) > 0 for ch in text)
+    if len(text) <= CODE and text.isupper():
+        return False
+    if any(map(str.isdigit, text)):
+        return " " in text.strip() and _SMALL.search(text) is not None
+    return letters >= 2 and letters >= MOSTLY_LETTERS * len(text.replace(" ", ""))
 
 
 def is_city(text: str) -> bool:
@@ -150,8 +159,8 @@ def is_city(text: str) -> bool:
 
 
 def is_working(text: str) -> bool:
-    """A word of jobs among others: Sales Manager."""
-    return any(folded(w) in lexicons.job_words() for w in _LETTERS.findall(text))
+    """A word of jobs among others: Sales Manager; of shorter ones (of, and) any title is made."""
+    return any(len(w) > SHORT and folded(w) in lexicons.job_words() for w in _LETTERS.findall(text))
 
 
 def is_company(text: str) -> bool:
