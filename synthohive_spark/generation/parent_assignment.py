@@ -202,7 +202,7 @@ class ParentAssignment:
         rows, first = stage.ancestors.own_rows(fk, extra=extra), 0
         for name, width in groups.items():
             places = range(first, first + width)
-            text = group_text([F.col(frames.extra(n)) for n in places], [kinds[extra[n]] for n in places])
+            text = group_text([F.col(frames.extra(n)) for n in places], [kinds.get(extra[n], "string") for n in places])
             rows, first = rows.withColumn(name, text), first + width
         if fk.part_of:
             rows = one_each(rows, F.concat("g", "part"))

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from synthohive_spark.counts.distribution import law_seed
 from synthohive_spark.generation.groups import one_each
 from synthohive_spark.schema import frames
-from synthohive_spark.schema.ancestors import Ancestors, Reader, group_text
+from synthohive_spark.schema.ancestors import Ancestors, Reader, group_text, with_above
 from synthohive_spark.schema.keys import ForeignKeyPlan, KeysPlan
 from synthohive_spark.schema.table_plan import TablePlan
 from synthohive_spark.sql import quote
@@ -74,9 +74,10 @@ class StageInput:
     def groups(self, fk: ForeignKeyPlan) -> DataFrame:
         """The groups of candidates of a bound key (``g``), and how many each has (``k``)."""
         kinds, columns = self.types(fk), [q for _, q in fk.tie]
-        text = group_text([F.col(quote(q)) for q in columns], [kinds[q] for q in columns])
+        text = group_text([F.col(quote(q)) for q in columns], [kinds.get(q, "string") for q in columns])
         part = group_text([F.col(quote(c)) for c in fk.part_of], [kinds[c] for c in fk.part_of])
-        known = self.read(fk.references).select(text.alias("g"), part.alias("part")).where("g is not null")
+        rows = with_above(self.read(fk.references), columns, self.plans[fk.references].keys.at, self.read)
+        known = rows.select(text.alias("g"), part.alias("part")).where("g is not null")
         return known.groupBy("g").agg((F.countDistinct("part") if fk.part_of else F.count("*")).alias("k"))
 
     def driving_parents(self, fk: ForeignKeyPlan) -> DataFrame:
@@ -91,7 +92,7 @@ class StageInput:
         def text(columns: Sequence[str]) -> Column:
             names = [frames.extra(len(extra) + n) for n in range(len(columns))]
             extra.extend(columns)
-            return group_text([F.col(n) for n in names], [kinds[c] for c in columns])
+            return group_text([F.col(n) for n in names], [kinds.get(c, "string") for c in columns])
 
         named = {frames.group(k.position): text([p for p, _ in k.tie]) for k in bound}
         named |= {frames.bucket(k.position): text(k.bucket or ()) for k in self.keys.dealt if self.shares_bucket(k)}

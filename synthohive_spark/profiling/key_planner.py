@@ -30,8 +30,8 @@ from synthohive_spark.profiling.key_statistics import (
     with_exceptions,
     within_batch,
 )
-from synthohive_spark.profiling.shared_ancestors import tie_of
-from synthohive_spark.schema.ancestors import group_text
+from synthohive_spark.profiling.shared_ancestors import beside_above, tie_of
+from synthohive_spark.schema.ancestors import ABOVE, group_text
 from synthohive_spark.schema.columns import Role
 from synthohive_spark.schema.keys import (
     ForeignKeyPlan,
@@ -155,7 +155,7 @@ class KeyPlanner:
             fk, bucket = self.spec.foreign_keys[i], found.buckets.get(i)
             if bucket is not None and set(bucket) != set(driving.columns):
                 continue
-            agreed = tie_of(self.source, self.name, driving, fk)
+            agreed = tie_of(self.people, self.name, driving, fk)
             if agreed and self.name in foreseen(self.tables, self.source.rows):
                 log.warning("agreement_not_kept", table=self.name, keys=[driving.columns, fk.columns], why=FORESEEN)
             elif agreed:
@@ -222,7 +222,7 @@ class KeyPlanner:
         """How unevenly the candidates of a group are taken."""
         fk, agreed = self.spec.foreign_keys[i], found.ties.get(i, ())
         group = group_text([F.col(quote(q)) for _, q in agreed])
-        candidates = self.source.frame(fk.references)
+        candidates = beside_above(self.source, fk.references, [q for _, q in agreed])
         relative, taken = fan_out(self.frame, fk.columns, candidates, group, fk.referenced_columns)
         if not bucket:
             return FanOut.learn(relative)
@@ -245,10 +245,12 @@ class KeyPlanner:
         frame = self.source.frame(driving.references)
         bound = [i for i, a in found.anchors.items() if a == found.driving and not self._partly(i)]
         for i in bound:
-            other = self.source.frame(self.spec.foreign_keys[i].references)
-            there = other.select(*(F.col(quote(q)).alias(f"__t{n}") for n, (_, q) in enumerate(found.ties[i])))
-            same = [F.col(quote(p)) == F.col(f"__t{n}") for n, (p, _) in enumerate(found.ties[i])]
-            frame = frame.join(there.distinct(), same, "leftsemi")
+            tie, references = found.ties[i], self.spec.foreign_keys[i].references
+            frame = beside_above(self.source, driving.references, [p for p, _ in tie], frame)
+            other = beside_above(self.source, references, [q for _, q in tie])
+            there = other.select(*(F.col(quote(q)).alias(f"__t{n}") for n, (_, q) in enumerate(tie)))
+            same = [F.col(quote(p)) == F.col(f"__t{n}") for n, (p, _) in enumerate(tie)]
+            frame = frame.join(there.distinct(), same, "leftsemi").drop(*(p for p, _ in tie if p.startswith(ABOVE)))
         return frame.count() if bound else self.source.rows[driving.references]
 
     def _partly(self, i: int) -> bool:

@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from synthohive_spark.rules.asks import Ask, Codes, every_ask
-from synthohive_spark.rules.branches import Branch, Leaf, Question, Value, Way, joined, leaves, merged, size
+from synthohive_spark.rules.branches import Branch, Leaf, Question, Value, Way, joined, leaves, merged, questions, size
 from synthohive_spark.rules.evidence import EVIDENCE, FEW, Column, Flags, Sample, Vector
 
 ROWS_SEEN = 1_000  # of a node, by which the column of its question is chosen; the question is made of all its rows
 BEST = 3  # columns that are looked at more closely, and trees that are grown for one target
-PASSES = 3  # rounds of trees, each without the columns by which those before begin
 NEAR = 0.9  # of what the best first question tells, for another tree
 DEEP, LONG = 3, 6  # different columns, and questions, on the way to a leaf
 CLASSES = 8  # values, null among them, of a column that follows from questions
@@ -58,24 +57,28 @@ class Grower:
     def trees(self, target: Column, codes: Codes, names: Sequence[Value]) -> list[Way]:
         """Trees for a column, the best first, each beginning with another column.
 
-        Further ones do without the columns by which the ones before begin: where these follow from the target
-        themselves, a tree of others is left.
+        Further ones do without columns of which those before ask whether they are null, and without those by which
+        they begin: where these follow from the target themselves, a tree of others is left.
 
         Args:
             target: the column.
             codes: the class of each row, shape (rows,).
             names: what each class is called.
         """
-        rows, without, found = np.arange(self.sample.rows), frozenset({target.id}), list[Way]()
-        for _ in range(PASSES):
-            node = _Node(without, codes, names)
-            first = self._splits(rows, node)
-            first = [s for s in first if s.tells >= max(EVIDENCE, NEAR * first[0].tells)][:BEST]
-            found += sorted((self._branch(rows, node, split, ()) for split in first), key=size)
-            without = without.union(*(s.question.columns for s in first))
-            if not first:
-                break
+        first = self._rooted(_Node(frozenset({target.id}), codes, names))
+        nulls = {q.column for way in first for q in questions(way) if q.asks == "null"}
+        roots = {c for way in first if isinstance(way, Branch) for c in way.asked.columns}
+        found = list(first)
+        for without in dict.fromkeys((frozenset(nulls), frozenset(nulls | roots))):
+            found += self._rooted(_Node(without | {target.id}, codes, names)) if first and without else []
         return found
+
+    def _rooted(self, node: _Node) -> list[Way]:
+        """Trees that begin with one of the best first questions, each with another column."""
+        rows = np.arange(self.sample.rows)
+        first = self._splits(rows, node)
+        first = [s for s in first if s.tells >= max(EVIDENCE, NEAR * first[0].tells)][:BEST]
+        return sorted((self._branch(rows, node, split, ()) for split in first), key=size)
 
     def _grown(self, rows: Codes, node: _Node, path: tuple[Question, ...]) -> Way:
         """The tree of the rows behind some questions."""

@@ -105,7 +105,9 @@ def _found(sample: Sample, target: Column, base: Column, side: int) -> tuple[Bou
         if not (target.type == "float" and strict) and not _broken(x, lines[late], strict)
     )
     found = Bounding(target, base, side, forms, bool((np.isnan(y) & ~np.isnan(x)).any()))
-    return found, _nats(x[known], y[known], base.id.startswith("c"))
+    # Of a reference table the copy has the same rows, so that each row of the table says something of its own.
+    several = base.above and sample.holders.get(base.id) != ()
+    return found, _nats(x[known], y[known], several)
 
 
 def _broken(x: Vector, y: Vector, strict: bool) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame
@@ -12,10 +12,12 @@ from synthohive_spark.schema import frames
 from synthohive_spark.schema.context import ContextPlan
 from synthohive_spark.schema.keys import ForeignKeyPlan, KeysPlan
 from synthohive_spark.sql import quote
+from synthohive_spark.tables import ForeignKey
 
 Reader = Callable[[str], DataFrame]
 Paths = Mapping[int, tuple[int, ...]]
 SEEN = ("driving", "drawn", "bound")  # roles of keys whose parents' columns a row sees
+ABOVE = "#above"  # begins the name of a column that lies behind a key of a table; no column of a table has it
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Ancestors:
             fk: a key of the table, or of an ancestor.
             wanted: places in the context, with the path of keys that leads on from that parent; all behind the key by
                 default.
-            extra: further columns of the parent.
+            extra: further columns of the parent, or behind one of its keys (``above``).
 
         Returns:
             Its referenced columns as ``__key0``.., the extra ones as ``__extra0``.., the wanted context, and as
@@ -81,8 +83,8 @@ class Ancestors:
         """
         wanted = self.context.behind(fk.position) if wanted is None else wanted
         held = [(f"__up{up.position}_{n}", c) for up in self._upward(fk, wanted) for n, c in enumerate(up.columns)]
-        each = self.context.each
-        return self.read(fk.references).select(
+        each, theirs = self.context.each, self.keys[fk.references]
+        return with_above(self.read(fk.references), extra, theirs.at, self.read).select(
             *(F.col(quote(r)).alias(frames.referenced(n)) for n, r in enumerate(fk.referenced_columns)),
             *(F.col(quote(e)).alias(frames.extra(n)) for n, e in enumerate(extra)),
             *(F.col(quote(each[i].column)).alias(frames.context(i)) for i, path in wanted.items() if not path),
@@ -106,6 +108,38 @@ class Ancestors:
     def _upward(self, fk: ForeignKeyPlan, wanted: Paths) -> list[ForeignKeyPlan]:
         """The keys of the parent that lead to the context above it; none if all of it lies in the parent."""
         return [self.keys[fk.references].at(first) for first in sorted({path[0] for path in wanted.values() if path})]
+
+
+def above(position: int, column: str) -> str:
+    """The name of a column of the table that one of a table's keys leads to."""
+    return f"{ABOVE}{position}:{column}"
+
+
+def with_above(
+    frame: DataFrame, names: Iterable[str], key: Callable[[int], ForeignKey | ForeignKeyPlan], read: Reader
+) -> DataFrame:
+    """Rows of a table with those of some columns that ``above`` named.
+
+    Args:
+        frame: rows of the table.
+        names: columns, its own ones too.
+        key: its keys, by position.
+        read: rows of tables, by name.
+    """
+    columns_of: dict[int, list[str]] = {}
+    for name in (n for n in dict.fromkeys(names) if n.startswith(ABOVE)):
+        place, _, column = name.removeprefix(ABOVE).partition(":")
+        columns_of.setdefault(int(place), []).append(column)
+    for position, columns in columns_of.items():
+        fk = key(position)
+        held = [f"__above{n}" for n in range(len(fk.columns))]
+        parents = read(fk.references).select(
+            *(F.col(quote(c)).alias(h) for c, h in zip(fk.referenced_columns, held, strict=True)),
+            *(F.col(quote(c)).alias(above(position, c)) for c in columns),
+        )
+        same = [F.col(quote(c)) == F.col(h) for c, h in zip(fk.columns, held, strict=True)]
+        frame = frame.join(parents, same, "left").drop(*held)
+    return frame
 
 
 def _joined(rows: DataFrame, parents: DataFrame, names: Sequence[str]) -> DataFrame:

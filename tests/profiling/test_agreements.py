@@ -42,3 +42,31 @@ def test_parents_that_agree_in_a_value_do_so_in_the_copy(spark: SparkSession, tm
     assert len(both) == pytest.approx(1_500, rel=0.02)
     assert (both["land"] == both["region"]).all()
     assert copy["orders"]["depot_id"].nunique() >= 36, "no depot is left out"
+
+
+def test_parents_agree_in_what_lies_above_them(spark: SparkSession, tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    branches = pd.DataFrame({"branch_id": range(40), "land": LANDS[np.arange(40) % 4]})
+    agents = pd.DataFrame({"agent_id": range(80), "branch_id": np.arange(80) % 40, "level": rng.choice(["a", "b"], 80)})
+    people = pd.DataFrame({"person_id": range(150), "land": LANDS[rng.choice(4, 150, p=[0.4, 0.3, 0.2, 0.1])]})
+    cars = pd.DataFrame({"car_id": range(300), "person_id": rng.integers(0, 150, 300)})
+    home = branches["land"].to_numpy()[agents["branch_id"]]
+    car = rng.integers(0, 300, 1_200)
+    policies = pd.DataFrame({"policy_id": range(1_200), "car_id": car})
+    lands = people["land"].to_numpy()[cars["person_id"].to_numpy()[car]]
+    policies["agent_id"] = [int(rng.choice(np.flatnonzero(home == land))) for land in lands]
+    metadata = Metadata()
+    metadata.add_table("branches", pk="branch_id")
+    metadata.add_table("agents", pk="agent_id", fk={"branch_id": "branches.branch_id"})
+    metadata.add_table("people", pk="person_id")
+    metadata.add_table("cars", pk="car_id", fk={"person_id": "people.person_id"})
+    metadata.add_table("policies", pk="policy_id", fk={"car_id": "cars.car_id", "agent_id": "agents.agent_id"})
+    tables = {"branches": branches, "agents": agents, "people": people, "cars": cars, "policies": policies}
+    made = fitted(spark, metadata, write_lake(spark, tmp_path, tables))
+    copies = made.generate({})
+    assert key_faults(metadata, copies) == []
+    copy = {name: frame.toPandas() for name, frame in copies.items()}
+    seen = copy["policies"].merge(copy["cars"], on="car_id").merge(copy["people"], on="person_id")
+    both = seen.merge(copy["agents"], on="agent_id").merge(copy["branches"], on="branch_id")
+    assert len(both) > 1_000
+    assert (both["land_x"] == both["land_y"]).all()

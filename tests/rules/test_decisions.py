@@ -255,3 +255,25 @@ def test_what_follows_from_a_column_does_not_hide_what_it_follows_from() -> None
     laws = found({"year": year, "fuel": fuel, "engine": engine, "noise": noise}, "one_of")["fuel"]
     assert laws[0].startswith("case when engine is null then electric")
     assert "case when year <= 2014.0 then diesel|petrol else diesel|electric|petrol... end" in laws
+
+
+def test_a_state_that_says_where_a_date_is_null_is_drawn_and_the_date_follows() -> None:
+    start, noise = RNG.integers(0, 900, N), RNG.normal(size=N)
+    past = np.where(RNG.random(N) < 0.2, "cancelled", "expired")
+    state = np.where(start > 600, "active", past)
+    days = dates(RNG.integers(1_000, 2_000, N))
+    gone = [d if s == "cancelled" else None for d, s in zip(days, state, strict=True)]
+    columns = {"start": dates(start), "state": state, "gone": pa.array(gone, pa.date32()), "noise": noise}
+    assert "state" not in found(columns, "decision")
+    assert "case when state = cancelled then set else None end" in found(columns, "null_decision")["gone"]
+    assert any(
+        law.startswith("case when start <= 18862.0 then cancelled|expired") for law in found(columns, "one_of")["state"]
+    )
+
+
+def test_what_one_column_decides_alone_is_a_dictionary() -> None:
+    grade = RNG.choice(["head", "senior", "junior"], N)
+    boss = [None if g == "head" else 1.0 for g in grade]
+    pay = np.where(grade == "head", 12.5, np.where(grade == "senior", 10.0, 7.5))
+    laws = found({"grade": grade, "boss": boss, "pay": pay}, "decision", keys=("boss",)).get("pay", [])
+    assert all("boss" not in law or "grade" not in law for law in laws)

@@ -50,7 +50,7 @@ class NullDecision(Kind):
             said = [way for way in part if isinstance(way, Branch) and not _implied(way)]
             found += [Law(self.name, target, inputs_of(w), "", "whole", facts={WAY: to_json(w)}) for w in whole]
             found += [Law(self.name, target, inputs_of(w), "", "part", facts={WAY: to_json(w)}) for w in said]
-        return found
+        return list(dict.fromkeys(found))  # trees that differ in what is no law are one
 
     def expression(self, law: Law, names: Mapping[str, str], types: Mapping[str, str]) -> str:
         """Null where the questions lead to null; elsewhere a value, where that is part of the law."""

@@ -28,6 +28,7 @@ from synthohive_spark.rules.choose import acyclic
 from synthohive_spark.rules.evidence import EVIDENCE, FEW, WORDS, Column, Flags, Sample
 from synthohive_spark.rules.growing import CLASSES, LARGEST, few_valued, proven
 from synthohive_spark.rules.kind import WAY, Decided, Kind, Law, Searched
+from synthohive_spark.rules.kinds.decision import gives_all
 from synthohive_spark.rules.sharpen import spoken
 from synthohive_spark.schema.columns import Role
 from synthohive_spark.schema.rule import Ancestor, Rule, worded
@@ -47,7 +48,7 @@ class AllowedSets(Kind):
         """Trees that leave fewer values at some leaves than chance would."""
         found = []
         for target, ways in few_valued(sample).items():
-            if any(all(leaf.only for leaf in leaves(way)) for way in ways):
+            if any(gives_all(way, target, sample) for way in ways):
                 continue
             closed = (proven(shallow(way, LEVELS)) for way in ways)
             found += [
@@ -55,7 +56,7 @@ class AllowedSets(Kind):
                 for way in closed
                 if isinstance(way, Branch) and not _of_nulls(way)
             ]
-        return found + self._beside_keys(sample)
+        return [*dict.fromkeys(found), *self._beside_keys(sample)]  # trees that differ in what is no law are one
 
     def _beside_keys(self, sample: Sample) -> list[Law]:
         """Values that a column has exactly where a key is null, or set: keys are there before anything is drawn."""

@@ -247,10 +247,12 @@ def _candidate(target: Column, categories: _Categories, way: _Way, probe: Ints) 
     if categories.column.base in {c.base for c in way.base.inputs}:
         return None
     for rows in (probe, slice(None)):
-        low, high = categories.ends(*way.between(target, rows), rows)
+        between = way.between(target, rows)
+        low, high = categories.ends(*between, rows)
         if (low > high).any():
             return None
-    constants = np.full(len(low), np.nan)
+    told = np.bincount(categories.codes[~np.isnan(between[0]) & (categories.codes >= 0)], minlength=len(low)) > 0
+    constants = np.where(np.isneginf(low) & np.isposinf(high) & told, 0.0, np.nan)  # where any constant would do
     for i in np.flatnonzero(np.isfinite(low) & np.isfinite(high)):
         found = way.constant(float(low[i]), float(high[i]))
         if found is None:
