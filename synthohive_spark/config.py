@@ -17,8 +17,8 @@ from synthohive_spark.errors import ConfigError
 from synthohive_spark.lake.places import place_problems, table_problems, tables_of_run
 from synthohive_spark.location import Location, name_problem, path_problem
 from synthohive_spark.logs import get_logger
-from synthohive_spark.metadata import Metadata
-from synthohive_spark.personal import KINDS, Action
+from synthohive_spark.metadata import Metadata, actions_in
+from synthohive_spark.personal import KINDS, Action, functions_of
 from synthohive_spark.strict import Strict, nearest, problems
 from synthohive_spark.yaml_files import yaml_file, yaml_value
 
@@ -109,6 +109,7 @@ class Privacy(Strict):
     Attributes:
         k: people who must hold a value before it may be learnt or written; ``min_subjects`` is its older name.
         keep_comments: the copy has the comments of the source, which may hold personal text.
+        secret: where the key of hashes is: ``env:NAME``, or the path of a file.
         actions: what is done with personal data, by kind, column or table.column.
         fail_over: the most by which an attack may surely do better than its control, or {attack: most}; see
             ``evaluate.holdout``.
@@ -116,6 +117,9 @@ class Privacy(Strict):
 
     k: Count = 5
     keep_comments: bool = False
+    secret: str | None = Field(
+        default=None, description="where the key of hashes is: env:NAME or the path of a file; never the key itself"
+    )
     actions: dict[str, Action] = Field(
         default={}, description="what is done with personal data, by kind, column or table.column"
     )
@@ -183,6 +187,13 @@ class Config(Strict):
         """Where the run reads and writes, by what for."""
         named = {"source": self.source, "target": self.target, "workspace": self.workspace}
         return {name: place.location for name, place in named.items()}
+
+    @property
+    def declared(self) -> frozenset[str]:
+        """What a plan may have run or read, as the user says so: Spark SQL, functions, the place of the key."""
+        functions = functions_of([*self.privacy.actions.values(), *actions_in(self.metadata)])
+        secret = {self.privacy.secret} if self.privacy.secret else set()
+        return frozenset(self.metadata.expressions | functions | secret)
 
     @property
     def shaping(self) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from synthohive_spark import graph
 from synthohive_spark.errors import SchemaError, SchemaValidationError
 from synthohive_spark.location import name_problem
+from synthohive_spark.personal import Action
 from synthohive_spark.strict import Strict, nearest, problems
 from synthohive_spark.tables import ForeignKey, Table, is_carried, key_type
 from synthohive_spark.typenames import canonical
@@ -334,6 +335,12 @@ def _name_problems(names: Iterable[str]) -> list[str]:
         if first != name:
             found.append(f"{name!r} and {first!r}: the tables' names differ in case alone; rename one of them")
     return found
+
+
+def actions_in(metadata: Metadata) -> list[Action]:
+    """What is to be done with declared personal columns."""
+    every = (said.action for t in metadata.tables.values() for said in t.pii.values())
+    return [action for action in every if action is not None]
 
 
 def _empty(expressions: Mapping[str, Any]) -> list[str]:

@@ -21,11 +21,12 @@ from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.lake.source import SourceLake, check_source, pin_source
 from synthohive_spark.location import Location
 from synthohive_spark.logs import get_logger
-from synthohive_spark.metadata import Metadata
+from synthohive_spark.metadata import Metadata, actions_in
 from synthohive_spark.models.artifact import Artifact
 from synthohive_spark.models.base import ConditionalGenerativeModel, check_model_class
 from synthohive_spark.models.ctgan.model import CTGAN
 from synthohive_spark.personal import Action
+from synthohive_spark.privacy.rewriting import check_actions
 from synthohive_spark.profiling.plan_tables import plan_tables
 from synthohive_spark.session import get_session, settings
 from synthohive_spark.stage_writer import StageWriter, TableGenerator, Trained
@@ -102,6 +103,7 @@ class StagedOrchestrator:
         keep_comments: bool = False,
         linkage: Method = "empirical",
         actions: Mapping[str, Action] | None = None,
+        secret: str | None = None,
         **options: Any,
     ) -> None:
         """Learn every table: keys and children per parent from Spark aggregates, a model on an executor.
@@ -117,6 +119,7 @@ class StagedOrchestrator:
             keep_comments: the copy has the comments of the source, which may hold personal text.
             linkage: the law of children per parent.
             actions: {kind, column or table.column: what is done with personal data}.
+            secret: where the key of hashes is: ``env:NAME``, or the path of a file.
             options: further arguments of the model's constructor.
 
         Raises:
@@ -132,24 +135,25 @@ class StagedOrchestrator:
             k=_k(options, k),
             options=options,
         )
-        how.check()
-        self.metadata.validate_schema()
+        self._check(how, actions or {}, secret)
         given = given_tables(self.spark, self.io, self.metadata, named)
         pinned = replace(pin_source(given.io, self.metadata, given.refs), keep_comments=keep_comments)
         artifacts: dict[str, Artifact] = {}
 
         def keep(table: str, frame: DataFrame) -> None:
-            rows = frame.collect()  # one row: the model, a few MB. A limit would cost the Python worker its reuse
-            if not rows:
-                raise TrainingError(f"{table}: the training task returned no model")
-            model = rows[0]["model"]
-            artifacts[table] = Artifact(None if model is None else bytes(model), rows[0]["matching"])
+            artifacts[table] = _artifact(table, frame)
 
         with settings(self.spark), pinned.held():
             source = check_source(pinned)
-            plans = plan_tables(source, how.k, linkage, actions or {})
+            plans = plan_tables(source, how.k, linkage, actions or {}, secret)
             train_tables(plans, source.frame, how, keep)
         self.trained = Trained(plans, artifacts, source.frame, _lineage(source, self.model_cls, seed), given.places)
+
+    def _check(self, how: TrainSettings, actions: Mapping[str, Action], secret: str | None) -> None:
+        """Whether settings, metadata, and what actions need are as they must be."""
+        how.check()
+        check_actions([*actions.values(), *actions_in(self.metadata)], secret)
+        self.metadata.validate_schema()
 
     def generate(
         self,
@@ -233,6 +237,15 @@ class StagedOrchestrator:
         if self.trained is None:
             raise TrainingError("nothing is trained yet; call fit_all before generate")
         return self.trained
+
+
+def _artifact(table: str, frame: DataFrame) -> Artifact:
+    """What the training task of a table gave."""
+    rows = frame.collect()  # one row: the model, a few MB. A limit would cost the Python worker its reuse
+    if not rows:
+        raise TrainingError(f"{table}: the training task returned no model")
+    model = rows[0]["model"]
+    return Artifact(None if model is None else bytes(model), rows[0]["matching"])
 
 
 def _k(options: dict[str, Any], k: int) -> int:

@@ -49,7 +49,7 @@ def run_train(spark: SparkSession, config: Config, new_id: str | None = None) ->
     run = Run(spark, config, new_id=new_id)
     with run.ending():
         run.train()
-        plans = run.workspace.models(run.id, config.metadata.expressions)[0]
+        plans = run.workspace.models(run.id, config.declared)[0]
         return run.summary("complete", {t: p.rows for t, p in plans.items()})
 
 
@@ -82,7 +82,7 @@ def _evaluate(run: Run, training: str) -> RunSummary:
     source = run.source(run.training_versions(training))
     tables = run.config.metadata.tables
     target = run.config.target.location
-    plans, _, metrics = run.workspace.models(training, run.config.metadata.expressions)
+    plans, _, metrics = run.workspace.models(training, run.config.declared)
     copies = side_by_side(lambda t: run.io.read_dataset(target.table(t), run.wrote.get(t, (None,))[0]), tables)
     made = side_by_side(lambda t: copies[t].count(), tables)
     with source.held(), Held() as memory:

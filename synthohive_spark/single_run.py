@@ -38,10 +38,12 @@ from synthohive_spark.manifest import (
     state_before,
 )
 from synthohive_spark.memory import peak_memory
+from synthohive_spark.metadata import actions_in
 from synthohive_spark.models.artifact import check_models
 from synthohive_spark.models.base import resolve_model
 from synthohive_spark.orchestrator import StagedOrchestrator
 from synthohive_spark.parallel import side_by_side
+from synthohive_spark.privacy.rewriting import check_actions
 from synthohive_spark.profiling.holdout import Holdout
 from synthohive_spark.profiling.plan_tables import plan_tables
 from synthohive_spark.registry import Workspace
@@ -178,6 +180,7 @@ class Run(RecordedRun):
         bind(phase="train")
         settings = train_settings(self.config)
         settings.check()
+        self._check_actions()
         pinned = self.source(self.state.started.get("source_versions") or {})
         with pinned.held():
             source = check_source(pinned)
@@ -200,7 +203,7 @@ class Run(RecordedRun):
             self.workspace.prepare()
             self._begin("train", dict(source.versions))
         plans = planned(source, self.config)
-        check_plans(plans, self.config.metadata.expressions)
+        check_plans(plans, self.config.declared)
         sizes = planned_sizes(plans, wanted_rows(plans, self._rows(plans)))
         check_room(self.config.target.location, sum(n * len(plans[t].columns.each) for t, n in sizes.items()))
         done = self.workspace.trained_tables(self.id) if self.state.started else set()
@@ -222,6 +225,11 @@ class Run(RecordedRun):
             if not plan.learns:
                 self.workspace.keep_model(self.id, plan, None, about)
 
+    def _check_actions(self) -> None:
+        """Whether the key of hashes and the functions are there."""
+        privacy = self.config.privacy
+        check_actions([*privacy.actions.values(), *actions_in(self.config.metadata)], privacy.secret)
+
     def _rows(self, plans: Plans) -> dict[str, int]:
         """Rows that the configuration asks for: of root tables by the scale, of others by number."""
         config = self.config.generate
@@ -235,9 +243,10 @@ class Run(RecordedRun):
             start_over: make every table, also where somebody else wrote since this run began.
         """
         bind(phase="generate")
+        self._check_actions()
         self.claim()
         config = self.config.generate
-        plans, artifacts, _ = self.workspace.models(training, self.config.metadata.expressions)
+        plans, artifacts, _ = self.workspace.models(training, self.config.declared)
         missing = sorted(set(self.config.metadata.tables) - set(plans))
         if missing:
             raise TrainingError(f"run {training!r} has no model of {', '.join(missing)}; finish it with --resume")
@@ -341,7 +350,7 @@ def kept_out(source: SourceLake, config: Config) -> Holdout:
 def planned(source: SourceLake, config: Config) -> Plans:
     """The plans of a checked source, as a configuration wants them."""
     privacy = config.privacy
-    return plan_tables(source, privacy.k, config.generate.linkage, privacy.actions)
+    return plan_tables(source, privacy.k, config.generate.linkage, privacy.actions, privacy.secret)
 
 
 def train_settings(config: Config) -> TrainSettings:

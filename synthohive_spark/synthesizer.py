@@ -23,12 +23,13 @@ from synthohive_spark.generation.row_counts import scaled_rows, wanted_rows
 from synthohive_spark.lake.given import given_tables, named_tables
 from synthohive_spark.location import Location
 from synthohive_spark.matching.matching import Matching
-from synthohive_spark.metadata import Metadata
+from synthohive_spark.metadata import Metadata, actions_in
 from synthohive_spark.models.artifact import MOST_BYTES as MOST_MODEL
 from synthohive_spark.models.artifact import Artifact, check_models
 from synthohive_spark.models.base import BUILT_IN, ConditionalGenerativeModel, model_name, resolve_model
 from synthohive_spark.models.ctgan.model import CTGAN
 from synthohive_spark.orchestrator import StagedOrchestrator
+from synthohive_spark.personal import functions_of
 from synthohive_spark.rules.loaded import read_plan
 from synthohive_spark.schema.table_plan import Plans
 from synthohive_spark.sql import quote, text_literal
@@ -92,6 +93,7 @@ class Synthesizer:
             "linkage": Generate().linkage,
             "keep_comments": privacy.keep_comments,
             "actions": privacy.actions,
+            "secret": privacy.secret,
         }
         self._orchestrator.fit_all(sources, k=privacy.k, **{**usual, **options})
         return self
@@ -265,7 +267,11 @@ class Synthesizer:
             if {*state} != FIELDS:
                 raise ValueError(f"its fields are {', '.join(sorted(state))}")
             saved = Metadata.load(state["metadata"])
-            result = cls(saved, spark, _model_of(state["model"], model), Privacy.model_validate(state["privacy"]))
+            privacy = Privacy.model_validate(state["privacy"])
+            named = functions_of([*privacy.actions.values(), *actions_in(saved)])
+            if named - functions_of(actions_in(metadata or Metadata())):  # a new fit would call them
+                raise SerializationError(f"it names {', '.join(sorted(named))}; give your own metadata that name them")
+            result = cls(saved, spark, _model_of(state["model"], model), privacy)
             result._orchestrator.trained = _restored(folder, state, saved, metadata)
             check_models(result._orchestrator.model_cls, result._orchestrator.trained.artifacts)
         except SerializationError as e:
@@ -330,7 +336,7 @@ def _restored(folder: Path, state: Mapping[str, Any], saved: Metadata, own: Meta
     tables, hashes = {*saved.tables}, dict(state["models"])
     if not tables == {*state["plans"]} or not {*hashes} == {*state["matching"]} <= tables:
         raise ValueError("metadata, plans and models are of different tables")
-    declared = own.expressions if own is not None else frozenset()
+    declared = own.expressions | functions_of(actions_in(own)) if own is not None else frozenset()
     plans = {t: read_plan(p, declared) for t, p in state["plans"].items()}
     columns = {c for plan in plans.values() for c in plan.columns.types()}
     for sql in saved.expressions - declared:  # a new fit would run them

@@ -8,7 +8,7 @@ from typing import Any
 from synthohive_spark.config import Config
 from synthohive_spark.forecast.costs import Costs
 from synthohive_spark.metadata import Metadata
-from synthohive_spark.personal import Action
+from synthohive_spark.personal import in_short
 from synthohive_spark.schema.columns import DECLARED, Role
 from synthohive_spark.schema.table_plan import Plans
 
@@ -25,10 +25,11 @@ ROLES: dict[Role, str] = {
 }
 FEW_ROWS = 100  # of which a model learns little but the shares of columns
 LONG_FAMILY = 10_000  # children of one parent: longer families are cut into slices
-WRITTEN: dict[Action, str] = {
+WRITTEN = {
     "fake": "personal, written as fakes",
     "mask": "personal, masked",
     "drop": "personal, left empty",
+    "hash": "personal, written as hashes",
 }
 
 
@@ -68,7 +69,7 @@ def _described(plans: Plans, table: str, wanted: int, metadata: Metadata, config
         if column.name in plan.columns.blurred:
             what = "personal, learnt to the month"
         elif personal is not None and column.role != "foreign":
-            what = WRITTEN[personal.action]
+            what = WRITTEN.get(in_short(personal.action), "personal, written by a function")
         elif column.role == "shape":
             what = "masked, values of too few rows"
         columns.setdefault(what, []).append(column.name)
@@ -79,7 +80,7 @@ def _described(plans: Plans, table: str, wanted: int, metadata: Metadata, config
         {"kind": r.kind, "column": r.column, "text": r.text(lambda seen: f"the parent's {seen}")}
         for r in plan.rules.each
     ]
-    why = {c: t.model_dump() for c, t in plan.columns.personal.items()}
+    why = {c: t.in_short for c, t in plan.columns.personal.items()}
     told = {"rows": plan.rows, "wanted": wanted, "model": model, "columns": columns}
     return {**told, "personal": why, "rules": rules}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -20,6 +20,7 @@ from synthohive_spark.generation.steps.fakes import WriteFakes
 from synthohive_spark.generation.steps.keys import MakePositionKeys
 from synthohive_spark.generation.steps.parents import AssignParents, cached_matching
 from synthohive_spark.generation.steps.references import ReferWithin
+from synthohive_spark.generation.steps.rewriting import RewriteFakes
 from synthohive_spark.generation.steps.rules import BeginRules, CompleteRules
 from synthohive_spark.generation.steps.uniqueness import TieBreak, UniqueNumbers
 from synthohive_spark.generation.steps.values import DrawValues
@@ -44,6 +45,7 @@ class BatchGenerator:
         seed: the generation seed.
         model_cls: the model's class.
         artifact: what training left: the saved model, and which parents go together.
+        key: of hashes, empty where there are none.
     """
 
     plan: TablePlan
@@ -52,6 +54,7 @@ class BatchGenerator:
     seed: int
     model_cls: type[ConditionalGenerativeModel]
     artifact: Artifact
+    key: bytes = field(default=b"", repr=False)
 
     def __call__(self, batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         """Rows of the table, one frame per batch."""
@@ -103,6 +106,8 @@ class BatchGenerator:
         if columns.faked:
             copies = {r.column: r.seen[0] for r in plan.rules.each if r.gives == "copied"}
             steps.append(WriteFakes(plan.table, columns, copies, total, self.seed))
+        if columns.rewritten:
+            steps.append(RewriteFakes(plan.table, columns.rewritten, columns.widths(), self.key))
         steps += [CompleteRules(plan.rules, nullable), UniqueNumbers(columns.apart, total)]
         if keys.tiebreak is not None:
             rest = tuple(c for c in keys.primary_key if c != keys.tiebreak)

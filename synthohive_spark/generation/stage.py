@@ -22,6 +22,7 @@ from synthohive_spark.generation.parent_assignment import ParentAssignment
 from synthohive_spark.generation.stage_plan import StagePlan
 from synthohive_spark.models.artifact import Artifact
 from synthohive_spark.models.base import ConditionalGenerativeModel
+from synthohive_spark.privacy.rewriting import Secret, secret_key
 from synthohive_spark.schema import frames
 from synthohive_spark.schema.conversion import arrow_type, frame_from_arrow, to_arrow
 from synthohive_spark.session import setting_of
@@ -53,7 +54,9 @@ def stage_frame(
     learnt = None
     if artifact != Artifact():
         learnt = registry(plan.table) if registry is not None else learnt_row(spark, plan.table, artifact)
-    generator = partial(BatchGenerator, plan, stage.patterns, stage.stage.sizes, stage.stage.seed, model_cls)
+    secret = secret_key(plan.columns.secret) if "hash" in plan.columns.rewritten.values() else Secret()
+    places = stage.patterns, stage.stage.sizes, stage.stage.seed
+    generator = partial(BatchGenerator, plan, *places, model_cls, key=secret)
     told = generator(Artifact(matching=artifact.matching))
     schema = StructType.fromJson(plan.columns.spark_schema)
     made = {c.name for c in plan.columns.each if c.role != "derived"}

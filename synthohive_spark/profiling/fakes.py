@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from synthohive_spark.personal import is_faked
 from synthohive_spark.privacy.fakes import plan as form
 from synthohive_spark.privacy.fakes.lists import ANYWHERE, known_countries
 from synthohive_spark.privacy.fakes.plan import FAKED, TEXTS, Fake, FakeRows
@@ -49,7 +50,7 @@ def faked_kinds(
     for column, spark_type in types.items():
         personal, meaning = treated.get(column), meanings.get(column)
         kind = personal.kind if personal is not None else _kind(meaning)
-        open_ = personal is None or personal.action == "fake"
+        open_ = personal is None or is_faked(personal.action)
         if open_ and kind in FAKED and spark_type.startswith(TEXT) and column not in but:
             found[column] = FAKED[kind]
     return found
@@ -134,7 +135,7 @@ def _nth(kinds: Mapping[str, str]) -> dict[str, int]:
     people = max((seen[kind] for kind in NAMED), default=0)
     spots = {c: found[c] for c, kind in kinds.items() if kind in PLACED}
     for column, kind in kinds.items():
-        if kind in ("email", "user_name") and people:
+        if kind in ("email", "user_name", "courtesy") and people:
             found[column] = min(found[column], people - 1)
         elif kind == "phone":
             found[column] = _alike(column, spots)

@@ -9,13 +9,14 @@ from synthohive_spark.errors import SchemaValidationError
 from synthohive_spark.lake.source import SourceLake
 from synthohive_spark.logs import get_logger
 from synthohive_spark.parallel import side_by_side
-from synthohive_spark.personal import STRONG, Action, PersonalColumn
+from synthohive_spark.personal import STRONG, Action, PersonalColumn, in_short, is_faked, is_rewritten
 from synthohive_spark.privacy.meaning.found import Meaning
 from synthohive_spark.privacy.meaning.search import find_meanings
+from synthohive_spark.privacy.rewriting import NARROWEST
 from synthohive_spark.privacy.word_filter import WordFilter
 from synthohive_spark.profiling.fakes import HELD, SALT, held_words
 from synthohive_spark.schema.columns import DECLARED, Treatment
-from synthohive_spark.tables import TEXT, Table
+from synthohive_spark.tables import CHAR_VARCHAR, TEXT, Table
 
 log = get_logger(__name__)
 
@@ -43,12 +44,12 @@ def with_personal(source: SourceLake, actions: Mapping[str, Action]) -> tuple[So
         actions: {kind, column or table.column: what is done with it}.
 
     Raises:
-        SchemaValidationError: columns that may not be null are to be dropped.
+        SchemaValidationError: columns that may not be null are to be dropped, or keys or numbers hashed.
     """
     tables = source.metadata.tables
     meanings = side_by_side(lambda table: _meanings(source, table), tables)
     treated = {t: _treated(t, spec, meanings[t], actions) for t, spec in tables.items()}
-    refused = [p for t, each in treated.items() for p in _not_null(source, t, each)]
+    refused = [p for t, each in treated.items() for p in (*_not_null(source, t, each), *_no_text(source, t, each))]
     if refused:
         raise SchemaValidationError(refused)
     made = {}
@@ -58,10 +59,10 @@ def with_personal(source: SourceLake, actions: Mapping[str, Action]) -> tuple[So
         pii = {c: PersonalColumn(kind=t.kind, action=t.action) for c, t in closed.items()}
         made[name] = spec.model_copy(update={"pii": pii})
         for column, t in treated[name].items():
-            log.info("personal_column", table=name, column=column, kind=t.kind, action=t.action, evidence=t.evidence)
+            log.info("personal_column", table=name, column=column, **t.in_short)
     open_ones = {t: {c: x for c, x in each.items() if x.action != "keep"} for t, each in treated.items()}
     names = {
-        t: [c for c, x in each.items() if x.action == "fake" and _is_name(source, t, c, x)]
+        t: [c for c, x in each.items() if is_faked(x.action) and _is_name(source, t, c, x)]
         for t, each in open_ones.items()
     }
     held = held_words({t: source.frame(t) for t in tables}, names, SALT)
@@ -69,8 +70,7 @@ def with_personal(source: SourceLake, actions: Mapping[str, Action]) -> tuple[So
 
 
 def _is_name(source: SourceLake, table: str, column: str, treatment: Treatment) -> bool:
-    held = treatment.kind in HELD and treatment.action == "fake"
-    return held and _types(source, table).get(column, "").startswith(TEXT)
+    return treatment.kind in HELD and _types(source, table).get(column, "").startswith(TEXT)
 
 
 def _meanings(source: SourceLake, table: str) -> dict[str, Meaning]:
@@ -116,6 +116,23 @@ def _open(column: str, spec: Table, found: Meaning) -> bool:
     listed = any(law.column == column and law.allowed is not None for law in spec.constraints)
     weak_key = column in spec.key_columns and found.kind not in STRONG
     return spec.reference or listed or weak_key or column in spec.derived
+
+
+def _no_text(source: SourceLake, table: str, treated: Mapping[str, Treatment]) -> list[str]:
+    """Columns that hold no hash and no text of a function's."""
+    spec, fields = source.metadata.tables[table], source.schema(table).fields
+    widths = {f.name: f.metadata.get(CHAR_VARCHAR, "") for f in fields}
+    short = {c for c, kind in widths.items() if kind and int(kind[kind.index("(") + 1 : -1]) < NARROWEST}
+    types, found = _types(source, table), list[str]()
+    for c, t in treated.items():
+        if is_rewritten(t.action):
+            if c in spec.key_columns:
+                found.append(f"{table}.{c}: a key, which is made anew; choose fake or mask")
+            elif c in types and not types[c].startswith(TEXT):
+                found.append(f"{table}.{c}: {types[c]}, and {in_short(t.action)} gives text; choose fake or mask")
+            elif c in short and t.action == "hash":
+                found.append(f"{table}.{c}: under {NARROWEST} characters, too few for a hash; choose fake or mask")
+    return found
 
 
 def _not_null(source: SourceLake, table: str, treated: Mapping[str, Treatment]) -> list[str]:

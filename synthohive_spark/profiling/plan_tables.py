@@ -15,6 +15,7 @@ from synthohive_spark.lake.source import SourceLake
 from synthohive_spark.logs import get_logger
 from synthohive_spark.parallel import side_by_side
 from synthohive_spark.personal import Action
+from synthohive_spark.privacy.rewriting import check_actions
 from synthohive_spark.profiling.context_columns import (
     context_columns,
     few_explain,
@@ -29,7 +30,7 @@ from synthohive_spark.profiling.key_formats import key_format
 from synthohive_spark.profiling.key_planner import KeyPlanner, key_design, with_used_keys
 from synthohive_spark.profiling.own_parents import OwnParents
 from synthohive_spark.profiling.personal import PersonalData, with_personal
-from synthohive_spark.profiling.protection import Protection, agrees_anyway
+from synthohive_spark.profiling.protection import Protection, agrees_anyway, is_overruled
 from synthohive_spark.profiling.running_ids import with_running_ids
 from synthohive_spark.profiling.unique_columns import Unique, unique_numbers
 from synthohive_spark.rules.children.find import find_aggregates, referring
@@ -55,7 +56,11 @@ STRANGERS = "few rows of the ancestor's table have children, and others would ha
 
 
 def plan_tables(
-    source: SourceLake, k: int, method: Method = "empirical", actions: Mapping[str, Action] = NO_ACTIONS
+    source: SourceLake,
+    k: int,
+    method: Method = "empirical",
+    actions: Mapping[str, Action] = NO_ACTIONS,
+    secret: str | None = None,
 ) -> dict[str, TablePlan]:
     """Plan every table, parents first.
 
@@ -64,11 +69,14 @@ def plan_tables(
         k: people who must hold a value before it may be learnt.
         method: the distribution of children per parent.
         actions: {kind, column or table.column: what is done with personal data}.
+        secret: where the key of hashes is.
 
     Raises:
+        ConfigError: the key of hashes, or a function that is to be called, is not there.
         SchemaValidationError: with every key shape that cannot be generated, or every column that cannot be dropped.
     """
     source, personal = with_personal(source, actions)
+    check_actions((t.action for each in personal.treated.values() for t in each.values()), secret)
     source = with_counters(with_implied_keys(with_running_ids(with_used_keys(source))))
     tables = source.metadata.tables
     problems = [p for name in tables for p in key_design(source, name).problems]
@@ -77,8 +85,12 @@ def plan_tables(
     people = People.of(source, k)
     plans: dict[str, TablePlan] = {}
     children = referring(tables)
+
+    def profiler(name: str) -> _Profiler:
+        return _Profiler(name, people, plans, method, children[name], personal, secret)
+
     for stage in graph.stages(tables):
-        made = side_by_side(lambda name: _Profiler(name, people, plans, method, children[name], personal).plan(), stage)
+        made = side_by_side(lambda name: profiler(name).plan(), stage)
         for name, plan in made.items():
             plans[name] = plan
             log.debug("table_planned", table=name, roles={c.name: c.role for c in plan.columns.each})
@@ -97,6 +109,7 @@ class _Profiler:
     method: Method
     children: Sequence[KeyToParent]
     personal: PersonalData
+    secret: str | None
 
     @property
     def source(self) -> SourceLake:
@@ -120,7 +133,11 @@ class _Profiler:
         seen = (*seen, *further_columns(keys, seen, self.plans))
         personal = dict(self.personal.treated[self.name])
         columns = ColumnsPlan(
-            each=_columns(types, roles), spark_schema=schema, bounds=spec.constraints, personal=personal
+            each=_columns(types, roles),
+            spark_schema=schema,
+            bounds=spec.constraints,
+            personal=personal,
+            secret=self.secret,
         )
         later = self._aggregates(columns)
         plan = TablePlan(
@@ -159,8 +176,7 @@ class _Profiler:
         keys = {**{t: p.keys for t, p in self.plans.items()}, self.name: plan.keys}
         ancestors = Ancestors(self.name, plan.context, keys, self.source.frame)
         rules = self._wanted([*find(plan, self.spec, self.people, ancestors), *plan.rules.each])
-        found = [r for r in rules if not (r.learnt and r.column in plan.columns.widths())]  # such a text carries two
-        found = [r for r in found if not agrees_anyway(r, plan.columns.personal)]
+        found = self._lawful(plan, rules)
         roles.update({r.column: r.gives for r in found if r.gives in ("derived", "given")})
         copied = [r for r in found if r.gives == "copied"]
         made_up = {c.name for c in plan.context.each if c.column in self._parent(plan, c).protected}
@@ -262,6 +278,14 @@ class _Profiler:
         for position in column.path:
             plan = self.plans[plan.keys.at(position).references]
         return plan
+
+    def _lawful(self, plan: TablePlan, rules: Sequence[Rule]) -> list[Rule]:
+        """The rules but for those that a column's width, or what is written for personal data, leaves no room for."""
+        treated, widths = plan.columns.personal, plan.columns.widths()
+        parents = {c.name: self._parent(plan, c).columns.personal.get(c.column) for c in plan.context.each}
+        above = {name: treatment for name, treatment in parents.items() if treatment is not None}
+        found = [r for r in rules if not (r.learnt and r.column in widths)]  # such a text carries two
+        return [r for r in found if not (agrees_anyway(r, treated) or is_overruled(r, treated, above))]
 
     def _learnable(self, plan: TablePlan, rules: Sequence[Rule], countries: Sequence[str]) -> tuple[ContextColumn, ...]:
         """The context without attributes of few ancestors out of many, which would only teach who these are.

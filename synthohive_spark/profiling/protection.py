@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pyspark.sql import DataFrame
 
 from synthohive_spark.logs import get_logger
-from synthohive_spark.personal import PersonalColumn
+from synthohive_spark.personal import PersonalColumn, is_faked, is_rewritten
 from synthohive_spark.privacy.fakes.lists import known_countries
 from synthohive_spark.privacy.fakes.plan import Fake, FakeRows, Kind
 from synthohive_spark.privacy.support import Support
@@ -33,7 +33,24 @@ def agrees_anyway(rule: Rule, treated: Mapping[str, Treatment]) -> bool:
     if own is None or own.action != "fake" or own.kind not in NUMBERED or rule.gives != "derived" or rule.sql is None:
         return False
     parts = [treated[c] for c in names_in(rule.sql, list(treated)) - {rule.column}]
-    return any(part.action == "fake" and part.kind in NAMED for part in parts)
+    return any(is_faked(part.action) and part.kind in NAMED for part in parts)
+
+
+def is_overruled(rule: Rule, treated: Mapping[str, Treatment], above: Mapping[str, Treatment]) -> bool:
+    """Whether a rule says what stands in a column of which a person said that hashes or their own texts are written.
+
+    Args:
+        rule: of the table.
+        treated: its personal columns.
+        above: those of its ancestors, by their names in the context.
+    """
+    own = treated.get(rule.column)
+    if own is None or not is_rewritten(own.action):
+        return False
+    if isinstance(rule, Inherited | EqualOnMostRows):  # what repeats an ancestor's repeats what is written there
+        source = above.get(rule.source)
+        return source is None or source.action != own.action
+    return True
 
 
 @dataclass(frozen=True)
@@ -66,8 +83,9 @@ class Protection:
                 parent, columns = self.parent(source)
                 kind = columns.kinds.get(source.column)
                 if kind is not None:
-                    evidence = f"repeats {parent}.{source.column}"
-                    found[rule.column] = Treatment(kind=kind, action="fake", evidence=evidence)
+                    evidence, above = f"repeats {parent}.{source.column}", columns.personal.get(source.column)
+                    action = above.action if above is not None else "fake"
+                    found[rule.column] = Treatment(kind=kind, action=action, evidence=evidence)
         return replace(self, follow=found)
 
     @property
@@ -118,7 +136,7 @@ class Protection:
         shapes = {c: s.model_copy(update={"fake": made.get(c)}) for c, s in columns.shapes.items()}
         follow = {c: t for c, t in self.follow.items() if columns.role(c) in ("shape", "copied")}
         for c, t in follow.items():
-            log.info("personal_column", table=self.table, column=c, **t.model_dump())
+            log.info("personal_column", table=self.table, column=c, **t.in_short)
         update = {"shapes": shapes, "personal": {**columns.personal, **follow}, "fakes": told}
         return columns.model_copy(update=update)
 

@@ -15,7 +15,10 @@ from pyspark.sql.types import StructType
 from synthohive_spark.counts.distribution import LinkageModel
 from synthohive_spark.errors import ConfigError, SchemaValidationError, SerializationError
 from synthohive_spark.lake.design import DEFAULT
+from synthohive_spark.personal import functions_of
+from synthohive_spark.privacy.rewriting import ENVIRONMENT
 from synthohive_spark.rules import kinds
+from synthohive_spark.schema.columns import ColumnsPlan
 from synthohive_spark.schema.table_plan import TablePlan
 from synthohive_spark.sql_grammar import sql_problem, type_problem
 from synthohive_spark.tables import CHAR_VARCHAR
@@ -76,6 +79,7 @@ def plan_problems(plan: TablePlan, declared: Collection[str] = ()) -> list[str]:
         return found
     schema = {f.name: f.dataType.simpleString() for f in StructType.fromJson(plan.columns.spark_schema).fields}
     types = {c.name: c.type for c in plan.columns.each}
+    found += [*_named_elsewhere(plan.columns, declared)]
     for place, kind in _types(plan):
         wrong = type_problem(kind)
         if wrong is not None and kind not in schema.values():
@@ -114,6 +118,16 @@ def _evaluated(
     for name, sql in (*plan.design.checks.items(), *plan.design.generated.items()):
         if sql not in declared:
             yield f"design.{name}", sql, types
+
+
+def _named_elsewhere(columns: ColumnsPlan, declared: Collection[str]) -> Iterator[str]:
+    """Functions and files that the user does not name: a plan alone may neither call nor read them."""
+    for column, treatment in columns.personal.items():
+        for function in functions_of([treatment.action]) - {*declared}:
+            yield f"columns.personal.{column}: function {function}, which your configuration and metadata do not name"
+    secret = columns.secret
+    if secret is not None and secret not in declared and not secret.startswith(ENVIRONMENT):
+        yield "columns.secret: a file that your configuration does not name; save with env:NAME"
 
 
 def _schema_problems(schema: Any, place: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from synthohive_spark.personal import Action
+from synthohive_spark.personal import Action, in_short, is_faked, is_rewritten
 from synthohive_spark.privacy.fakes.plan import FAKED, Fake, FakeRows
 from synthohive_spark.schema.key_format import KeyFormat
 from synthohive_spark.schema.unique_numbers import Apart
@@ -65,6 +65,11 @@ class Treatment(Strict):
     action: Action
     evidence: str
 
+    @property
+    def in_short(self) -> dict[str, str]:
+        """What a log says of it."""
+        return {"kind": self.kind, "action": in_short(self.action), "evidence": self.evidence}
+
     def learnt(self, spark_type: str) -> bool:
         """Whether a model draws it: a date of birth, which decides too much of a life to be any day of a century."""
         return self.kind == "birth_date" and self.action == "fake" and spark_type in DATED
@@ -86,6 +91,7 @@ class ColumnsPlan(Strict):
         bounds: the constraints that people declared, and the CHECKs of the source.
         personal: the personal columns, declared or found, but for those that are kept.
         fakes: what the fakes of a row have in common.
+        secret: where the key of hashes is, which is no part of a plan; None where nothing is hashed.
     """
 
     each: tuple[ColumnPlan, ...]
@@ -95,6 +101,13 @@ class ColumnsPlan(Strict):
     bounds: tuple[Constraint, ...] = ()
     personal: dict[str, Treatment] = {}
     fakes: FakeRows = FakeRows()
+    secret: str | None = None
+
+    @property
+    def rewritten(self) -> dict[str, Action]:
+        """{column that is made here and written as something else: how}."""
+        own = self.named("shape", "unique")
+        return {c: t.action for c, t in self.personal.items() if is_rewritten(t.action) and c in own}
 
     @property
     def faked(self) -> dict[str, Fake]:
@@ -111,7 +124,7 @@ class ColumnsPlan(Strict):
     @property
     def kinds(self) -> dict[str, str]:
         """{column that is written as fakes, or repeats those of an ancestor: their kind}."""
-        told = {c: t.kind for c, t in self.personal.items() if t.action == "fake" and t.kind in FAKED}
+        told = {c: t.kind for c, t in self.personal.items() if is_faked(t.action) and t.kind in FAKED}
         return {**told, **{c: fake.kind for c, fake in self.faked.items()}}
 
     def role(self, column: str) -> Role:

@@ -124,3 +124,17 @@ def test_line_08_a_manifest_that_is_none(spark: SparkSession, tmp_path: Path) ->
     DeltaIO(spark).write_dataset(spark.range(3), str(tmp_path / "manifest"))
     with pytest.raises(SerializationError, match="its table manifest cannot be read"):
         workspace.events("r1")
+
+
+@pytest.mark.parametrize(
+    ("privacy", "said"),
+    [
+        ({"actions": {"region": "hash"}}, "set privacy.secret to env:NAME"),
+        ({"actions": {"region": "hash"}, "secret": "env:NO_SUCH_KEY"}, "NO_SUCH_KEY holds nothing"),
+        ({"actions": {"region": {"function": "no_such_module:f"}}}, "no_such_module:f is not there"),
+    ],
+)
+def test_what_an_action_needs_is_asked_for_before_work(
+    spark: SparkSession, source: Path, tmp_path: Path, privacy: dict[str, Any], said: str
+) -> None:
+    refused(tmp_path, 2, said, privacy=privacy, source={"path": str(source)})

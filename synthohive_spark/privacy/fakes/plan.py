@@ -29,6 +29,7 @@ Kind = Literal[
     "url",
     "domain",
     "job",
+    "courtesy",
     "text",
     "words",
 ]

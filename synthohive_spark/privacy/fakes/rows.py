@@ -26,6 +26,15 @@ T = TypeVar("T")
 Texts = npt.NDArray[np.object_]
 MAIL = ("example.com", "example.org", "example.net")  # reserved: nobody has an address there (RFC 2606)
 TOGETHER = 0.4  # of the companies: those of two partners
+COURTESY = {  # of women and of men, by language
+    "en": ("Ms.", "Mr."),
+    "de": ("Frau", "Herr"),
+    "fr": ("Mme", "M."),
+    "es": ("Sra.", "Sr."),
+    "pt": ("Sra.", "Sr."),
+    "it": ("Sig.ra", "Sig."),
+    "nl": ("Mevr.", "Dhr."),
+}
 HOUSES = 120  # numbers of a street
 WOMEN = ("f", "w", "mrs", "miss", "ms", "mme", "mlle", "sra", "srta", "muj", "mul", "kvin", "kob", "donna")
 MEN = ("m", "h", "sr", "u")  # asked after women
@@ -283,6 +292,11 @@ def _job(rows: FakedRows, fake: Fake, salt: int) -> Texts:
     return _texts(known[d % len(known)] for d in (mix(rows.index, salt) >> np.uint64(1)).tolist())
 
 
+def _courtesy(rows: FakedRows, fake: Fake, salt: int) -> Texts:
+    each = zip(rows.women(fake.nth), rows.countries(fake.nth), strict=True)
+    return _texts(COURTESY.get(c.names[:2], COURTESY["en"])[int(not woman)] for woman, c in each)
+
+
 def _modelled(rows: FakedRows, fake: Fake, salt: int) -> Texts:
     """Texts of the source's kind: one for each position, or as many different ones as the source has."""
     plan = fake.text or TextPlan()
@@ -314,6 +328,7 @@ _WRITERS: dict[str, Callable[[FakedRows, Fake, int], Texts]] = {
     "url": _url,
     "domain": _domain,
     "job": _job,
+    "courtesy": _courtesy,
     "text": _modelled,
     "words": _modelled,
 }

@@ -67,6 +67,7 @@ def test_one_person_per_row() -> None:
         assert standards.is_email(mail)
         assert user.startswith(lists.spelt_plainly(g)[0] + lists.spelt_plainly(f))
         assert (g in names["female"]) == (sort == "f")
+    assert written(made, "courtesy") == ["Ms." if sort == "f" else "Mr." for sort in ["f", "m", "f", "m", "f"] * 100]
     assert written(made, "person", form="comma")[0] == f"{family[0]}, {given[0]}"
     assert written(made, "person", nth=1) != person
 
