@@ -57,7 +57,7 @@ def bring_back(
     left = []
     for table in tables:
         try:
-            if hasattr(io, "tidy"):  # not every writer writes beside a table
+            if before[table] is not None and hasattr(io, "tidy"):  # not every writer writes beside a table
                 io.tidy(target.table(table))
             _bring_back(io, target.table(table), table, before[table], owner)
         except Exception as e:

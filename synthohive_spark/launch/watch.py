@@ -24,7 +24,10 @@ from synthohive_spark.launch.screen import Screen
 from synthohive_spark.launch.tied import tied
 from synthohive_spark.logs import LEVEL_VARIABLE
 
-PATIENCE = 20.0  # seconds that a job has to end after a signal; then it is ended
+PATIENCE = (
+    20.0  # seconds that a job has to end after a signal, and after each table that it brings back; then it is ended
+)
+CLEANING = ("table_restored", "table_removed", "table_left")
 LINGER = 2.0  # seconds that its streams may stay open after it, if a process of it has not noticed yet
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -132,6 +135,8 @@ class _Watch:
     def _tell(self, event: Event) -> None:
         if event["event"] == "stage_written":
             self.rows[event["table"]] = event["rows"]
+        if self.signal is not None and event["event"] in CLEANING:
+            self.deadline = time.monotonic() + PATIENCE
         if self.screen:
             if not self.result:  # the result is the last word
                 self.screen.show(event)

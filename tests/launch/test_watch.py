@@ -93,6 +93,29 @@ say('ready'); time.sleep(60)"""
     assert json.loads(out) == {"stopped": int(number)}
 
 
+@pytest.mark.parametrize(("says", "ended"), [("table_restored", False), ("anything", True)])
+def test_a_job_that_brings_tables_back_after_a_signal_is_left_to_it(says: str, ended: bool) -> None:
+    program = f"""{SPEAKS}
+import signal, time
+def stop(number, frame):
+    for _ in range(5):
+        time.sleep(1); say('{says}', table='orders')
+    print('{MARK}' + json.dumps({{'stopped': number}}), flush=True); os._exit(128 + number)
+signal.signal(signal.SIGTERM, stop)
+say('ready'); time.sleep(60)"""
+    watching = "import synthohive_spark.launch.watch as w; w.PATIENCE = 3.0; " + WATCH.format(how="watch")
+    words = [sys.executable, "-c", watching, sys.executable, "-c", program]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as job:
+        assert job.stderr is not None
+        for line in job.stderr:
+            if "ready" in line:
+                break
+        job.send_signal(signal.SIGTERM)
+        out, _ = job.communicate(timeout=30)
+    assert job.returncode == 128 + signal.SIGTERM
+    assert ("stopped" in json.loads(out)) is not ended
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="a promise of Linux")
 def test_a_job_ends_with_the_one_who_watches_it(tmp_path: Path) -> None:
     program = f"import os, time; open('{tmp_path}/pid', 'w').write(str(os.getpid())); time.sleep(60)"
