@@ -19,10 +19,12 @@ from synthohive_spark.rules.kin.find import SiblingTable
 from synthohive_spark.rules.kind import KINDS, Decided, Law
 from synthohive_spark.rules.kinds import load
 from synthohive_spark.rules.kinds.aggregate import aggregates
+from synthohive_spark.rules.kinds.bounds import Ordered
 from synthohive_spark.rules.kinds.copy import Inherited
 from synthohive_spark.rules.kinds.null_decision import NullDecision
 from synthohive_spark.rules.kinds.null_implication import NullImplication, NullWhere
 from synthohive_spark.rules.kinds.one_of import OneOf
+from synthohive_spark.rules.kinds.siblings import AmongSiblings
 from synthohive_spark.rules.kinds.text import TextOfParts
 from synthohive_spark.rules.search import Searcher, kinds, views
 from synthohive_spark.rules.sharpen import sharpened, texts_of
@@ -107,14 +109,23 @@ def find(plan: TablePlan, spec: Table, people: People, ancestors: Ancestors) -> 
         return rules
     firm = _without_sets(rules, kin)
     intervals = sibling_rules(plan.keys, plan.columns, people.source.frame(plan.table), plan.rows, firm)
+    firm = [_between_keys(rule, intervals) for rule in firm]
     among = kept_rules(kin, plan.keys, plan.columns, firm, intervals)
-    return [*_without_sets(rules, among), *among]
+    return [*_without_sets([_between_keys(rule, intervals) for rule in rules], among), *among]
+
+
+def _between_keys(rule: Rule, intervals: Iterable[AmongSiblings]) -> Rule:
+    """An end that is the next row's begin, which a key decides, without the bounds that it would have otherwise."""
+    for interval in intervals:
+        if isinstance(rule, Ordered) and interval.fixed and interval.column == rule.column:
+            return rule.model_copy(update={"lower": tuple(b for b in rule.lower if b.name == interval.other)})
+    return rule
 
 
 def _without_sets(rules: Iterable[Rule], among: Iterable[Rule]) -> list[Rule]:
-    """Rules without the sets of values of columns that siblings decide together: these say more, on every row."""
+    """Rules without sets of values that say nothing of some rows, where siblings decide the column together."""
     decided = {c for law in among for c in (law.column, *law.moved)}
-    return [r for r in rules if not (isinstance(r, OneOf) and r.column in decided)]
+    return [r for r in rules if not (isinstance(r, OneOf) and r.some and r.column in decided)]
 
 
 class _Search:

@@ -41,7 +41,7 @@ class Sibling:
 
 def sibling_rules(
     keys: KeysPlan, columns: ColumnsPlan, frame: DataFrame, rows: int, rules: Sequence[Rule]
-) -> list[Rule]:
+) -> list[AmongSiblings]:
     """Rules among the rows of the driving parent.
 
     Args:
@@ -80,7 +80,7 @@ def _candidates(keys: KeysPlan, columns: ColumnsPlan, rules: Sequence[Rule]) -> 
             if bound.above or types.get(begin) != types[end] or rule.upper or end in others or free:
                 continue
             shape: dict[str, Any] = {"open": rule.open, "unit": rule.unit, "step": rule.step, "scale": rule.scale}
-            if begin == counter and not rest:
+            if begin == counter and _shared(rest, keys):
                 made = AmongSiblings(column=end, other=begin, form="joined", fixed=True, **shape)
             elif begin in drawn and begin not in others and _shared([*rest, *_bounds(ordered.get(begin))], keys):
                 made = AmongSiblings(column=begin, other=end, form="joined", **shape)
@@ -153,7 +153,7 @@ def _as(candidate: Sibling, **found: Any) -> Sibling:
     return replace(candidate, rule=candidate.rule.model_copy(update=found))
 
 
-def _chosen(held: Iterable[Sibling]) -> Iterator[Rule]:
+def _chosen(held: Iterable[Sibling]) -> Iterator[AmongSiblings]:
     """One rule for each column, intervals that are joined before others."""
     taken = set[str]()
     for candidate in sorted(held, key=lambda c: ("joined", "apart").index(c.rule.form)):

@@ -20,6 +20,7 @@ from synthohive_spark.rules.branches import (
     case,
     from_json,
     inputs_of,
+    joined,
     leaves,
     shallow,
     to_json,
@@ -91,6 +92,8 @@ class AllowedSets(Kind):
     def rules(self, laws: Iterable[Law], table: Searched, decided: Decided) -> list[Rule]:
         """One per column that nothing else decides."""
         free = [law for law in laws if table.names[law.target] not in decided.valued]
+        ruled = {i for i, n in table.names.items() if n in decided.nulls}  # where these are null is said exactly
+        free = [law for law in free if law.target not in ruled or None not in dict(joined(from_json(law.data)).values)]
         drawn = sorted(table.references[i] for i, n in table.names.items() if n not in decided.whole)
         return [
             OneOf(
@@ -98,6 +101,7 @@ class AllowedSets(Kind):
                 expression=self._case(law, table.references, table.types, drawn),
                 above=table.above(law.inputs),
                 shown=self._shown(law, table),
+                some=any(leaf.open for leaf in leaves(from_json(law.data))),
             )
             for law in acyclic(free, decided.after)
         ]
@@ -165,6 +169,7 @@ class OneOf(Rule):
         expression: Spark SQL of the column.
         above: names of columns of ancestors in the context that the expression names.
         shown: what the row may have, as a person reads it.
+        some: of other rows it says nothing.
     """
 
     needs: ClassVar[Role | None] = "model"
@@ -173,6 +178,7 @@ class OneOf(Rule):
     expression: str
     above: tuple[str, ...] = ()
     shown: str
+    some: bool = False
 
     @property
     def seen(self) -> tuple[str, ...]:
