@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--model", default="autoregressive")
     parser.add_argument("--seconds", type=float, default=20.0, help="training budget of a table")
     said = parser.parse_args()
-    spark, lines = get_session("ten rows"), [HEAD.format(databases=" ".join(said.databases))]
+    spark, lines = get_session("ten rows"), [HEAD.format(seconds=said.seconds, databases=" ".join(said.databases))]
     for name in said.databases:
         with tempfile.TemporaryDirectory() as folder:
             lines += _database(spark, name, Path(folder), said.model, said.seconds)
@@ -46,9 +46,10 @@ HEAD = """# Ten rows of each table
 
 What the package writes instead of the rows of some public databases: metadata drafted by
 `synthohive-ingest --draft-metadata`, untouched, and the autoregressive model on a budget of seconds.
+Tables that the draft proposes as `reference` are copied as they are: categories, regions, genres.
 This page is written by a program, from the copies:
 
-    .venv/bin/python benchmarks/ten_rows.py {databases}
+    .venv/bin/python benchmarks/ten_rows.py --seconds {seconds:g} {databases}
 """
 
 
