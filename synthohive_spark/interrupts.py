@@ -6,6 +6,7 @@ that nothing may be asked of Spark from this thread any more: what still has to 
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ AGAIN = 0.3  # seconds until what other threads have begun meanwhile is cancelle
 _cancellers: list[_Canceller] = []
 _struck: list[int] = []
 _stop = threading.Event()
+_whole: list[None] = []  # one for each block that the main thread is in, and that is not to be broken off
+_SILENCE = logging.NullHandler()
 
 
 class _Canceller:
@@ -60,7 +63,9 @@ def interruptible(cancel: Callable[[], object]) -> Iterator[None]:
         canceller = _Canceller(cancel)
         _cancellers.append(canceller)
         canceller.start()
-        raise KeyboardInterrupt(number)
+        logging.getLogger().addHandler(_SILENCE)  # Spark's client would tell of the answer that nobody reads any more
+        if not _whole:
+            raise KeyboardInterrupt(number)
 
     _struck.clear()
     _stop.clear()
@@ -75,6 +80,33 @@ def interruptible(cancel: Callable[[], object]) -> Iterator[None]:
         undisturbed()
         for number, handler in before.items():
             signal.signal(number, handler)
+        logging.getLogger().removeHandler(_SILENCE)
+        _struck.clear()
+
+
+@contextmanager
+def in_one_piece() -> Iterator[None]:
+    """A signal does not break off this block of the main thread; it is heard when the block ends."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _whole.append(None)
+    try:
+        yield
+    finally:
+        _whole.pop()
+    if not _whole:
+        begin()
+
+
+def begin() -> None:
+    """Begin nothing new once a signal has struck.
+
+    Raises:
+        KeyboardInterrupt: with the signal's number.
+    """
+    if _struck:
+        raise KeyboardInterrupt(_struck[0])
 
 
 def interrupted() -> bool:

@@ -7,6 +7,8 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from typing import TypeVar
 
+from synthohive_spark.interrupts import begin, in_one_piece
+
 T = TypeVar("T")
 SIDE_BY_SIDE = 4  # queries of small tables leave most of a cluster idle; large ones queue for its slots
 
@@ -33,12 +35,14 @@ def side_by_side(
     """
 
     def one(table: str) -> T:
+        begin()
         result = work(table)
         done()
         return result
 
     with ThreadPoolExecutor(max(1, at_once), thread_name_prefix="table") as pool:
-        running = {t: pool.submit(copy_context().run, one, t) for t in tables}
+        with in_one_piece():  # a thread whose start is broken off runs, and the pool does not know of it
+            running = {t: pool.submit(copy_context().run, one, t) for t in tables}
         try:
             finished, waiting = wait(running.values(), return_when=FIRST_EXCEPTION)
         except BaseException:  # somebody ended the program

@@ -254,19 +254,17 @@ class StageWriter:
         cells = sum(rows * len(trained.plans[table].columns.each) for table, rows in planned.items())
         log.info("tables_to_generate", rows={t: n for t, n in planned.items() if t not in sizes})
         bar = tqdm(total=len(planned) - len(sizes), desc="generating", unit="table", disable=None)
-        with bar, memory, settings(made.spark), sized(made.spark, cells):
+        cleaning = self._cleaning(touched, before, sizes)
+        with bar, memory, settings(made.spark), sized(made.spark, cells), cleaning:
             for stage in made.stages:
                 log.info("stage_start", tables=stage)
                 waiting = [t for t in stage if t not in sizes]
                 touched += waiting
-                with self._cleaning(touched, before, sizes):
-                    side_by_side(
-                        lambda table: written(table, *self._make(table, sizes, read)), waiting, done=bar.update
-                    )
-                    while (due := made.due(sizes, ready)) is not None:
-                        touched.append(due)
-                        replaced(due, *self._replace(due, sizes, read))
-                        ready.add(due)
+                side_by_side(lambda table: written(table, *self._make(table, sizes, read)), waiting, done=bar.update)
+                while (due := made.due(sizes, ready)) is not None:
+                    touched.append(due)
+                    replaced(due, *self._replace(due, sizes, read))
+                    ready.add(due)
         return sizes
 
     @contextmanager
