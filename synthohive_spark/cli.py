@@ -219,7 +219,8 @@ def _main(parser: Parser, run: Callable[[argparse.Namespace], str], argv: Sequen
     except KeyboardInterrupt as e:
         code = 128 + _stopped_by(e)
         log.error("job_failed", job=parser.prog, error_type="interrupted", exit_code=code)
-        line = _failure(e, f"ended by {signal.Signals(code - 128).name}; go on with --resume", started, "interrupted")
+        said = f"ended by {signal.Signals(code - 128).name}; go on with --resume{getattr(e, 'left', None) or ''}"
+        line = _failure(e, said, started, "interrupted")
     except Exception as e:
         log.error("job_crashed", job=parser.prog, error_type=type(e).__name__, exit_code=1)
         text = masked_traceback(e)

@@ -122,7 +122,7 @@ def pause(seconds: float) -> None:
 def ended_by(number: int, error: BaseException) -> KeyboardInterrupt:
     """The end by a signal in place of another error, of which it keeps what was done before."""
     end = KeyboardInterrupt(number)
-    vars(end)["summary"] = getattr(error, "summary", None)
+    vars(end).update({name: getattr(error, name, None) for name in ("summary", "left")})
     return end
 
 

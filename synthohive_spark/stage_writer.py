@@ -47,6 +47,7 @@ from synthohive_spark.session import settings, sized
 log = get_logger(__name__)
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0  # seconds: what passes by itself often does at once, a restart takes a minute
 ROWS, EXACT = "rows", "exact"  # steps of a table's writing: all rows; again with the columns that follow from children
+LEFT = "these tables are left as they are"
 PAIRED = "a unique key is made of foreign keys, and there are no more parents to pair"
 
 
@@ -384,5 +385,7 @@ class StageWriter:
         mine = order if owner is not None else [t for t in order if t in touched]  # an earlier attempt wrote others
         left = bring_back(self.io, self.target, reversed(mine), before, owner)
         self.cleaned(left)
+        told = "\n  - ".join(["", *left, LEFT]) if left else ""
         if left and isinstance(cause, Exception):
-            cause.args = ("\n  - ".join([f"{cause}", *left, "these tables are left as they are"]),)
+            cause.args = (f"{cause}{told}",)
+        vars(cause)["left"] = told  # of a signal, which says its number alone

@@ -90,17 +90,30 @@ def test_line_04_cleanup_after_a_resume_brings_back_what_was_there_before_the_ru
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("error", "code", "cause"),
+    [
+        (OSError("No space left on device"), 5, "orders: the disk is full"),
+        (KeyboardInterrupt(15), 143, "ended by SIGTERM; go on with --resume"),
+    ],
+)
 def test_line_05_what_cannot_be_brought_back_is_listed_and_the_first_cause_kept(
-    spark: SparkSession, fails: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession,
+    fails: Job,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    code: int,
+    cause: str,
 ) -> None:
     def lost(self: DeltaIO, place: TableRef, version: int) -> None:
         raise OSError("Connection reset by peer")
 
     with monkeypatch.context() as patch:
         patch.setattr(DeltaIO, "restore", lost)
-        done = fails(OSError("No space left on device"), "--set", "generate.on_write_failure=cleanup")
-    assert done.code == 5
-    assert "orders: the disk is full" in done.line["error"]
+        done = fails(error, "--set", "generate.on_write_failure=cleanup")
+    assert done.code == code
+    assert cause in done.line["error"]
     assert "users: a connection failed" in done.line["error"]
     assert "Traceback" not in done.err
     # as it says: the next attempt can clean up
