@@ -26,6 +26,7 @@ log = get_logger(__name__)
 FIGURES = ("columns", "pairs", "relations", "c2st")  # of the evaluation
 MOST_ROWS = 2**53  # of a table: beyond that a share of them is no whole number any more
 NAME_LENGTH = 100  # of a run: its id names files, which have 255 characters at most
+Attack = Literal["identical", "dcr", "membership", "singling_out", "linkability"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(gt=0, lt=2**31)]  # what Spark and numpy count with
 Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
@@ -123,7 +124,9 @@ class Privacy(Strict):
     actions: dict[str, Action] = Field(
         default={}, description="what is done with personal data, by kind, column or table.column"
     )
-    fail_over: Share | dict[Literal["identical", "dcr", "membership", "singling_out"], Share] | None = None
+    fail_over: Share | dict[Literal["identical", "dcr", "membership", "singling_out", "linkability"], Share] | None = (
+        None
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -7,6 +7,7 @@ are percentiles of a bootstrap over people, since rows of one person say the sam
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ CELLS = 4_000_000  # distances that are held at once
 ROUNDS = 200  # of the bootstrap: the 2.5th percentile is about the fifth of them
 GUESSES = 500  # predicates that are tried
 WIDE = 3  # columns of a predicate
+NEIGHBOURS = 5  # rows of the copy that are looked up for what is known of a person
 NEAR = 0.01  # half the width of a predicate about a number, as a share of the rows
 
 
@@ -41,9 +43,23 @@ class Points:
         """How many rows."""
         return len(self.people)
 
+    @property
+    def width(self) -> int:
+        """How many columns."""
+        return int(self.numbers.shape[1] + self.codes.shape[1])
+
     def take(self, rows: NDArray[Any]) -> Points:
         """Some of the rows."""
         return Points(self.numbers[rows], self.codes[rows], self.people[rows])
+
+    def only(self, columns: Ints) -> Points:
+        """Some of the columns, numbers counted first."""
+        numbers = self.numbers.shape[1]
+        return Points(
+            self.numbers[:, columns[columns < numbers]],
+            self.codes[:, columns[columns >= numbers] - numbers],
+            self.people,
+        )
 
 
 @dataclass(frozen=True)
@@ -91,21 +107,25 @@ def risks(seen: Points, unseen: Points, copy: Points, seed: int) -> dict[str, Ri
         "dcr": _closer(to_seen, to_unseen, rng),
         "membership": membership(near_seen, seen.people, near_unseen, unseen.people, rng),
         "singling_out": singling_out(seen, unseen, copy, rng),
+        "linkability": linkability(seen, unseen, copy, rng),
     }
 
 
 def distances(rows: Points, others: Points) -> Floats:
     """The distance of each row to the nearest of the others, shape (rows,)."""
-    found, width = np.empty(rows.size), rows.numbers.shape[1] + rows.codes.shape[1]
-    step = max(1, CELLS // max(1, others.size * width))
+    return np.concatenate([np.zeros(0), *(apart.min(axis=1) for apart in _apart(rows, others))])
+
+
+def _apart(rows: Points, others: Points) -> Iterator[Floats]:
+    """The distances of rows to the others, shape (some rows, others), some rows after the other."""
+    step = max(1, CELLS // max(1, others.size * rows.width))
     for begin in range(0, rows.size, step):
         some = rows.take(np.arange(begin, min(begin + step, rows.size)))
         apart = np.abs(some.numbers[:, None] - others.numbers)
         null = np.isnan(some.numbers)[:, None] & np.isnan(others.numbers)
         apart = np.where(np.isnan(apart), np.where(null, 0.0, 1.0), apart).sum(axis=2)
         apart += (some.codes[:, None] != others.codes).sum(axis=2)
-        found[begin : begin + some.size] = apart.min(axis=1) / width
-    return found
+        yield apart / rows.width
 
 
 def membership(seen: Floats, people: Ints, unseen: Floats, others: Ints, rng: np.random.Generator) -> Risk:
@@ -125,7 +145,7 @@ def singling_out(seen: Points, unseen: Points, copy: Points, rng: np.random.Gene
 
     A description is a few columns of a row of the copy: categories as they are, numbers up to a hundredth of the rows.
     """
-    columns = copy.numbers.shape[1] + copy.codes.shape[1]
+    columns = copy.width
     hits: list[tuple[bool, bool]] = []
     for row in rng.permutation(copy.size)[: 4 * GUESSES].tolist():
         chosen = rng.permutation(columns)[: min(WIDE, columns)]
@@ -149,6 +169,35 @@ def _fits(side: Points, copy: Points, row: int, chosen: Ints) -> NDArray[np.bool
         else:
             fits &= side.codes[:, column - width] == copy.codes[row, column - width]
     return fits
+
+
+def linkability(seen: Points, unseen: Points, copy: Points, rng: np.random.Generator) -> Risk:
+    """How often a row of the copy links two halves of what is known of a person (Giomi et al. 2023, Anonymeter).
+
+    Whoever knows some columns of a person from one source and the others from a second one looks up in the copy which
+    rows are nearest to each: a row that is near to both says that they are of one person.
+    """
+    if copy.width < 2:
+        return Risk(*[0.0] * 6)
+    columns = rng.permutation(copy.width)
+    halves = columns[: copy.width // 2], columns[copy.width // 2 :]
+    order = rng.permutation(copy.size)  # else rows that are equally near would come in one order for both halves
+    found = []
+    for side in (seen, unseen):
+        one, two = (
+            _nearest(side.only(half), copy.take(at).only(half), at)
+            for half, at in zip(halves, (np.arange(copy.size), order), strict=True)
+        )
+        found.append((one[:, :, None] == two[:, None, :]).any(axis=(1, 2)))
+    return _shares(found[0], seen.people, found[1], unseen.people, rng)
+
+
+def _nearest(rows: Points, others: Points, names: Ints) -> Ints:
+    """The names of the others that are nearest to each row, shape (rows, n)."""
+    n = min(NEIGHBOURS, others.size)
+    parts = [names[np.argpartition(apart, n - 1, axis=1)[:, :n]] for apart in _apart(rows, others)]
+    nearest: Ints = np.concatenate([np.zeros((0, n), np.int64), *parts])
+    return nearest
 
 
 def _closer(to_seen: Floats, to_unseen: Floats, rng: np.random.Generator) -> Risk:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from synthohive_spark.evaluation.attacks import Points, distances, risks
+from synthohive_spark.evaluation.attacks import Points, distances, linkability, risks
 
 
 def people(rows: int, seed: int, each: int = 3) -> Points:
@@ -46,3 +46,26 @@ def test_intervals_count_people_not_their_rows() -> None:
     """Ten rows of one person are no ten witnesses."""
     wide, narrow = (risks(people(600, 1, each), people(600, 2, each), people(600, 3, each), 7) for each in (60, 1))
     assert wide["membership"].high - wide["membership"].low > narrow["membership"].high - narrow["membership"].low
+
+
+def test_a_copy_links_what_is_known_of_a_person_only_where_it_repeats_people() -> None:
+    """Half a row leads to the row of the copy that was made from it, and the other half to the same one."""
+    seen, unseen = people(400, 1), people(400, 2)
+    found = {}
+    for name, rows in (("repeats", seen), ("knows", people(400, 5))):
+        copy = Points(rows.numbers, rows.codes, np.arange(rows.size))
+        found[name] = linkability(seen, unseen, copy, np.random.default_rng(1))
+    assert found["repeats"].value > 0.6
+    assert found["repeats"].excess > 0.4
+    assert found["knows"].excess == 0
+    one = people(200, 1).only(np.array([4]))
+    assert linkability(one, one, one, np.random.default_rng(1)).value == 0, "no two halves of one column"
+
+
+def test_rows_that_are_equally_near_link_nobody() -> None:
+    """Of few categories every row has many nearest ones: the two halves take different ones of them."""
+    rng = np.random.default_rng(3)
+    seen, unseen, copy = (Points(np.zeros((500, 0)), rng.integers(0, 2, (500, 4)), np.arange(500)) for _ in range(3))
+    found = linkability(seen, unseen, copy, rng)
+    assert found.value < 0.5
+    assert found.excess == 0
