@@ -16,6 +16,7 @@ from synthohive_spark.errors import GenerationError
 from synthohive_spark.generation.batch_state import BatchState, Step
 from synthohive_spark.generation.constraints import ROW
 from synthohive_spark.generation.null_patterns import Patterns
+from synthohive_spark.generation.steps.copies import RedrawCopies
 from synthohive_spark.generation.steps.fakes import WriteFakes
 from synthohive_spark.generation.steps.keys import MakePositionKeys
 from synthohive_spark.generation.steps.parents import AssignParents, cached_matching
@@ -28,7 +29,7 @@ from synthohive_spark.matching.matching import label_name
 from synthohive_spark.models.artifact import Artifact
 from synthohive_spark.models.base import ConditionalGenerativeModel
 from synthohive_spark.schema import frames
-from synthohive_spark.schema.conversion import TIMES, Values, as_micros, as_spark
+from synthohive_spark.schema.conversion import TIMES, Values, as_drawn, as_micros, as_spark
 from synthohive_spark.schema.frames import hidden
 from synthohive_spark.schema.table_plan import TablePlan
 from synthohive_spark.worker import forget_archives
@@ -80,10 +81,7 @@ class BatchGenerator:
     def _column(self, name: str, state: BatchState, kind: str) -> Values:
         """A column in its type; a model may have given something else."""
         place = f"{self.plan.table}.{name}"
-        try:
-            made = as_spark(state.columns[name], kind)
-        except (ArithmeticError, TypeError, ValueError) as e:
-            raise GenerationError(f"{place}: what was drawn is no {kind} ({type(e).__name__}); mend the model") from e
+        made = as_drawn(state.columns[name], kind, place)
         drawn = name in self.plan.columns.named("model") and not self.plan.columns.nullable(name)
         if drawn and (lost := int((made.isna().to_numpy() & state.keep).sum())):
             raise GenerationError(
@@ -102,13 +100,20 @@ class BatchGenerator:
         text = self.artifact.matching
         parents = AssignParents(plan.table, keys, plan.context, free, self.patterns, self.sizes, self.seed, text)
         made = MakePositionKeys(plan.table, keys, own, total, self.seed, plan.rules.origins)
+        moved = frozenset[str]().union(*(rule.moved for rule in plan.rules.each))
+        later = not moved.union(columns.apart).isdisjoint(plan.rare.columns)
         steps: list[Step] = [parents, made, BeginRules(plan.rules), self.values]
+        if plan.rare.bits:
+            steps.append(RedrawCopies(plan.rare, frozenset(), self.values, last=not later))
         if columns.faked:
             copies = {r.column: r.seen[0] for r in plan.rules.each if r.gives == "copied"}
             steps.append(WriteFakes(plan.table, columns, copies, total, self.seed))
         if columns.rewritten:
             steps.append(RewriteFakes(plan.table, columns.rewritten, columns.widths(), self.key))
         steps += [CompleteRules(plan.rules, nullable), UniqueNumbers(columns.apart, total)]
+        if plan.rare.bits and later:
+            used = moved.union(keys.primary_key, columns.fakes.countries, columns.fakes.genders)
+            steps.append(RedrawCopies(plan.rare, used, self.values, last=True))
         if keys.tiebreak is not None:
             rest = tuple(c for c in keys.primary_key if c != keys.tiebreak)
             steps.append(TieBreak(keys.tiebreak, rest, self.values))

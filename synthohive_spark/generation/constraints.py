@@ -25,11 +25,13 @@ from synthohive_spark.generation.gathering import gathered
 from synthohive_spark.generation.learnt import taken, with_learnt
 from synthohive_spark.generation.steps.values import DrawValues
 from synthohive_spark.models.artifact import Artifact
+from synthohive_spark.privacy.rare_rows import RareRows
 from synthohive_spark.randomness import Ints, seed_of
 from synthohive_spark.schema import frames
 from synthohive_spark.schema.context import ContextPlan
 from synthohive_spark.schema.conversion import TIMES, as_model, as_spark, from_arrow, to_arrow
 from synthohive_spark.schema.frames import hidden
+from synthohive_spark.schema.row_hashes import hash_rows
 from synthohive_spark.schema.rule import RulesPlan
 from synthohive_spark.sql import quote
 from synthohive_spark.worker import forget_archives
@@ -51,11 +53,13 @@ class Redrawing:
     Attributes:
         primary_key: its columns, which stay as they are.
         values: draws; it has the table's columns, rules, and what they see. Its model is that of the task.
+        rare: rows of the source that are not drawn where there is another candidate.
         seed: the generation seed.
     """
 
     primary_key: tuple[str, ...]
     values: DrawValues
+    rare: RareRows
     seed: int
 
 
@@ -99,10 +103,10 @@ def lawful(rows: DataFrame, made: StructType, again: Redrawing, learnt: DataFram
     pack: Any = cloudpickle.dumps  # it has no types
     packed: bytes = pack(again)
     for i, tries in enumerate(rounds):
-        redraw = Redraw(packed, tuple(drawn), tries, i, len(expressions))
+        redraw = Redraw(packed, tuple(drawn), tries, i, len(expressions), again.rare)
         rows = with_learnt(_judged(rows, values), values.table, learnt).mapInArrow(redraw, whole)
     chosen = StructType([*made.fields, StructField(BROKEN, StringType())])
-    choose = Choose(values.table, tuple(expressions), 1 + sum(rounds))
+    choose = Choose(values.table, tuple(expressions), 1 + sum(rounds), again.rare)
     rows = _judged(rows, values).mapInArrow(choose, chosen)
     first, message = F.col(quote(made.fieldNames()[0])), F.col(quote(BROKEN))
     stop = F.when(message.isNotNull(), F.raise_error(message)).otherwise(first)
@@ -138,6 +142,7 @@ class Redraw:
         tries: candidates per row.
         turn: which round this is.
         laws: how many expressions there are.
+        rare: rows of the source, of which others are taken if there are.
     """
 
     redrawing: bytes
@@ -145,13 +150,14 @@ class Redraw:
     tries: int
     turn: int
     laws: int
+    rare: RareRows
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Each row once if it is lawful, else its new candidates one after the other."""
         forget_archives()
         artifact, batches = taken(batches)
         for batch in gathered(batches, PLACE):
-            chosen, without = choice(batch, self.laws)
+            chosen, without = choice(batch, self.laws, self.rare)
             plain = batch.select(batch.column_names[: -self.laws])
             yield from plain.take(chosen).to_batches()
             for begin in range(0, len(without), AT_ONCE):
@@ -191,17 +197,19 @@ class Choose:
         table: for the message.
         expressions: likewise.
         draws: candidates that a row had in all rounds.
+        rare: rows of the source, of which others are taken if there are.
     """
 
     table: str
     expressions: tuple[str, ...]
     draws: int
+    rare: RareRows
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Rows without traces and marks."""
         forget_archives()
         for batch in gathered(batches, PLACE):
-            chosen, without = choice(batch, len(self.expressions))
+            chosen, without = choice(batch, len(self.expressions), self.rare)
             names = batch.column_names[: batch.column_names.index(hidden(frames.BATCH[0]))]
             picked = batch.select(names).take(np.concatenate([chosen, without]))
             message = self._message(batch, len(chosen), without) if len(without) else None
@@ -232,14 +240,23 @@ def _line(sql: str) -> str:
 MARK = "ConstraintViolationError: "
 
 
-def choice(batch: pa.Table, laws: int) -> tuple[Ints, Ints]:
-    """Where the first lawful candidate of each row is, and where the first of each row without one is."""
+def choice(batch: pa.Table, laws: int, rare: RareRows) -> tuple[Ints, Ints]:
+    """Where the first lawful candidate of each row is, and where the first of each row without one is.
+
+    Args:
+        batch: candidates, with a mark for each expression.
+        laws: how many expressions there are.
+        rare: rows of the source, of which others come first.
+    """
     row, good = batch[ROW].to_numpy(), np.ones(len(batch), bool)
     for i in range(laws):
         good &= _mark(batch, i)
     at = np.flatnonzero(good)
-    have, first = np.unique(row[at], return_index=True)
     every, start = np.unique(row, return_index=True)
+    if rare.bits and len(every) < len(row):
+        copies = rare.holds(hash_rows([batch[c] for c in rare.columns], rare.salt))
+        at = at[np.argsort(copies[at], kind="stable")]
+    have, first = np.unique(row[at], return_index=True)
     return at[first], start[~np.isin(every, have)]
 
 

@@ -69,7 +69,8 @@ def stage_frame(
     convert = ArrowGenerator(generator, plan.table, values, types, plan.columns.widths())
     rows = with_learnt(gathered, plan.table, learnt).mapInArrow(convert, whole)
     if expressions:
-        rows = lawful(rows, nullable, Redrawing(plan.keys.primary_key, told.values, stage.stage.seed), learnt)
+        again = Redrawing(plan.keys.primary_key, told.values, plan.rare, stage.stage.seed)
+        rows = lawful(rows, nullable, again, learnt)
     return completed(derived(rows, plan.rules, plan.columns.types()), schema)
 
 

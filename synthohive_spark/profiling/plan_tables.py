@@ -31,6 +31,7 @@ from synthohive_spark.profiling.key_planner import KeyPlanner, key_design, with_
 from synthohive_spark.profiling.own_parents import OwnParents
 from synthohive_spark.profiling.personal import PersonalData, with_personal
 from synthohive_spark.profiling.protection import Protection, agrees_anyway, is_overruled
+from synthohive_spark.profiling.rare_rows import rare_rows
 from synthohive_spark.profiling.running_ids import with_running_ids
 from synthohive_spark.profiling.unique_columns import Unique, unique_numbers
 from synthohive_spark.rules.children.find import find_aggregates, referring
@@ -96,7 +97,10 @@ def plan_tables(
             log.debug("table_planned", table=name, roles={c.name: c.role for c in plan.columns.each})
     for name, rules in without_obstacles(plans).items():
         plans[name] = plans[name].model_copy(update={"rules": rules})
-    return plans
+    rare = rare_rows(plans, people)
+    return {
+        name: plan.model_copy(update={"rare": rare[name]}) if name in rare else plan for name, plan in plans.items()
+    }
 
 
 @dataclass(frozen=True)

@@ -127,6 +127,23 @@ def as_spark(values: Any, spark_type: str) -> Values:
     return column.astype(object).where(~null, None) if null.any() else column.astype(object)
 
 
+def as_drawn(values: Any, spark_type: str, place: str) -> Values:
+    """A column that a model drew, in its type.
+
+    Args:
+        values: the column; a model may have given something else.
+        spark_type: its type.
+        place: table and column, for the message.
+
+    Raises:
+        GenerationError: the values are of another type.
+    """
+    try:
+        return as_spark(values, spark_type)
+    except (ArithmeticError, TypeError, ValueError) as e:
+        raise GenerationError(f"{place}: what was drawn is no {spark_type} ({type(e).__name__}); mend the model") from e
+
+
 def _decimals(column: Values, precision: int, scale: int) -> Values:
     """Decimals of a scale, cut at the ends of their type."""
     last, most = Decimal(1).scaleb(-scale), Decimal(10**precision - 1).scaleb(-scale, WIDE)

@@ -11,6 +11,7 @@ from graphlib import TopologicalSorter
 from typing import TypeAlias
 
 from synthohive_spark.lake.design import Design
+from synthohive_spark.privacy.rare_rows import RareRows
 from synthohive_spark.schema.columns import ColumnsPlan
 from synthohive_spark.schema.context import ContextPlan
 from synthohive_spark.schema.keys import KeysPlan
@@ -35,6 +36,7 @@ class TablePlan(Strict):
         columns: its columns.
         context: what its rows see of their ancestors.
         rules: what holds between columns.
+        rare: rows of the source that no row of the copy may repeat.
         design: what the copy declares beside its columns.
     """
 
@@ -46,6 +48,7 @@ class TablePlan(Strict):
     columns: ColumnsPlan
     context: ContextPlan = ContextPlan()
     rules: RulesPlan = RulesPlan()
+    rare: RareRows = RareRows()
     design: Design = Design()
 
     @property

@@ -19,6 +19,8 @@ from synthohive_spark.generation.constraints import PLACE, ROW, choice, hidden, 
 from synthohive_spark.generation.gathering import gathered
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.orchestrator import StagedOrchestrator
+from synthohive_spark.privacy.rare_rows import RareRows, filter_text
+from synthohive_spark.schema.row_hashes import hash_rows
 from synthohive_spark.session import settings
 from tests.lakes import children, config_file, content, fitted, key_faults, run_job, write_lake
 
@@ -162,9 +164,18 @@ def test_the_first_lawful_candidate_of_each_row_is_kept() -> None:
             )
         ]
     )
-    chosen, without = choice(unit, 2)
+    chosen, without = choice(unit, 2, RareRows())
     assert chosen.tolist() == [0, 2]
     assert without.tolist() == [4]
+
+
+def test_a_candidate_that_is_no_row_of_the_source_comes_first() -> None:
+    unit = pa.Table.from_batches([batch([1] * 5, [0, 0, 0, 1, 1], [True, True, False, True, False])])
+    unit = unit.append_column("a", pa.array([7, 8, 9, 7, 9]))
+    sevens = RareRows(columns=("a",), salt=1, bits=filter_text(hash_rows([pa.array([7])], 1)))
+    chosen, without = choice(unit, 1, sevens)
+    assert chosen.tolist() == [1, 3], "a lawful copy is better than an unlawful row"
+    assert without.tolist() == []
 
 
 def test_units_are_put_together_across_batches() -> None:

@@ -86,9 +86,16 @@ class DrawValues:
 
     def modelled(self, context: pd.DataFrame | None, rows: int, seed: int, fair: bool = False) -> dict[str, Values]:
         """What the model draws, decoded by the rules."""
-        wanted = [*self.columns.named("model"), *self.rules.drawn]
-        if self.model is None or not wanted:
-            return {}
+        return self.decoded(self.sampled(context, rows, seed, fair), context) if self.wanted else {}
+
+    @property
+    def wanted(self) -> list[str]:
+        """What the model has to draw."""
+        return [] if self.model is None else [*self.columns.named("model"), *self.rules.drawn]
+
+    def sampled(self, context: pd.DataFrame | None, rows: int, seed: int, fair: bool = False) -> pd.DataFrame:
+        """What the model draws, as it learnt it; shape (rows, k)."""
+        assert self.model is not None
         model = cached_model(self.model_cls, self.model, self.table)
         fair = fair and rows <= FAIR_ROWS
         shown = context.drop(columns=[*self.behind]) if context is not None else None
@@ -98,13 +105,17 @@ class DrawValues:
             size = min(chunk, rows - begin)
             seen = shown.iloc[begin : begin + size].reset_index(drop=True) if shown is not None else None
             parts.append(sample(size, context=seen, seed=seed_of(seed, begin) % 2**31))
-            missing = [c for c in wanted if c not in parts[-1].columns]
+            missing = [c for c in self.wanted if c not in parts[-1].columns]
             if missing or len(parts[-1]) != size:
                 raise GenerationError(
                     f"{self.table}: {self.model_cls.__name__}.sample gave {len(parts[-1])} rows for {size}"
                     + (f", without the columns {missing}" if missing else "")
                 )
-        drawn = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0].reset_index(drop=True)
+        return pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0].reset_index(drop=True)
+
+    def decoded(self, drawn: pd.DataFrame, context: pd.DataFrame | None) -> dict[str, Values]:
+        """What was drawn, as the rules want it."""
+        wanted = self.wanted
         drawn = self.rules.decode(drawn, context if context is not None else pd.DataFrame(index=drawn.index))
         nan = {c: drawn[nan_name(c)].fillna(False).to_numpy(bool) for c in wanted if nan_name(c) in drawn}
         return {c: with_nan(drawn[c], nan[c]) if c in nan else drawn[c] for c in wanted}
