@@ -49,7 +49,7 @@ def boundings(sample: Sample) -> list[Bounding]:
     """All that no row refutes and that chance does not explain."""
     targets = [c for c in _looked_at(sample) if c.target and c.distinct > (LEVELS - 1 if c.number else FEW)]
     bases = [c for c in _looked_at(sample) if c.input or c.id.startswith("c")]
-    pairs = [(t, b) for t in targets for b in bases if t.id != b.id and _comparable(t, b)]
+    pairs = [(t, b) for t in targets for b in bases if t.id != b.id and comparable(t, b)]
     needed = EVIDENCE - QUESTIONS + math.log(2 * len(pairs) + 1)
     every = [_found(sample, *pair, side) for pair in pairs for side in (1, -1)]
     found = [b for b, nats in every if b is not None and nats >= needed]
@@ -80,7 +80,7 @@ def _exact(column: Column) -> bool:
     return not len(column.known) or float(np.abs(column.known).max()) * 10.0**scale < WHOLE
 
 
-def _comparable(a: Column, b: Column) -> bool:
+def comparable(a: Column, b: Column) -> bool:
     """Whether two columns lie on one line: numbers, or dates and times; floats of 32 bits only among themselves."""
     if a.number and b.number:
         return (a.type == "float") == (b.type == "float")

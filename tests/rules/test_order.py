@@ -264,3 +264,33 @@ def test_a_copy_is_asked_whether_it_keeps_the_order() -> None:
         "coalesce(cast(`day` as date) >= cast(`at` as date), true)"
     )
     assert Ordered(column="day", lower=(Bound(name="at"),), open=2_932_896).check({}) is None
+
+
+def test_a_time_that_is_never_far_from_its_parents_is_learnt_by_how_far() -> None:
+    begun, born = START * DAY, RNG.integers(-20_000, 5_000, N).astype(float)
+    seen = begun + np.floor(RNG.normal(0, 5, N) * DAY)  # before it and after it: in no order
+    kinds = {"parents_begun": "timestamp", "parents_born": "date", "seen": "timestamp"}
+    found = laws(kinds, parents_begun=begun, parents_born=born, seen=seen)
+    assert {pair for pair, law in found.items() if law.facts["side"] == 0} == {("seen", "parents_begun")}
+    wide = begun + np.floor(RNG.normal(0, 400, N) * DAY)
+    assert all(law.facts["side"] for law in laws(kinds, parents_begun=begun, parents_born=born, seen=wide).values())
+    rule = Ordered(
+        column="seen",
+        lower=(Bound(name="born", above=True, strict=True),),
+        way="near",
+        near=Bound(name="begun", above=True),
+        unit="micro",
+        step=1,
+        usual=(float(START[0] * DAY), 0),
+    )
+    context = pd.DataFrame(
+        {"begun": begun.astype("datetime64[us]"), "born": born.astype("datetime64[D]").astype(object)}
+    )
+    data = pd.DataFrame({"seen": seen.astype("datetime64[us]")})
+    drawn = rule.encode(data, context, data, 1)
+    far = drawn["seen"].to_numpy("datetime64[us]").astype(np.int64)
+    assert np.abs(far).max() < 30 * DAY, "what is learnt is how far it is"
+    assert rule.decode(drawn, context)["seen"].equals(data["seen"])
+    late = context.assign(born=(START + 100).astype("datetime64[D]").astype(object))
+    made = rule.decode(drawn, late)["seen"].to_numpy("datetime64[us]").astype(np.int64)
+    assert (made > (START + 100) * DAY - 1).all(), "bounds hold all the same"

@@ -20,7 +20,7 @@ from synthohive_spark.schema.rule import Ancestor, Rule
 from synthohive_spark.sql import quote
 from synthohive_spark.strict import Strict
 
-Way = Literal["after", "before", "share", "own"]
+Way = Literal["after", "before", "share", "own", "near"]
 FAR = 2**62  # beyond every day and microsecond
 
 
@@ -102,6 +102,7 @@ class Ordered(Rule):
         open: a value of it that means "no end", and that nothing bounds.
         together: it is null where no bound is known.
         most: the largest number that its type holds; 0 for any.
+        near: an ancestor's time from which it is measured where the way is ``near``, before it or after it.
     """
 
     kind: Literal["order"] = "order"
@@ -115,6 +116,7 @@ class Ordered(Rule):
     open: int | None = None
     together: bool = False
     most: int = 0
+    near: Bound | None = None
 
     @property
     def line(self) -> Line:
@@ -124,7 +126,8 @@ class Ordered(Rule):
     @property
     def seen(self) -> tuple[str, ...]:
         """Bounds of ancestors."""
-        return tuple(dict.fromkeys(b.name for b in (*self.lower, *self.upper) if b.above))
+        near = () if self.near is None else (self.near,)
+        return tuple(dict.fromkeys(b.name for b in (*self.lower, *self.upper, *near) if b.above))
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -133,11 +136,13 @@ class Ordered(Rule):
 
     def text(self, ancestor: Ancestor) -> str:
         """What bounds it."""
-        return said(self.lower, self.upper, ancestor)
+        near = "" if self.near is None else f"near {ancestor(self.near.name)}"
+        return ", ".join(part for part in (near, said(self.lower, self.upper, ancestor)) if part)
 
     def check(self, types: Mapping[str, str]) -> str | None:
         """Whether it is within its bounds; not asked of a column of which a value means "no end"."""
-        return within(quote(self.column), self.lower, self.upper, self.unit) if self.open is None else None
+        bounded = self.open is None and (self.lower or self.upper)
+        return within(quote(self.column), self.lower, self.upper, self.unit) if bounded else None
 
     def encode(self, data: pd.DataFrame, context: pd.DataFrame, original: pd.DataFrame, seed: int) -> pd.DataFrame:
         """Where it lies between its bounds, instead of what it is."""
@@ -148,6 +153,8 @@ class Ordered(Rule):
             made = self._shares(Places(own.at, there), ends, seed)
         elif self.way == "own":
             made = data[self.column]
+        elif self.way == "near":
+            made = self.line.column(Places(own.at - self._from(original, context), there), data.index)
         else:
             distance = own.at - ends.low if self.way == "after" else ends.high - own.at
             bounded = ends.first.there if self.way == "after" else ends.last.there
@@ -162,6 +169,9 @@ class Ordered(Rule):
             drawn = floats(data[self.column])
             made = ends.low + (ends.high - ends.low) * np.where(drawn.there, drawn.at, 0).clip(0, 1)
             endless = np.zeros(len(data), bool)
+        elif self.way == "near":
+            drawn, endless = self.line.places(data[self.column]), np.zeros(len(data), bool)
+            made = self._from(data, context) + drawn.at
         else:
             drawn = self.line.places(data[self.column])
             endless = equal(drawn, self.open)
@@ -182,6 +192,12 @@ class Ordered(Rule):
         others, lost = np.flatnonzero(told), np.flatnonzero(own.there & ~told)
         shares[lost] = shares[np.random.default_rng(seed).choice(others, len(lost))] if len(others) else 0.0
         return pd.Series(shares)
+
+    def _from(self, data: pd.DataFrame, context: pd.DataFrame) -> Numbers:
+        """What each row's value is measured from; where that is not known, the usual one."""
+        assert self.near is not None
+        usual = self.line.scaled(np.array([self.usual[0]], np.float64))[0]
+        return self._bound(context[self.near.name], self.near).known(usual)
 
     def _inside(self, drawn: Places, ends: Ends) -> Numbers:
         """Draws; in the place of those beyond a bound, others of the batch that are not, where there are."""

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from synthohive_spark.rules.choose import reached
-from synthohive_spark.rules.evidence import Column, Sample, Vector
+from synthohive_spark.rules.evidence import FEW, ROWS, Column, Sample, Vector
 from synthohive_spark.rules.kind import Decided, Kind, Law, Searched
 from synthohive_spark.rules.kinds.bounds import Bound, Ordered, OrderedLater
 from synthohive_spark.rules.line import DAY, Unit
-from synthohive_spark.rules.orders import TIMES, Bounding, best_way, boundings, on_line, rounded
+from synthohive_spark.rules.orders import MOSTLY, TIMES, Bounding, best_way, boundings, comparable, on_line, rounded
 from synthohive_spark.schema.rule import Rule
 
 GRIDS = (DAY, 3_600_000_000, 60_000_000, 1_000_000, 1_000, 1)  # microseconds
@@ -24,6 +24,9 @@ NUMBERED = {
     "timestamp_ntz": f"unix_date(cast({{0}} as date)) * {DAY}L + (hour({{0}}) * 60 + minute({{0}})) * 60000000L"
     " + cast(date_part('SECOND', {0}) * 1000000 as bigint)",
 }  # days and microseconds, whatever the session's time zone
+
+
+CLOSE_BY = 0.1  # of the usual distance between two rows: a time that is as near to its parent's follows it
 
 
 class Order(Kind):
@@ -55,10 +58,12 @@ class Order(Kind):
         targets = {law.target for law in laws}
         telling = bounding(laws, {i for law in laws for i in law.inputs}, targets).values()
         wanted = {(law.target, law.inputs) for own in telling for law in own}
-        return sorted(laws, key=lambda law: (law.target, law.inputs) not in wanted)
+        return [*sorted(laws, key=lambda law: (law.target, law.inputs) not in wanted), *_nearest(sample)]
 
     def expression(self, law: Law, names: Mapping[str, str], types: Mapping[str, str]) -> str:
         """The column itself, where it is not beyond its bound."""
+        if law.facts["side"] == 0:
+            return names[law.target]
         own, base = names[law.target], names[law.inputs[0]]
         kinds, facts = (types[law.target], types[law.inputs[0]]), law.facts
         sign = (">" if facts["side"] > 0 else "<") + ("" if facts["strict"] else "=")
@@ -82,23 +87,54 @@ class Order(Kind):
 
     def rules(self, laws: Iterable[Law], table: Searched, decided: Decided) -> list[Rule]:
         """One per column that the model draws, bases first; a second one where Spark computes some of these."""
-        found = list(laws)
+        every = list(laws)
+        near = {law.target: law for law in every if law.facts["side"] == 0}
+        found = [law for law in every if law.facts["side"]]
         names = table.names
         targets = {t for t in table.drawn if names[t] not in decided.valued | decided.ruled}
         ready = {t for t in table.drawn if names[t] not in decided.valued | decided.late} | {*table.given}
         ready |= {i for law in found for i in law.inputs if (c := table.context(i)) is not None and c.meaning}
         later = {i for i, name in names.items() if name in decided.valued | decided.late} - ready
-        made = list[Rule]()
-        for target, own in bounding(found, ready | later, targets).items():
+        near = {t: law for t, law in near.items() if t in targets and law.inputs[0] in ready}
+        bounds = bounding(found, ready | later, targets)
+        # What nothing bounds comes first: others may be bounded by it.
+        made: list[Rule] = [_rule(t, [law], table) for t, law in near.items() if t not in bounds]
+        for target, own in bounds.items():
             now = [law for law in own if law.inputs[0] not in later]
             then = [law for law in own if law not in now and _computable(law, table.types)]
             then = [law for law in then if target not in reached(law.inputs, decided.after)]  # else it is so by itself
             if now:
-                made.append(_rule(target, now, table))
+                made.append(_rule(target, [*now, *([near[target]] if target in near else [])], table))
             if then and names[target] not in decided.nulls:
                 made.append(_later(target, then, table))
                 later.add(target)
         return made
+
+
+def _nearest(sample: Sample) -> list[Law]:
+    """For each time the ancestor's from which it is never far: a law that no row breaks, for how it is learnt."""
+    found = []
+    above = [c for c in sample.columns if c.above and c.family in TIMES and c.open_end is None]
+    for target in (c for c in sample.targets if c.family in TIMES and c.distinct > FEW and c.open_end is None):
+        told = {c.id: far for c in above if comparable(target, c) and (far := _far(target, c)) is not None}
+        if told:
+            base = next(c for c in above if c.id == min(told, key=lambda i: told[i]))
+            usual = rounded(float(np.nanmedian(on_line(base, target, False))), target)
+            facts: dict[str, Any] = {"side": 0, "missing": False, "score": 0.0, "strict": False, "late": False}
+            facts |= {"endless": None, "scale": 0, "open": None, "ways": {}, "usual": [usual, usual], "together": False}
+            made = Law(Order.name, target.id, (base.id,), "{0}", "part", "", target.distinct, _grid(target), facts)
+            found.append(made)
+    return found
+
+
+def _far(target: Column, base: Column) -> float | None:
+    """Between what distances most rows lie, as a share of what times there are; None where that is no small part."""
+    apart = target.values - on_line(base, target, False)
+    known = ~np.isnan(apart)
+    if known.sum() < ROWS or known.sum() < MOSTLY * len(target.known):
+        return None
+    own, distance = (np.subtract(*np.quantile(v[known], (0.9, 0.1))) for v in (target.values, apart))
+    return float(distance / own) if own > 0 and distance <= CLOSE_BY * own else None
 
 
 def _score(b: Bounding) -> float:
@@ -211,17 +247,22 @@ def _follows(law: Law, after: Mapping[str, Mapping[str, Law]]) -> bool:
 def _rule(target: str, laws: Sequence[Law], table: Searched) -> Ordered:
     """The rule of a column."""
     sides = [tuple(_bound(w, table) for w in laws if w.facts["side"] == side) for side in (1, -1)]
+    nearest = next((w for w in laws if w.facts["side"] == 0), None)
     facts, kind = laws[0].facts, table.types[target]
     present = "both" if all(sides) else "lower" if sides[0] else "upper"
+    way = facts["ways"].get(present, "own")
+    if way != "own" or facts["open"] is not None:
+        nearest = None  # it is measured from a bound already
     return Ordered(
         column=table.names[target],
         lower=sides[0],
         upper=sides[1],
-        way=facts["ways"].get(present, "own"),
+        way=way if nearest is None else "near",
+        near=None if nearest is None else _bound(nearest, table),
         unit=UNITS.get(kind, "number"),
         step=laws[0].step,
         scale=facts["scale"],
-        usual=facts["usual"],
+        usual=(facts if nearest is None else nearest.facts)["usual"],
         open=facts["open"],
         together=facts["together"],
         most=LARGEST.get(kind, 0),
