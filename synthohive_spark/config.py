@@ -158,6 +158,13 @@ class Evaluate(Strict):
         return self
 
 
+class Tracking(Strict):
+    """A store of MLflow that is told of evaluated runs."""
+
+    tracking_uri: Annotated[str, Field(min_length=1)]
+    experiment: Annotated[str, Field(min_length=1)] = "synthohive"
+
+
 class Config(Strict):
     """A run, resolved: every default filled in, the metadata loaded and checked for form."""
 
@@ -170,6 +177,7 @@ class Config(Strict):
     generate: Generate = Generate()
     privacy: Privacy = Privacy()
     evaluate: Evaluate = Evaluate()
+    mlflow: Tracking | None = None
 
     @model_validator(mode="after")
     def _attackable(self) -> Config:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -11,7 +12,7 @@ from synthohive_spark.config import Config
 from synthohive_spark.errors import QualityError
 from synthohive_spark.evaluation.audit import audit, check_audit, told
 from synthohive_spark.evaluation.compare import evaluate
-from synthohive_spark.evaluation.runs import publish
+from synthohive_spark.evaluation.runs import publish, report_texts
 from synthohive_spark.evaluation.scores import Evaluation
 from synthohive_spark.lake.held import Held
 from synthohive_spark.lake.source import SourceLake, check_source
@@ -19,6 +20,7 @@ from synthohive_spark.logs import bind, get_logger
 from synthohive_spark.memory import peak_memory
 from synthohive_spark.parallel import side_by_side
 from synthohive_spark.single_run import Run, RunSummary, kept_out
+from synthohive_spark.tracking import FinishedRun, track
 
 log = get_logger(__name__)
 
@@ -82,7 +84,7 @@ def _evaluate(run: Run, training: str) -> RunSummary:
     source = run.source(run.training_versions(training))
     tables = run.config.metadata.tables
     target = run.config.target.location
-    plans, _, metrics = run.workspace.models(training, run.config.declared)
+    plans, artifacts, metrics = run.workspace.models(training, run.config.declared)
     copies = side_by_side(lambda t: run.io.read_dataset(target.table(t), run.wrote.get(t, (None,))[0]), tables)
     made = side_by_side(lambda t: copies[t].count(), tables)
     with source.held(), Held() as memory:
@@ -111,17 +113,21 @@ def _evaluate(run: Run, training: str) -> RunSummary:
         "models": metrics,
         **peak_memory(),
     }
-    report = publish(run.workspace, run.id, result, about, _reports(run.config))
+    texts = report_texts(result, about)
+    report = publish(run.workspace, run.id, result, texts, _reports(run.config))
     figures = {name: f.score for name, f in result.figures.items()}
     run.workspace.record(run.id, "evaluated", score=result.score, figures=figures, report=report, driver=peak_memory())
     log.info("evaluated", score=result.score, figures=figures, fail_under=gate, report=report)
     rows = {t.table: t.synthetic_rows for t in result.tables}
+    done = FinishedRun(run.id, run.config, result, metrics, artifacts, texts, passed=True)
     try:
         result.check(gate)
         check_audit(found, run.config.privacy.fail_over)
     except QualityError as e:
+        track(replace(done, passed=False))
         e.summary = run.summary("failed", rows, report)
         raise
+    track(done)
     return run.summary("complete", rows, report)
 
 

@@ -51,6 +51,7 @@ from synthohive_spark.rules.loaded import check_plans
 from synthohive_spark.schema.people import People
 from synthohive_spark.schema.table_plan import Plans
 from synthohive_spark.stage_writer import Trained
+from synthohive_spark.tracking import check_tracking
 from synthohive_spark.training.settings import TrainSettings
 from synthohive_spark.training.tables import train_tables
 
@@ -88,6 +89,7 @@ class RecordedRun:
     def __init__(
         self, spark: SparkSession, config: Config, run_id: str | None = None, new_id: str | None = None
     ) -> None:
+        check_tracking(config.mlflow)
         self.spark, self.config = spark, config
         self.started = time.monotonic()
         self.workspace = Workspace(spark, config.workspace.location)
@@ -109,7 +111,7 @@ class RecordedRun:
 
     def _begin(self, phase: str, versions: Mapping[str, int], **more: Any) -> None:
         """Record what the run is started with."""
-        config = self.config.model_dump(mode="json", exclude={"metadata"})
+        config = self.config.model_dump(mode="json", exclude={"metadata", "mlflow"})
         start = {**self._start(), "phase": phase, "source_versions": dict(versions), "config": config, **more}
         self.workspace.record(self.id, STARTED, **start)
         self.begun = True

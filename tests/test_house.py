@@ -41,7 +41,7 @@ LAYERS = (
     ("generation",),
     ("registry", "manifest", "lease", "stage_writer", "orchestrator", "conditional"),
     ("evaluation",),
-    ("single_run", "pipeline", "synthesizer", "forecast"),
+    ("tracking", "single_run", "pipeline", "synthesizer", "forecast"),
     ("ingest", "draft", "example"),
     ("cli",),
 )

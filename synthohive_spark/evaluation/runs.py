@@ -66,8 +66,20 @@ def metric_rows(run_id: str, evaluation: Evaluation) -> list[MetricRow]:
     ]  # fmt: skip
 
 
+def report_texts(evaluation: Evaluation, about: Mapping[str, Any]) -> tuple[str, str]:
+    """The page of a report, and its JSON.
+
+    Args:
+        evaluation: what was found.
+        about: the run; ``privacy`` is what was found of privacy.
+    """
+    run = {key: value for key, value in about.items() if key != "privacy"}
+    told = {**evaluation.to_dict(), "privacy": about.get("privacy") or {}, "run": run}
+    return render(evaluation, about), json.dumps(told, indent=1, default=str)
+
+
 def publish(
-    workspace: Workspace, run_id: str, evaluation: Evaluation, about: Mapping[str, Any], folder: str | None
+    workspace: Workspace, run_id: str, evaluation: Evaluation, texts: tuple[str, str], folder: str | None
 ) -> str:
     """Write page and JSON into the folder of reports, else into a table of the workspace; metrics into another one.
 
@@ -75,16 +87,13 @@ def publish(
         workspace: of the run.
         run_id: names the files.
         evaluation: what was found.
-        about: the run; ``privacy`` is what was found of privacy.
+        texts: page and JSON.
         folder: of the reports; None for a workspace without one.
 
     Returns:
         Where the page lies, as the run's last line says it.
     """
-    page = render(evaluation, about)
-    run = {key: value for key, value in about.items() if key != "privacy"}
-    told = {**evaluation.to_dict(), "privacy": about.get("privacy") or {}, "run": run}
-    details = json.dumps(told, indent=1, default=str)
+    page, details = texts
     place = None
     if folder is not None:
         try:
