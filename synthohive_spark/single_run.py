@@ -17,6 +17,7 @@ from synthohive_spark.config import Config, new_run_id
 from synthohive_spark.errors import TrainingError
 from synthohive_spark.generation.row_counts import planned_sizes, scaled_rows, wanted_rows
 from synthohive_spark.interrupts import interrupted, last_things
+from synthohive_spark.lake.any_source import AnySource
 from synthohive_spark.lake.content import content_hash
 from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.lake.places import check_apart, check_room, tables_of_run
@@ -93,7 +94,7 @@ class RecordedRun:
         self.spark, self.config = spark, config
         self.started = time.monotonic()
         self.workspace = Workspace(spark, config.workspace.location)
-        self.io = DeltaIO(spark)
+        self.io, self.readable = DeltaIO(spark), AnySource(spark)
         self.id = run_id or new_id or new_run_id(config.run)
         bind(run_id=self.id)
         check_apart(spark, tables_of_run(config.places, config.metadata.tables))
@@ -174,7 +175,7 @@ class Run(RecordedRun):
         place, tables = self.config.source, self.config.metadata.tables
         refs = {t: place.location.table(t) for t in tables}
         chosen = {**place.versions, **versions}
-        pinned = pin_source(self.io, self.config.metadata, refs, chosen, place.timestamp)
+        pinned = pin_source(self.readable, self.config.metadata, refs, chosen, place.timestamp)
         return replace(pinned, keep_comments=self.config.privacy.keep_comments)
 
     def train(self) -> None:
@@ -310,7 +311,7 @@ class Run(RecordedRun):
     def _copies(self, plans: Plans, versions: Mapping[str, int]) -> Callable[[str], DataFrame]:
         """What reads the tables that are copied, each opened now: the others' source is not needed any more."""
         place, metadata = self.config.source.location, self.config.metadata
-        source = SourceLake(self.io, metadata, {t: place.table(t) for t in metadata.tables}, versions, {})
+        source = SourceLake(self.readable, metadata, {t: place.table(t) for t in metadata.tables}, versions, {})
         side_by_side(source.frame, [t for t, plan in plans.items() if plan.reference and t in metadata.tables])
         return source.frame
 

@@ -11,7 +11,7 @@ from synthohive_spark.config import Config
 from synthohive_spark.forecast.costs import costs, slots_of
 from synthohive_spark.forecast.report import described, in_words, warnings
 from synthohive_spark.generation.row_counts import planned_sizes, scaled_rows, wanted_rows
-from synthohive_spark.lake.io import DeltaIO
+from synthohive_spark.lake.any_source import AnySource
 from synthohive_spark.lake.source import check_source, pin_source
 from synthohive_spark.logs import bind, current, get_logger
 from synthohive_spark.single_run import RunSummary, planned
@@ -31,7 +31,7 @@ def run_plan(spark: SparkSession, config: Config) -> str:
     bind(phase="plan")
     started, place = time.monotonic(), config.source
     refs = {t: place.location.table(t) for t in config.metadata.tables}
-    pinned = pin_source(DeltaIO(spark), config.metadata, refs, place.versions, place.timestamp)
+    pinned = pin_source(AnySource(spark), config.metadata, refs, place.versions, place.timestamp)
     with pinned.held():
         plans = planned(check_source(pinned), config)
     asked = {**scaled_rows(plans, config.generate.scale), **config.generate.rows}

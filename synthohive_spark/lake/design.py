@@ -25,7 +25,15 @@ IDENTITY = "delta.identity.start"
 TOLD = ("generatedColumns", "identityColumns")  # features of which only the log has the columns
 GENERATING = range(4, 7)  # versions of writers that have them without naming them
 FEATURE = "delta.feature."
-OWN = (CHECK, "delta.columnMapping.", "delta.feature.", "delta.min", "delta.enableDeletionVectors", "synthohive.")
+OWN = (
+    CHECK,
+    "delta.columnMapping.",
+    "delta.feature.",
+    "delta.min",
+    "delta.enableDeletionVectors",
+    "synthohive.",
+    "view.",
+)
 """Beginnings of properties that a copy has of its own, or that say how files are written."""
 
 

@@ -68,7 +68,7 @@ class DeltaIO:
 
     def version(self, place: TableRef | str, timestamp: str | None = None) -> int | None:
         """The newest version of a table (at ``timestamp``, if given); None where there is no such Delta table."""
-        ref = _ref(place)
+        ref = ref_of(place)
         with failing_as(f"{ref.sql} cannot be opened", SourceDataError):
             try:
                 if timestamp is None:
@@ -89,7 +89,7 @@ class DeltaIO:
         Raises:
             SourceDataError: there is no such Delta table, or it cannot be opened.
         """
-        ref = _ref(place)
+        ref = ref_of(place)
         if version is None:
             version = self.version(ref)
         if version is None:
@@ -126,7 +126,7 @@ class DeltaIO:
         Raises:
             WriteError: with the cause, if the table cannot be created or written.
         """
-        ref = _ref(place)
+        ref = ref_of(place)
         wanted = Wanted(schema or frame.schema, properties or {}, user_metadata, design or Design())
         with failing_as(f"{ref.sql} could not be written", WriteError):
             past = commits(self.spark, ref)
@@ -226,7 +226,7 @@ class DeltaIO:
 
     def tidy(self, place: TableRef | str) -> None:
         """Remove what was written beside a table, if an attempt to replace it has left that."""
-        beside = _ref(place).beside(NEW)
+        beside = ref_of(place).beside(NEW)
         try:
             if any(FOR.removeprefix(PREFIX) in c.said for c in commits(self.spark, beside)):
                 self.remove(beside)
@@ -252,20 +252,20 @@ class DeltaIO:
 
     def create(self, place: TableRef | str, schema: StructType) -> None:
         """Create an empty table; one that exists is left as it is."""
-        ref = _ref(place)
+        ref = ref_of(place)
         with failing_as(f"{ref.sql} could not be created", WriteError):
             if self.version(ref) is None:
                 self.spark.sql(table_ddl("CREATE TABLE IF NOT EXISTS", ref, schema, {}, Design()))
 
     def append(self, frame: DataFrame, place: TableRef | str) -> None:
         """Add rows to a table that exists, in one transaction."""
-        ref = _ref(place)
+        ref = ref_of(place)
         with failing_as(f"{ref.sql} could not be written", WriteError):
             frame.writeTo(ref.sql).append()
 
     def restore(self, place: TableRef | str, version: int) -> None:
         """Bring a table back to an earlier version, schema and properties included."""
-        self.spark.sql(f"RESTORE TABLE {_ref(place).sql} TO VERSION AS OF {int(version)}")
+        self.spark.sql(f"RESTORE TABLE {ref_of(place).sql} TO VERSION AS OF {int(version)}")
 
     def drop(self, place: TableRef | str, owner: str | None = None) -> None:
         """Remove a table with its files, if it was created by this object or by the run ``owner``, and only that.
@@ -273,7 +273,7 @@ class DeltaIO:
         Raises:
             WriteError: the table is another's, or its folder cannot be reached from here. Nothing is removed.
         """
-        ref = _ref(place)
+        ref = ref_of(place)
         first = [c for c in commits(self.spark, ref) if c.version == 0] if owner is not None else []
         if ref.sql not in self._made and not any(c.said.get(OWNER) == owner for c in first):
             raise WriteError(
@@ -325,7 +325,8 @@ def _table_id(system: fs.FileSystem, folder: str) -> str | None:
     return str(ids[0]) if ids else None
 
 
-def _ref(place: TableRef | str) -> TableRef:
+def ref_of(place: TableRef | str) -> TableRef:
+    """A place, or what its text form names."""
     return place if isinstance(place, TableRef) else TableRef.parse(place)
 
 
