@@ -42,6 +42,7 @@ class Rated(Formula):
 
     name = "rated"
     order = 85
+    listed = True
 
     def levels(self, sample: Sample) -> Levels:
         """Coarse categories first."""
@@ -279,8 +280,8 @@ def _on_a_line(categories: _Categories, constants: Vector, named: Ints) -> bool:
     if not categories.column.number:
         return False
     x, y = categories.values[named], constants[named]
-    rise = (y[-1] - y[0]) / (x[-1] - x[0])
-    return bool(np.allclose(y, y[0] + rise * (x - x[0])))
+    with_parts = (y, 1 / y) if y.all() else (y,)  # a part of it, too
+    return any(np.allclose(v, v[0] + (v[-1] - v[0]) / (x[-1] - x[0]) * (x - x[0]), rtol=1e-2) for v in with_parts)
 
 
 def _unit(target: Column) -> float:
