@@ -275,5 +275,5 @@ def test_what_one_column_decides_alone_is_a_dictionary() -> None:
     grade = RNG.choice(["head", "senior", "junior"], N)
     boss = [None if g == "head" else 1.0 for g in grade]
     pay = np.where(grade == "head", 12.5, np.where(grade == "senior", 10.0, 7.5))
-    laws = found({"grade": grade, "boss": boss, "pay": pay}, "decision", keys=("boss",)).get("pay", [])
+    laws = found({"grade": grade, "boss": boss, "pay": pay}, "decision", keys=("boss",))["pay"]
     assert all("boss" not in law or "grade" not in law for law in laws)

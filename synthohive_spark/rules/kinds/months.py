@@ -28,13 +28,13 @@ class Months(ValueKind):
     def candidates(self, sample: Sample) -> Iterator[Candidate]:
         """The months that the probe's first dates are apart; whole numbers as months and as years."""
         dates, probe = [c for c in sample.inputs if c.family == "date"], sample.probe
-        lengths = [c for c in sample.inputs if c.whole]
+        lengths, counting = [c for c in sample.inputs if c.whole], {c.id for c in counters(sample)}
         for b in dates:
             apart = {_apart(t, b, probe) for t in sample.targets if t.family == "date" and t.id != b.id}
             for months in sorted(apart - {0}):
                 yield Candidate((b,), f"add_months({{0}}, {months})", _moved(months), _date)
             for c in lengths:
-                yield from _each(sample, b, c) if c in counters(sample) else ()
+                yield from _each(sample, b, c) if c.id in counting else ()
                 for size in (1, 12):
                     number = f"try_cast({integer(1, c)} as int)"
                     number = number if size == 1 else f"try_cast(try_multiply({integer(1, c)}, {size}) as int)"

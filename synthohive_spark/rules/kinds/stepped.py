@@ -115,7 +115,7 @@ class Stepped(SiblingKind):
         """One for each date, time and whole number."""
         for name, column in sample.lines():
             if column.family == "date":
-                found = _months(sample, column)
+                found = _step(sample, column, months=True)
                 if found:
                     yield SteppedInFamily(column=name, family=sample.family, size=found, months=True, **line_of(column))
                     continue
@@ -157,30 +157,17 @@ def _convinces(values: Vector, first: Vector, place: Vector, size: float) -> boo
     return -int(behind.sum()) * math.log(share) >= EVIDENCE
 
 
-def _step(sample: SiblingSample, column: Column) -> int:
-    """The step in days, microseconds or units; 0 where there is none."""
+def _step(sample: SiblingSample, column: Column, months: bool = False) -> int:
+    """The step in days, microseconds, units or months; 0 where there is none."""
     found = _places(sample, column)
     if found is None:
         return 0
     values, first, place = found
+    counted, begun = (calendar(values), calendar(first)) if months else (values, first)
     behind = place > 0
-    size = float((values - first)[behind][0] / place[behind][0])
-    unit = "day" if column.family == "date" else "number" if column.number else "micro"
+    size = float((counted - begun)[behind][0] / place[behind][0])
+    unit = "month" if months else "day" if column.family == "date" else "number" if column.number else "micro"
     if size != round(size) or not 0 < size <= LONGEST[unit] or (unit == "micro" and size % 1_000_000):
         return 0
-    right = values[behind] - first[behind] == size * place[behind]
-    return int(size) if right.all() and _convinces(values, first, place, size) else 0
-
-
-def _months(sample: SiblingSample, column: Column) -> int:
-    """The step in months; 0 where there is none."""
-    found = _places(sample, column)
-    if found is None:
-        return 0
-    values, first, place = found
-    behind = place > 0
-    size = float((calendar(values) - calendar(first))[behind][0] / place[behind][0])
-    if size != round(size) or not 0 < size <= LONGEST["month"]:
-        return 0
-    right = later(first[behind], place[behind] * size) == values[behind]
-    return int(size) if right.all() and _convinces(calendar(values), calendar(first), place, size) else 0
+    made = later(first, place * size) if months else first + place * size
+    return int(size) if (made == values).all() and _convinces(counted, begun, place, size) else 0
