@@ -133,6 +133,11 @@ class Table(Strict):
         """Columns whose values are not written, whatever is written instead."""
         return tuple(c for c, said in self.pii.items() if said.action != "keep")
 
+    @property
+    def born(self) -> set[str]:
+        """Dates of birth that a model draws."""
+        return {c for c, said in self.pii.items() if said.kind == "birth_date" and said.action == "keep"}
+
     def is_open(self, column: str) -> bool:
         """Whether a column is not personal."""
         return column not in self.personal

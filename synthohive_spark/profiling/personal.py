@@ -55,8 +55,10 @@ def with_personal(source: SourceLake, actions: Mapping[str, Action]) -> tuple[So
     made = {}
     for name, spec in tables.items():
         types, keys = _types(source, name), spec.key_columns
-        closed = {c: t for c, t in treated[name].items() if c in keys or not t.learnt(types.get(c, ""))}
-        pii = {c: PersonalColumn(kind=t.kind, action=t.action) for c, t in closed.items()}
+        drawn = {c for c, t in treated[name].items() if c not in keys and t.learnt(types.get(c, ""))}
+        pii = {
+            c: PersonalColumn(kind=t.kind, action="keep" if c in drawn else t.action) for c, t in treated[name].items()
+        }
         made[name] = spec.model_copy(update={"pii": pii})
         for column, t in treated[name].items():
             log.info("personal_column", table=name, column=column, **t.in_short)

@@ -27,7 +27,7 @@ from synthohive_spark.rules.kinds.one_of import OneOf
 from synthohive_spark.rules.kinds.siblings import AmongSiblings
 from synthohive_spark.rules.kinds.text import TextOfParts
 from synthohive_spark.rules.search import Searcher, kinds, views
-from synthohive_spark.rules.sharpen import sharpened, texts_of
+from synthohive_spark.rules.sharpen import asked_by, sharpened, texts_of
 from synthohive_spark.rules.siblings import sibling_rules
 from synthohive_spark.rules.tabled import Tabled
 from synthohive_spark.rules.verify import known_zones, sampled, searched, verified
@@ -221,7 +221,8 @@ class _Search:
         repeats = law.kind == "copy" and law.inputs[0] in self.seen
         of_others = law.kind == TextOfParts.name and law.target in self.personal
         impersonal = self.personal.issuperset(law.inputs) if of_others else KINDS[law.kind].impersonal
-        return repeats or impersonal or self.personal.isdisjoint((law.target, *law.inputs))
+        alone = repeats or impersonal or self.personal.isdisjoint((law.target, *law.inputs))
+        return alone and not any(_born(self, q.column) for q in asked_by(law) if q.asks == "at most" and not q.part)
 
     def _path(self, path: tuple[int, ...]) -> str:
         """The way to an ancestor, as ``Sample.paths``."""
@@ -235,7 +236,7 @@ class _Search:
         rare = set[tuple[str, str]]()
         for column in {c for c, _ in named}:
             seen, values = self._at(column), sorted(v for c, v in named if c == column)
-            table, own = self._table(seen), F.col(quote(seen.column))
+            table, own = self.table(seen), F.col(quote(seen.column))
             if not seen.type.startswith(TEXT):
                 own = own.cast("double").cast("string")
             people = self.people.support(table).count().alias("n")
@@ -248,7 +249,7 @@ class _Search:
         """The ancestor's column behind an id of one."""
         return self.columns[int(column[1:])]
 
-    def _table(self, column: ContextColumn) -> str:
+    def table(self, column: ContextColumn) -> str:
         """The table that a context column comes from."""
         table = self.plan.table
         for position in column.path:
@@ -376,6 +377,13 @@ class _Search:
         above = [shown(F.col(c), i) for i, c in places.items()]
         above += [_short(F.col(c), i) for i, c in places.items() if hashed and types[i].startswith(TEXT)]
         return joined.select(*(F.col(quote(c)) for c in kept), *above)
+
+
+def _born(search: _Search, column: str) -> bool:
+    """Whether a column is a date of birth, of which no threshold may name somebody's own day."""
+    above, tables = search.context(column), search.people.source.metadata.tables
+    table, name = (search.plan.table, search.names[column]) if above is None else (search.table(above), above.column)
+    return name in tables[table].born
 
 
 def _joined(one: Mapping[str, frozenset[str]], other: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:

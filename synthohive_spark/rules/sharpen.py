@@ -101,10 +101,14 @@ class _Tree:
         return replace(self.law, facts={**self.law.facts, WAY: to_json(_worded(told, self.law.target, texts))})
 
 
+def asked_by(law: Law) -> list[Question]:
+    """The questions of a decision; none of another law."""
+    return questions(from_json(law.data)) if law.data else []
+
+
 def texts_of(law: Law) -> set[tuple[str, str]]:
     """Values that the questions of a decision name, with the ids of their columns."""
-    asks = questions(from_json(law.data)) if law.data else []
-    return {(q.column, value) for q in asks if q.asks == "among" and not q.part for value in q.values}
+    return {(q.column, value) for q in asked_by(law) if q.asks == "among" and not q.part for value in q.values}
 
 
 def spoken(types: Mapping[str, str], column: str, value: str) -> str:

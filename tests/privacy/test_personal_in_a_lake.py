@@ -38,6 +38,7 @@ def tables() -> dict[str, pd.DataFrame]:
             "reach": [f"+49 30 77{i:04d}" for i in range(1, CUSTOMERS + 1)],  # which follows from the key
             "fax": [f"+49 30 88{(i * 37) % 9973:04d}" for i in range(CUSTOMERS)],
             "born": born,
+            "cohort": ["early" if b < dt.date(1958, 6, 17) else "late" for b in born],
             "land": [COUNTRIES[i % 3] for i in range(CUSTOMERS)],
         }
     )
@@ -107,6 +108,9 @@ def test_what_nobody_declared_is_not_written(spark: SparkSession, paths: dict[st
     births = pd.to_datetime(copy["born"]).dt.year
     assert births.between(1930, 1989).all()
     assert births.nunique() > CUSTOMERS / 5
+    plans = "".join(plan.model_dump_json() for plan in made.trained.plans.values())
+    days = [str(day) for day in real["customers"]["born"]]
+    assert not [day for day in days if day in plans], "no threshold names somebody's day"
 
 
 def test_a_person_decides(spark: SparkSession, paths: dict[str, str]) -> None:
