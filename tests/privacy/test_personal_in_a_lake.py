@@ -25,11 +25,13 @@ CUSTOMERS, ORDERS = 90, 270
 GIVEN = ["Anna", "Peter", "Maria", "John", "Laura", "Thomas", "Julia", "Michael", "Sarah"]
 FAMILY = ["Weber", "Smith", "Rossi", "Novak", "Silva", "Larsen", "Dubois", "Garcia", "Kowalski", "Taylor"]
 COUNTRIES = ["Germany", "Italy", "Poland"]
+MIDDLE = [dt.date(1959, 6, 11), dt.date(1959, 6, 19)]  # between which no month begins: a threshold would name one
 
 
 def tables() -> dict[str, pd.DataFrame]:
     names = [f"{GIVEN[i % 9]} {FAMILY[i // 9]}" for i in range(CUSTOMERS)]
     born = [dt.date(1930 + (i * 7) % 59, 1 + i // 3 % 12, 1 + (i * 11) % 28) for i in range(CUSTOMERS)]
+    born[:2] = MIDDLE
     customers = pd.DataFrame(
         {
             "id": range(1, CUSTOMERS + 1),
@@ -38,7 +40,7 @@ def tables() -> dict[str, pd.DataFrame]:
             "reach": [f"+49 30 77{i:04d}" for i in range(1, CUSTOMERS + 1)],  # which follows from the key
             "fax": [f"+49 30 88{(i * 37) % 9973:04d}" for i in range(CUSTOMERS)],
             "born": born,
-            "cohort": ["early" if b < dt.date(1958, 6, 17) else "late" for b in born],
+            "cohort": ["early" if b <= MIDDLE[0] else "late" for b in born],
             "land": [COUNTRIES[i % 3] for i in range(CUSTOMERS)],
         }
     )
