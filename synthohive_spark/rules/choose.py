@@ -106,5 +106,5 @@ def in_order(after: Mapping[str, Collection[str]]) -> list[str]:
 
 def _preference(law: Law) -> tuple[bool, int, bool, int, int, int, int, str]:
     kind, size = KINDS[law.kind], len(law.data)
-    late = kind.order if kind.tabled or kind.listed else 0  # whatever a formula says is simpler than a dictionary
+    late = kind.order if kind.tabled else int(kind.listed)  # formulas, then constants, then dictionaries
     return law.reach != "whole", late, not law.slack, -law.distinct, kind.order, -int(law.target[1:]), size, law.sql

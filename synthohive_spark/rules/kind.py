@@ -136,7 +136,7 @@ class Kind(ABC):
         order: kinds are asked, and preferred where several fit, by this number: simple ones first.
         verified: Spark checks its laws on every row; else the model learns how often they hold.
         tabled: its laws are checked and written down as dictionaries, group by group.
-        listed: its laws hold a constant for each of some categories.
+        listed: its laws hold a constant for each of some cases.
         impersonal: its laws hold no value of a person, so that columns declared personal take part.
         views: {name: Spark SQL of a text ``{0}``}: further columns that the sample holds of each text of the row.
     """

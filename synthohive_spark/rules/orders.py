@@ -23,6 +23,7 @@ MANY = 64  # pairs in order, beyond which those that follow from others are left
 TRIED = 2_000  # rows that tell how two columns go together
 MOSTLY = 0.95  # of these must have the bound that a value is measured from
 RECURRING = 1e-3  # by which two rows must more often have one value if another way of learning it loses that
+TOGETHER = 0.04  # how much more often two rows have one distance if a fifth of all have it
 CLOSE = 0.05  # rank correlations that are as good
 
 
@@ -182,6 +183,12 @@ def best_way(target: Column, low: Vector | None, high: Vector | None) -> Learnt:
     if target.open_end is not None:
         ways.pop("share", None)
     ways["own"] = own
+    # A distance that varies more than the value says little of it; unless a fifth of the rows have one and the same.
+    distances: tuple[Way, ...] = ("after", "before")
+    wide = [w for w in distances if w in ways and _spread(ways[w]) > _spread(own)]
+    for way in wide:
+        if alike(ways[way][~np.isnan(ways[way])]) < alike(own) + TOGETHER:
+            ways.pop(way)
     recur = {way: alike(made[~np.isnan(made)]) for way, made in ways.items() if not np.isnan(made).all()}
     most = max(recur.values())
     kept = [way for way, often in recur.items() if often >= min(most / 2, most - RECURRING) or often == most]
@@ -189,6 +196,12 @@ def best_way(target: Column, low: Vector | None, high: Vector | None) -> Learnt:
     best = min(bound.values())
     way = next(way for way in kept if bound[way] <= best + CLOSE)
     return Learnt(way, bound[way])
+
+
+def _spread(values: Vector) -> float:
+    """Between what most values lie."""
+    low, high = np.nanquantile(values, (0.1, 0.9))
+    return float(high - low)
 
 
 def _mostly(bound: Vector) -> bool:

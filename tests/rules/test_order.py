@@ -294,3 +294,11 @@ def test_a_time_that_is_never_far_from_its_parents_is_learnt_by_how_far() -> Non
     late = context.assign(born=(START + 100).astype("datetime64[D]").astype(object))
     made = rule.decode(drawn, late)["seen"].to_numpy("datetime64[us]").astype(np.int64)
     assert (made > (START + 100) * DAY - 1).all(), "bounds hold all the same"
+
+
+def test_a_distance_that_varies_more_than_the_value_is_not_what_is_learnt() -> None:
+    licensed = RNG.integers(-5_000, 10_400, N).astype(float)  # half a century of licences, two years of contracts
+    begun = np.maximum(licensed, START)
+    begun[: N // 20] = licensed[: N // 20] = START[: N // 20]  # some begin on the day of the licence
+    (law,) = (w for w in laws(parents_licensed=licensed, begun=begun).values() if w.facts["side"] > 0)
+    assert law.facts["ways"] == {"lower": "own"}

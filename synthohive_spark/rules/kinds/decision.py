@@ -22,6 +22,7 @@ class Decision(ValueKind):
 
     name = "decision"
     order = 30
+    listed = True
     casts = False
 
     def candidates(self, sample: Sample) -> Iterable[Candidate]:
