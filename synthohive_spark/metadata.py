@@ -7,7 +7,7 @@ unknown key is refused. All problems of a schema come in one ``SchemaValidationE
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 from importlib import import_module
 from pathlib import Path
@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from synthohive_spark import graph
 from synthohive_spark.errors import SchemaError, SchemaValidationError
 from synthohive_spark.location import name_problem
+from synthohive_spark.nested import flat_schema
 from synthohive_spark.personal import Action
 from synthohive_spark.strict import Strict, nearest, problems
 from synthohive_spark.tables import ForeignKey, Table, is_carried, key_type
@@ -191,7 +192,8 @@ class Metadata:
         Raises:
             SchemaValidationError: with every problem that was found.
         """
-        actual = {name: _types(frame) for name, frame in (data or {}).items()}
+        whole = {name: spec.unread for name, spec in self.tables.items()}
+        actual = {name: _types(frame, whole.get(name, ())) for name, frame in (data or {}).items()}
         found = _name_problems(self.tables)
         found += [line for name in self.tables for line in self._table_problems(name, actual)]
         if not found:
@@ -364,12 +366,12 @@ def _declared_types(name: str, declared: Mapping[str, str], actual: Mapping[str,
     ]
 
 
-def _types(frame: Any) -> dict[str, str]:
+def _types(frame: Any, whole: Collection[str]) -> dict[str, str]:
     """Column types by their Spark names; pandas types by their nearest Spark name."""
     if isinstance(frame, Mapping):
         return dict(frame)
     schema = getattr(frame, "schema", frame)  # of a DataFrame, or a StructType itself
     if hasattr(schema, "fields"):
-        return {f.name: f.dataType.simpleString() for f in schema.fields}
+        return {f.name: f.dataType.simpleString() for f in flat_schema(schema, whole).fields}
     kinds = {"i": "bigint", "u": "bigint", "f": "double", "b": "boolean", "M": "timestamp"}
     return {str(c): kinds.get(getattr(frame[c].dtype, "kind", "O"), "string") for c in frame.columns}

@@ -39,6 +39,7 @@ from synthohive_spark.logs import bound, get_logger
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.models.artifact import Artifact
 from synthohive_spark.models.base import ConditionalGenerativeModel
+from synthohive_spark.nested import flat, nested
 from synthohive_spark.parallel import side_by_side
 from synthohive_spark.schema.ancestors import Reader
 from synthohive_spark.schema.table_plan import TablePlan, generation_order
@@ -139,14 +140,16 @@ class TableGenerator:
 
     def in_memory(self) -> dict[str, DataFrame]:
         """Every table, persisted where Spark keeps frames in memory."""
-        made: dict[str, DataFrame] = {}
-        sizes: dict[str, int] = {}
-        exact: set[str] = set()
+        made, sizes, exact = dict[str, DataFrame](), dict[str, int](), set[str]()
+
+        def read(table: str) -> DataFrame:
+            return flat(made[table])
+
         for tables in self.stages:
             log.info("stage_start", tables=tables)
             for table in tables:
                 with settings(self.spark):
-                    made[table] = self.frame(table, sizes, made.__getitem__)[0]
+                    made[table] = self._structured(table, self.frame(table, sizes, read)[0])
                     persisted(made[table])
                     try:
                         sizes[table] = made[table].count()
@@ -156,12 +159,17 @@ class TableGenerator:
                         raise
             while (due := self.due(sizes, exact)) is not None:
                 with settings(self.spark):
-                    drawn, made[due] = made[due], exact_rows(self.trained.plans, due, made.__getitem__)
+                    drawn = made[due]
+                    made[due] = self._structured(due, exact_rows(self.trained.plans, due, read))
                     if persisted(made[due]):
                         made[due].count()
                         drawn.unpersist()
                 exact.add(due)
         return made
+
+    def _structured(self, table: str, rows: DataFrame) -> DataFrame:
+        """Rows with the structs that the source has."""
+        return nested(rows, StructType.fromJson(self.trained.plans[table].columns.spark_schema))
 
     def due(self, written: Collection[str], exact: Collection[str]) -> str | None:
         """A table whose columns can be made what its children say, of those that are written; None without one."""
@@ -291,7 +299,7 @@ class StageWriter:
         """A table of the target; not every reader can be asked for a version."""
         ref = self.target.table(table)
         rows: DataFrame = self.io.read_dataset(ref) if version is None else self.io.read_dataset(ref, version)
-        return rows
+        return flat(rows)
 
     def _make(self, table: str, sizes: dict[str, int], read: WrittenRows) -> tuple[int, int]:
         """Write one table and ask the oracle about it: its version and rows."""

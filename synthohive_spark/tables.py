@@ -138,6 +138,11 @@ class Table(Strict):
         """Dates of birth that a model draws."""
         return {c for c, said in self.pii.items() if said.kind == "birth_date" and said.action == "keep"}
 
+    @property
+    def unread(self) -> frozenset[str]:
+        """Columns that need not be of a type that is carried."""
+        return frozenset({*self.exclude, *self.personal})
+
     def is_open(self, column: str) -> bool:
         """Whether a column is not personal."""
         return column not in self.personal

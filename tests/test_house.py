@@ -20,6 +20,7 @@ LAYERS = (
         "randomness",
         "masking",
         "memory",
+        "nested",
         "parallel",
         "worker",
         "logs",

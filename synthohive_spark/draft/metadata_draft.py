@@ -27,6 +27,7 @@ from synthohive_spark.lake.io import DeltaIO, file_system
 from synthohive_spark.location import Location
 from synthohive_spark.logs import bind, get_logger
 from synthohive_spark.metadata import Metadata
+from synthohive_spark.nested import flat
 from synthohive_spark.personal import STRONG
 from synthohive_spark.session import settings
 from synthohive_spark.tables import TEXT, Table, is_carried
@@ -222,7 +223,7 @@ def _profiles(spark: SparkSession, config: Config) -> dict[str, TableProfile]:
         if version is None:
             log.warning("not_a_delta_table", table=name)
             continue
-        frame = io.read_dataset(ref, version)
+        frame = flat(io.read_dataset(ref, version))
         made[name] = counts.profile(name, frame, counts.declared(spark, ref, frame.columns))
         log.info("table_profiled", table=name, rows=made[name].rows, version=version)
     if not made:

@@ -24,6 +24,7 @@ from synthohive_spark.evaluation.result import EvaluationResult
 from synthohive_spark.evaluation.scores import TableEvaluation
 from synthohive_spark.logs import get_logger
 from synthohive_spark.metadata import Metadata
+from synthohive_spark.nested import flat
 from synthohive_spark.parallel import side_by_side
 from synthohive_spark.privacy.support import Support
 from synthohive_spark.schema.people import with_subject
@@ -61,6 +62,8 @@ def evaluate(
     Raises:
         SourceDataError: a table or a column is missing, or a column has another kind of type on the other side.
     """
+    whole = {t: spec.unread for t, spec in metadata.tables.items()}
+    real, synthetic = ({t: flat(f, whole.get(t, ())) for t, f in side.items()} for side in (real, synthetic))
     found = _problems(metadata, real, synthetic)
     if found:
         raise SourceDataError("\n  - ".join(["the tables cannot be compared:", *found]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from synthohive_spark.nested import flat
 from synthohive_spark.sql import quote
 from synthohive_spark.tables import is_carried
 
@@ -16,6 +17,7 @@ def content_hash(frame: DataFrame) -> str:
 
     Sums, unlike exclusive-or, see repeated rows. Equal content gives equal hashes; one Spark job, one row comes back.
     """
+    frame = flat(frame)
     types = {f.name: f.dataType.simpleString() for f in frame.schema.fields}
     own = {c: F.col(quote(c)) for c in frame.columns}
     columns = [own[c] if is_carried(t) else own[c].isNull() for c, t in types.items()]  # Spark hashes no maps

@@ -20,6 +20,7 @@ from synthohive_spark.lake.ddl import properties_sql, table_ddl
 from synthohive_spark.lake.design import DEFAULT, Design, design_of
 from synthohive_spark.location import LOG, Address, TableRef
 from synthohive_spark.logs import get_logger
+from synthohive_spark.nested import nested, nested_schema
 from synthohive_spark.sql import quote
 
 log = get_logger(__name__)
@@ -114,7 +115,8 @@ class DeltaIO:
         Args:
             frame: the rows, columns matched by name.
             place: the table.
-            schema: the columns with nullability, comments and defaults; the frame's own if not given.
+            schema: the columns with nullability, comments and defaults, those of structs flat or not; the frame's own
+                if not given.
             properties: table properties.
             user_metadata: text kept in the Delta commit. Where the rows come from a commit with the same text, they are
                 not written again.
@@ -127,7 +129,9 @@ class DeltaIO:
             WriteError: with the cause, if the table cannot be created or written.
         """
         ref = ref_of(place)
-        wanted = Wanted(schema or frame.schema, properties or {}, user_metadata, design or Design())
+        columns = schema or frame.schema
+        frame = nested(frame, columns)
+        wanted = Wanted(nested_schema(columns), properties or {}, user_metadata, design or Design())
         with failing_as(f"{ref.sql} could not be written", WriteError):
             past = commits(self.spark, ref)
             made = marked(past, user_metadata)

@@ -21,6 +21,7 @@ from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.location import TableRef
 from synthohive_spark.logs import get_logger
 from synthohive_spark.metadata import Metadata
+from synthohive_spark.nested import flat, uncommented
 from synthohive_spark.parallel import side_by_side
 from synthohive_spark.session import sized
 from synthohive_spark.sql import quote
@@ -64,9 +65,11 @@ class SourceLake:
     _frames: dict[str, DataFrame] = field(default_factory=dict, repr=False)
 
     def whole(self, table: str) -> DataFrame:
-        """A table as it lies in the lake, at its pinned version."""
+        """A table as it lies in the lake, at its pinned version, but for its structs, which lie flat."""
         if table not in self._whole:
-            self._whole[table] = self.io.read_dataset(self.refs[table], self.versions[table])
+            spec = self.metadata.tables[table]
+            rows = self.io.read_dataset(self.refs[table], self.versions[table])
+            self._whole[table] = flat(rows, spec.unread)
         return self._whole[table]
 
     def raw(self, table: str) -> DataFrame:
@@ -107,7 +110,7 @@ class SourceLake:
         """
         gone = self.left_out(table)
         fields = [f for f in self.whole(table).schema.fields if f.name not in gone or _writable(f)]
-        return StructType(fields if self.keep_comments else [_uncommented(f) for f in fields])
+        return StructType(fields if self.keep_comments else [uncommented(f) for f in fields])
 
     def count(self, table: str) -> int:
         """Rows of a table as it lies in the lake; Delta knows them without reading any."""
@@ -172,11 +175,6 @@ def _resolves(frame: DataFrame, sql: str) -> bool:
         return bool(frame.select(F.expr(sql)).schema.fields)
     except AnalysisException:
         return False
-
-
-def _uncommented(field: StructField) -> StructField:
-    metadata = {key: value for key, value in field.metadata.items() if key != "comment"}
-    return StructField(field.name, field.dataType, field.nullable, metadata)
 
 
 def _writable(field: StructField) -> bool:

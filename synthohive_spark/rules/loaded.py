@@ -15,6 +15,7 @@ from pyspark.sql.types import StructType
 from synthohive_spark.counts.distribution import LinkageModel
 from synthohive_spark.errors import ConfigError, SchemaValidationError, SerializationError
 from synthohive_spark.lake.design import DEFAULT
+from synthohive_spark.nested import nested_schema
 from synthohive_spark.personal import functions_of
 from synthohive_spark.privacy.rewriting import ENVIRONMENT
 from synthohive_spark.rules import kinds
@@ -77,7 +78,9 @@ def plan_problems(plan: TablePlan, declared: Collection[str] = ()) -> list[str]:
     found = [*_schema_problems(plan.columns.spark_schema, "columns.spark_schema")]
     if found:  # what follows reads the schema
         return found
-    schema = {f.name: f.dataType.simpleString() for f in StructType.fromJson(plan.columns.spark_schema).fields}
+    whole = StructType.fromJson(plan.columns.spark_schema)
+    nested_schema(whole)  # what it says of structs can be read
+    schema = {f.name: f.dataType.simpleString() for f in whole.fields}
     types = {c.name: c.type for c in plan.columns.each}
     found += [*_named_elsewhere(plan.columns, declared)]
     for place, kind in _types(plan):
