@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -85,7 +85,7 @@ class Grower:
         counts = np.bincount(node.codes[rows], minlength=len(node.names))
         if (counts > 0).sum() > 1 and len(path) < LONG:
             used = {q.columns for q in path}
-            splits = self._splits(rows, node)
+            splits = self._splits(rows, node, used)
             fits = (s for s in splits if len(used | {s.question.columns}) <= DEEP)
             best = next(fits, None)
             if best is not None and best.tells >= LATER:
@@ -98,8 +98,14 @@ class Grower:
         yes, no = rows[split.yes], rows[~split.yes]
         return Branch(split.question, self._grown(yes, node, further), self._grown(no, node, further))
 
-    def _splits(self, rows: Codes, node: _Node) -> list[Split]:
-        """The best questions about some columns, the best first."""
+    def _splits(self, rows: Codes, node: _Node, used: Collection[tuple[str, ...]] = ()) -> list[Split]:
+        """The best questions about some columns, the best first.
+
+        Args:
+            rows: those of a node.
+            node: what is asked for.
+            used: the columns of the questions before: another group of their values is one of few questions.
+        """
         codes, classes = node.codes, len(node.names)
         free = np.array([node.without.isdisjoint(c.id for c in a.columns) for a in self.bounds], bool)
         seen = _spread(rows)
@@ -114,7 +120,8 @@ class Grower:
         ]
         for ask in self.groups:
             if ask.columns[0].id not in node.without:
-                split = _group(ask, rows, codes[rows], classes, cost)
+                again = tuple(c.id for c in ask.columns) in used
+                split = _group(ask, rows, codes[rows], classes, math.log(2 * len(used)) if again else cost)
                 found += [split] if split is not None else []
         return sorted(found, key=lambda s: -s.tells)
 

@@ -129,7 +129,9 @@ def _nats(x: Vector, y: Vector, above: bool) -> float:
     crossed = (x[few][:, None] - y[few][None, :]).ravel()
     low, high = np.quantile(crossed, (0.25, 0.75))
     near = NEAR * (high - low)
-    usual = len(x) * max(float(((crossed >= 0) & (crossed <= near)).mean()), 1 / len(crossed))
+    bases = np.sort(y)
+    within = np.searchsorted(bases, x, side="right") - np.searchsorted(bases, x - near, side="left")  # of all the bases
+    usual = max(float(within.mean()), 1 / len(bases))
     there = int((x - y <= near).sum())
     nearer = there * math.log(there / usual) - (there - usual) if there > usual else 0.0
     return -len(x) * math.log(chance) + nearer

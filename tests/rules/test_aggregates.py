@@ -219,6 +219,15 @@ def test_a_status_of_all_or_any_of_the_children() -> None:
     assert found(parents, child) == {}
 
 
+def test_a_status_that_few_parents_of_few_have() -> None:
+    parents, rows = 180, 1_700  # one in thirty-five has no open child
+    child = lines(parents, rows)
+    child["done"] = np.where(RNG.random(rows) < 0.6, "Y", "N")
+    child["done"] = child["done"].where(child["parent"] % 12 > 0, "Y")
+    state = child.groupby("parent")["done"].min().reindex(range(parents), fill_value="Y")
+    assert "state" in found(pd.DataFrame({"state": state}), child)
+
+
 def test_rows_without_children() -> None:
     child = lines(rows=500)  # a third of the parents has none
     total = pd.Series(per_parent(child, child["price"]).round(2))

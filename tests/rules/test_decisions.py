@@ -151,6 +151,18 @@ def test_values_that_some_rows_may_not_have() -> None:
     assert found({"gender": gender, "mostly": mostly}, "one_of") == {}, "a near-law"
 
 
+def test_values_of_few_rows_that_a_second_group_of_one_column_tells_apart() -> None:
+    rng = np.random.default_rng(9)
+    for _ in range(10):
+        sex = rng.choice(["F", "M"], 300)
+        able = {"F": ["Mrs.", "Ms.", "Dr."], "M": ["Mr.", "Dr."]}
+        title = [str(rng.choice(able[s])) for s in sex]
+        others = {f"other{i}": rng.normal(0, 1, 300) for i in range(20)}
+        [law] = found({"title": title, "sex": sex, **others}, "one_of", closed=("title",))["sex"]
+        inner = "case when title = Mr. then M else F|M... end"
+        assert law == f"case when title in (Dr., Mr.) then {inner} else F end"
+
+
 def test_values_that_go_with_a_key() -> None:
     code = RNG.choice([f"c{i:02d}" for i in range(40)], N)
     key = pa.array(RNG.integers(0, 99, N), mask=np.isin(code, ["c03", "c17"]))

@@ -81,6 +81,17 @@ def test_a_running_sum_is_found_with_the_category_that_tells_its_sign() -> None:
     assert first.values == ("IN",)
 
 
+def test_a_running_sum_is_found_behind_many_other_numbers() -> None:
+    rng = np.random.default_rng(1)
+    kinds, amounts, balances = walk(rng)
+    others = {f"other{i}": rng.gamma(2, 50, len(amounts)).round(2).tolist() for i in range(20)}
+    rules = found(
+        {"kind": "string", **dict.fromkeys(others, "double"), "sum": "double", "held": "double"},
+        **{"kind": kinds, **others, "sum": amounts, "held": balances},
+    )
+    assert isinstance(rules["running.held"], RunningSum)
+
+
 def test_what_nearly_holds_is_no_rule() -> None:
     rng = np.random.default_rng(2)
     _kinds, amounts, balances = walk(rng)

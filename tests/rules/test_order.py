@@ -65,6 +65,15 @@ def test_what_is_no_order_is_not_taken_for_one(case: str) -> None:
     assert found == {}
 
 
+def test_amounts_that_all_lie_above_all_discounts_are_not_bounded_by_them() -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(20):  # a few small amounts are nobody's evidence, whichever rows they stand in
+        discount = rng.choice([0, 0.05, 0.1, 0.15, 0.2], 1_600)
+        held = rng.gamma(2, 100, 1_600) + 1
+        amount = np.round(np.where(rng.random(1_600) < 0.5, rng.uniform(1, held), held), 2)
+        assert laws("double", discount=discount, amount=amount) == {}
+
+
 def test_a_null_and_what_means_no_end_bound_nothing() -> None:
     later, first = START + RNG.integers(0, 40, N), START.copy()
     later[RNG.random(N) < 0.3] = 2_932_896.0  # 9999-12-31

@@ -96,8 +96,14 @@ def _pure(values: npt.NDArray[np.float64]) -> bool:
 
 
 def _surprise(values: npt.NDArray[np.float64], value: float, rows: int) -> float:
-    """Nats by which it surprises that so many of the rows all have the value."""
-    return -rows * math.log(float((values == value).mean()))
+    """Nats by which it surprises that so many of the rows, drawn by chance, all have the value (hypergeometric)."""
+    have = int((values == value).sum())
+    return _ways(len(values), rows) - _ways(have, rows)
+
+
+def _ways(of: int, some: int) -> float:
+    """The logarithm of how many ways there are to choose some rows."""
+    return math.lgamma(of + 1) - math.lgamma(some + 1) - math.lgamma(of - some + 1)
 
 
 def _next(target: Column, rest: Flags, signs: list[_Sign]) -> _Leaf | None:

@@ -26,7 +26,7 @@ from synthohive_spark.schema.rule import EXACT, Ancestor, Rule, Siblings
 from synthohive_spark.sql import quote
 
 Start = Literal["zero", "parent", "own"]
-NUMBERS = 12  # of a table among which sums are looked for
+NUMBERS = 40  # of a table among which sums are looked for: most are refuted by a few rows
 PAIRS = 8  # of which every two may be what is added and what is taken
 HALF = 0.5000001  # of the last decimal
 FINEST = 9  # decimals that sums have at most
