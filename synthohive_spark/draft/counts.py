@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 
 from pyspark.errors import PySparkException
@@ -16,8 +16,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructField
 
 from synthohive_spark.location import TableRef
+from synthohive_spark.parallel import side_by_side
 from synthohive_spark.privacy.meaning.found import Meaning
-from synthohive_spark.privacy.meaning.search import find_meanings
+from synthohive_spark.privacy.meaning.search import Look, find_meanings
 from synthohive_spark.sql import quote
 from synthohive_spark.tables import key_type
 
@@ -88,8 +89,26 @@ class Found:
         return self.rows - self.found_rows
 
 
-def profile(name: str, frame: DataFrame, declared: Declared) -> TableProfile:
-    """Count rows, nulls and distinct values of every column in one aggregation; find what they mean."""
+def profiles(tables: Mapping[str, tuple[DataFrame, Declared]]) -> dict[str, TableProfile]:
+    """Rows, nulls and distinct values of every column of some tables, and what they mean.
+
+    Args:
+        tables: {name: rows, and what the lake declares of them}.
+    """
+    counted = side_by_side(lambda name: _counted(name, *tables[name]), tables)
+    meanings = find_meanings(
+        Look(name, t.frame, _types(t.frame), t.rows, [f.name for f in t.frame.schema.fields if _atomic(f.dataType)])
+        for name, t in counted.items()
+    )
+    return {name: replace(t, meanings=meanings[name]) for name, t in counted.items()}
+
+
+def _types(frame: DataFrame) -> dict[str, str]:
+    return {f.name: f.dataType.simpleString() for f in frame.schema.fields}
+
+
+def _counted(name: str, frame: DataFrame, declared: Declared) -> TableProfile:
+    """All counts of a table in one aggregation."""
     fields = frame.schema.fields
     wanted: list[Column] = [F.count(F.lit(1)).alias("rows")]
     for i, f in enumerate(fields):
@@ -105,10 +124,8 @@ def profile(name: str, frame: DataFrame, declared: Declared) -> TableProfile:
                 F.avg(F.length(column)).alias(f"length_{i}"),
             ]
     row = _first(frame.agg(*wanted))
-    types = {f.name: f.dataType.simpleString() for f in fields}
-    meanings = find_meanings(frame, name, types, row["rows"], [f.name for f in fields if _atomic(f.dataType)])
     columns = {f.name: _column(i, f, row) for i, f in enumerate(fields)}
-    return TableProfile(name, frame, row["rows"], columns, declared, meanings)
+    return TableProfile(name, frame, row["rows"], columns, declared)
 
 
 def unique(table: TableProfile, candidates: Sequence[tuple[str, ...]]) -> set[tuple[str, ...]]:

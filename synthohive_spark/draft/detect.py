@@ -56,13 +56,13 @@ def detected(sources: Any, spark: SparkSession | None = None) -> tuple[Metadata,
         wanted.add_table(name)
     io = DeltaIO(spark)
     given = given_tables(spark, io, wanted, named_tables(wanted, sources, "detect"))
-    profiles = {}
+    known = {}
     with settings(spark):
         for name in names:
             frame = given.frame(name)
             said = counts.declared(spark, given.refs[name], frame.columns) if name in given.places else Declared()
-            profiles[name] = counts.profile(name, frame, said)
-        drafted = propose(profiles)
+            known[name] = (frame, said)
+        drafted = propose(counts.profiles(known))
     text = draft_text(drafted, place)
     try:
         found = Metadata.load(yaml.safe_load(text))

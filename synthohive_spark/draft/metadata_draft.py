@@ -213,7 +213,7 @@ def _with_policy(key: DraftedKey, found: Sequence[DraftedKey], own: primary.Prim
 def _profiles(spark: SparkSession, config: Config) -> dict[str, TableProfile]:
     """Profiles of the lake's tables, or of those that the metadata names."""
     source, io = config.source, DeltaIO(spark)
-    made = {}
+    known, versions = {}, {}
     for name in list(config.metadata.tables) or tables_of(spark, source.location):
         ref = source.location.table(name)
         try:
@@ -224,10 +224,12 @@ def _profiles(spark: SparkSession, config: Config) -> dict[str, TableProfile]:
             log.warning("not_a_delta_table", table=name)
             continue
         frame = flat(io.read_dataset(ref, version))
-        made[name] = counts.profile(name, frame, counts.declared(spark, ref, frame.columns))
-        log.info("table_profiled", table=name, rows=made[name].rows, version=version)
-    if not made:
+        known[name], versions[name] = (frame, counts.declared(spark, ref, frame.columns)), version
+    if not known:
         raise SourceDataError(f"{source.location} holds no Delta table; ingest files with --from, or correct source")
+    made = counts.profiles(known)
+    for name, table in made.items():
+        log.info("table_profiled", table=name, rows=table.rows, version=versions[name])
     return made
 
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from synthohive_spark.errors import SchemaValidationError
 from synthohive_spark.lake.source import SourceLake
 from synthohive_spark.logs import get_logger
-from synthohive_spark.parallel import side_by_side
 from synthohive_spark.personal import STRONG, Action, PersonalColumn, in_short, is_faked, is_rewritten
 from synthohive_spark.privacy.meaning.found import Meaning
-from synthohive_spark.privacy.meaning.search import find_meanings
+from synthohive_spark.privacy.meaning.search import Look, find_meanings
 from synthohive_spark.privacy.rewriting import NARROWEST
 from synthohive_spark.privacy.word_filter import WordFilter
 from synthohive_spark.profiling.fakes import HELD, SALT, held_words
@@ -47,7 +46,7 @@ def with_personal(source: SourceLake, actions: Mapping[str, Action]) -> tuple[So
         SchemaValidationError: columns that may not be null are to be dropped, or keys or numbers hashed.
     """
     tables = source.metadata.tables
-    meanings = side_by_side(lambda table: _meanings(source, table), tables)
+    meanings = find_meanings(_look(source, table) for table in tables)
     treated = {t: _treated(t, spec, meanings[t], actions) for t, spec in tables.items()}
     refused = [p for t, each in treated.items() for p in (*_not_null(source, t, each), *_no_text(source, t, each))]
     if refused:
@@ -75,10 +74,11 @@ def _is_name(source: SourceLake, table: str, column: str, treatment: Treatment) 
     return treatment.kind in HELD and _types(source, table).get(column, "").startswith(TEXT)
 
 
-def _meanings(source: SourceLake, table: str) -> dict[str, Meaning]:
-    frame, types = source.frame(table), _types(source, table)
-    key = source.metadata.tables[table].primary_key or tuple(types)
-    return find_meanings(frame, table, types, source.rows[table], key)
+def _look(source: SourceLake, table: str) -> Look:
+    types = _types(source, table)
+    return Look(
+        table, source.frame(table), types, source.rows[table], source.metadata.tables[table].primary_key or tuple(types)
+    )
 
 
 def _types(source: SourceLake, table: str) -> dict[str, str]:
