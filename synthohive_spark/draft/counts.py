@@ -89,7 +89,7 @@ class Found:
         return self.rows - self.found_rows
 
 
-def profiles(tables: Mapping[str, tuple[DataFrame, Declared]]) -> dict[str, TableProfile]:
+def table_profiles(tables: Mapping[str, tuple[DataFrame, Declared]]) -> dict[str, TableProfile]:
     """Rows, nulls and distinct values of every column of some tables, and what they mean.
 
     Args:

@@ -62,7 +62,7 @@ def detected(sources: Any, spark: SparkSession | None = None) -> tuple[Metadata,
             frame = given.frame(name)
             said = counts.declared(spark, given.refs[name], frame.columns) if name in given.places else Declared()
             known[name] = (frame, said)
-        drafted = propose(counts.profiles(known))
+        drafted = propose(counts.table_profiles(known))
     text = draft_text(drafted, place)
     try:
         found = Metadata.load(yaml.safe_load(text))

@@ -227,7 +227,7 @@ def _profiles(spark: SparkSession, config: Config) -> dict[str, TableProfile]:
         known[name], versions[name] = (frame, counts.declared(spark, ref, frame.columns)), version
     if not known:
         raise SourceDataError(f"{source.location} holds no Delta table; ingest files with --from, or correct source")
-    made = counts.profiles(known)
+    made = counts.table_profiles(known)
     for name, table in made.items():
         log.info("table_profiled", table=name, rows=table.rows, version=versions[name])
     return made

@@ -34,7 +34,7 @@ def proposed(spark: SparkSession, **tables: Any) -> tuple[Metadata, str]:
         n: spark.createDataFrame(pa.Table.from_pandas(pd.DataFrame(c).convert_dtypes(), preserve_index=False))
         for n, c in tables.items()
     }
-    profiles = counts.profiles({n: (f, counts.Declared()) for n, f in frames.items()})
+    profiles = counts.table_profiles({n: (f, counts.Declared()) for n, f in frames.items()})
     text = draft_text(propose(profiles), "a test")
     made = Metadata.load(yaml.safe_load(text))
     made.validate_schema({n: f.schema for n, f in frames.items()})
