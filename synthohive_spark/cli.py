@@ -6,6 +6,7 @@ What is heavy (Spark, torch) is loaded by the job that needs it, so that ``--hel
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib.util
 import json
 import os
@@ -231,6 +232,8 @@ def _main(parser: Parser, run: Callable[[argparse.Namespace], str], argv: Sequen
         code = 0
     print(mark + line, flush=True)
     logs.bind(run_id=None, phase=None)
+    if mark:
+        gc.freeze()  # this process ends: to look once more through all that torch and pandas hold takes over a second
     if code:
         sys.exit(code)
 

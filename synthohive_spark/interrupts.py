@@ -11,7 +11,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from types import FrameType
 from typing import Any
 
@@ -21,6 +21,7 @@ _cancellers: list[_Canceller] = []
 _struck: list[int] = []
 _stop = threading.Event()
 _whole: list[None] = []  # one for each block that the main thread is in, and that is not to be broken off
+_last = ContextVar("last", default=False)  # whether this is one of the last things, which begin whatever has struck
 _SILENCE = logging.NullHandler()
 
 
@@ -100,12 +101,12 @@ def in_one_piece() -> Iterator[None]:
 
 
 def begin() -> None:
-    """Begin nothing new once a signal has struck.
+    """Begin nothing new once a signal has struck, but the last things.
 
     Raises:
         KeyboardInterrupt: with the signal's number.
     """
-    if _struck:
+    if _struck and not _last.get():
         raise KeyboardInterrupt(_struck[0])
 
 
@@ -151,6 +152,7 @@ def last_things(work: Callable[[], Any]) -> Any:
     failed: list[BaseException] = []
 
     def run() -> None:
+        _last.set(True)  # in the copy of the context
         try:
             ended.append(work())
         except BaseException as e:

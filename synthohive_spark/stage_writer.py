@@ -291,8 +291,7 @@ class StageWriter:
                 last_things(partial(self._clean, touched, before, e))
             else:
                 half = [t for t in touched if t not in sizes and (self.before or {}).get(t) is not None]
-                owner = self.generator.trained.lineage.get(OWNER)
-                last_things(partial(bring_back, self.io, self.target, half, self.before or {}, owner))
+                last_things(partial(self._bring_back, half, self.before or {}))
             raise
 
     def _open(self, table: str, version: int | None) -> DataFrame:
@@ -388,12 +387,16 @@ class StageWriter:
 
     def _clean(self, touched: list[str], before: Mapping[str, int | None], cause: BaseException) -> None:
         """Bring the tables of this run back to what they were, children first; the cause says what could not be."""
-        owner = self.generator.trained.lineage.get(OWNER)
-        order = [t for stage in self.generator.stages for t in stage]
-        mine = order if owner is not None else [t for t in order if t in touched]  # an earlier attempt wrote others
-        left = bring_back(self.io, self.target, reversed(mine), before, owner)
+        owned = OWNER in self.generator.trained.lineage  # then what an earlier attempt wrote is known, too
+        mine = [t for stage in self.generator.stages for t in stage] if owned else touched
+        left = self._bring_back(mine, before)
         self.cleaned(left)
         told = "\n  - ".join(["", *left, LEFT]) if left else ""
         if left and isinstance(cause, Exception):
             cause.args = (f"{cause}{told}",)
         vars(cause)["left"] = told  # of a signal, which says its number alone
+
+    def _bring_back(self, tables: Collection[str], before: Mapping[str, int | None]) -> list[str]:
+        """Bring some tables back to what they were, stage by stage, children first; what is left as it is."""
+        stages = [[t for t in stage if t in tables] for stage in reversed(self.generator.stages)]
+        return bring_back(self.io, self.target, stages, before, self.generator.trained.lineage.get(OWNER))

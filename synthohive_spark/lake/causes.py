@@ -17,7 +17,7 @@ from pyspark.errors import (
 )
 
 from synthohive_spark.errors import ConfigError, SynthoHiveError, WriteError, error_names
-from synthohive_spark.masking import masked
+from synthohive_spark.masking import GONE, masked, message_of
 
 OWN = re.compile(rf"\b({'|'.join(sorted(error_names()))}): ")
 RAISED = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Iteration)(: |$)")  # the last line of a traceback
@@ -137,7 +137,7 @@ CAUSES = (
     ),
     _cause(
         "gone",
-        r"Py4JNetworkError|Answer from Java side is empty|Error while obtaining a new communication channel",
+        rf"Py4JNetworkError|Answer from Java side is empty|Error while obtaining a new communication channel|{GONE}",
         "Spark's own process ended",
         "look into its log (killed for want of memory: spark.driver.memory), then go on with --resume",
         detailed=False,
@@ -225,7 +225,7 @@ def first_line(error: BaseException) -> str:
 def condition(error: Exception) -> str:
     """The name of a Spark error's kind, which holds no value of the data."""
     named = error.getCondition() if isinstance(error, PySparkException) else None
-    found = re.search(r"\[([A-Z][A-Z0-9_.]+)\]", str(error))
+    found = re.search(r"\[([A-Z][A-Z0-9_.]+)\]", message_of(error))
     return named or (found[1] if found else type(error).__name__)
 
 
@@ -249,7 +249,7 @@ def _messages(error: BaseException) -> Iterator[str]:
     """What an error says, then what its Java causes say."""
     java, depth = _java(error), 0
     if java is None:
-        yield str(error).strip()
+        yield message_of(error).strip()
     while java is not None and depth < DEEPEST:
         try:
             said, java = java.getMessage(), java.getCause()
@@ -264,7 +264,7 @@ def _told(error: BaseException) -> Iterator[str]:
     seen = 0
     current: BaseException | None = error
     while current is not None and seen < DEEPEST:
-        yield f"{type(current).__name__}: {current}"
+        yield f"{type(current).__name__}: {message_of(current)}"
         java = _java(current) or getattr(current, "_origin", None)
         for _ in range(DEEPEST):
             if java is None:

@@ -12,6 +12,7 @@ from synthohive_spark.lake.causes import why
 from synthohive_spark.lake.commits import OWNER, commits, source_of_rows
 from synthohive_spark.location import Location, TableRef
 from synthohive_spark.logs import get_logger
+from synthohive_spark.parallel import side_by_side
 
 log = get_logger(__name__)
 
@@ -40,40 +41,43 @@ class WrittenRows:
 
 
 def bring_back(
-    io: Any, target: Location, tables: Iterable[str], before: Mapping[str, int | None], owner: str | None
+    io: Any, target: Location, stages: Iterable[Iterable[str]], before: Mapping[str, int | None], owner: str | None
 ) -> list[str]:
     """Bring tables back to what they were before a run; each is tried, whatever happens to the others.
 
     Args:
         io: reads and writes tables.
         target: where they lie.
-        tables: those that the run may have touched, children first.
+        stages: tables that the run may have touched, children first; those of a stage are brought back side by side.
         before: {table: its version before the run; None where it was not there}.
         owner: the run; None where its commits do not name it, and it is known that nobody else wrote.
 
     Returns:
         What is left as it is, with the reason.
     """
-    left = []
-    for table in tables:
+
+    def left(table: str) -> str | None:
         try:
             if before[table] is not None and hasattr(io, "tidy"):  # not every writer writes beside a table
                 io.tidy(target.table(table))
             _bring_back(io, target.table(table), table, before[table], owner)
         except Exception as e:
-            left.append(f"{table}: {why(e)}")
             log.warning("table_left", table=table, cause=why(e))
-    return left
+            return f"{table}: {why(e)}"
+        return None
+
+    return [line for stage in stages for line in side_by_side(left, stage).values() if line is not None]
 
 
 def _bring_back(io: Any, ref: TableRef, table: str, before: int | None, owner: str | None) -> None:
-    now = io.version(ref)
+    past = [] if owner is None else commits(io.spark, ref)
+    now = past[0].version if past else io.version(ref)
     if now == before:
         return
     if now is None:
         raise WriteError("it was there before the run and is gone; restore it from a copy")
     if owner is not None:
-        last = source_of_rows(commits(io.spark, ref))
+        last = source_of_rows(past)
         if last is not None and before is not None and last.version <= before:
             return  # its rows are those of then
         if last is not None and last.said.get(OWNER) != owner:

@@ -104,7 +104,7 @@ class _Watch:
             except queue.Empty:
                 now = time.monotonic()
                 ended = ended or (now if self.child.poll() is not None else 0.0)
-                if ended and now - ended > LINGER:
+                if ended and (self.result or now - ended > LINGER):  # it has said its last word
                     return
                 if now > self.deadline:
                     self._end(signal.SIGKILL)

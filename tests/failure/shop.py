@@ -20,6 +20,11 @@ from tests.lakes import config_file, key_faults
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 900  # seconds that a run may take on a busy machine
+QUICK_CONF = {  # dozens of short runs: to compile the code of each query takes longer than the query
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+}
+QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 def key(column: str, parent: str) -> dict[str, Any]:
@@ -81,13 +86,13 @@ class Shop:
             evaluate={"fail_under": 0},
         )
         words = [sys.executable, str(ROOT / "jobs" / "pipeline.py"), "--config", file, "--master", master, *more]
-        words += [w for k, v in LEAN_CONF.items() for w in ("--conf", f"{k}={v}")]
+        words += [w for k, v in {**LEAN_CONF, **QUICK_CONF}.items() for w in ("--conf", f"{k}={v}")]
         return subprocess.Popen(
             [*words, "--log-level", "DEBUG"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=environment(**{MARK_VARIABLE: MARK}),
+            env=environment(**{MARK_VARIABLE: MARK, "JAVA_TOOL_OPTIONS": QUICK_JAVA}),
             cwd=ROOT,
             start_new_session=True,
         )

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from synthohive_spark.interrupts import interrupted, interruptible
+from synthohive_spark.interrupts import interrupted, interruptible, last_things
 from synthohive_spark.parallel import side_by_side
 
 
@@ -47,3 +47,17 @@ def test_who_has_begun_is_waited_for_and_nobody_else_begins(
     assert not interrupted(), "the next job of this process begins as any other"
     monkeypatch.undo()
     assert side_by_side(str.upper, ["d"]) == {"d": "D"}
+
+
+def test_the_last_things_begin_side_by_side_whatever_has_struck() -> None:
+    def work() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            assert last_things(lambda: side_by_side(str.upper, ["a", "b"])) == {"a": "A", "b": "B"}
+            side_by_side(began.append, ["c"])
+
+    began = list[str]()
+    with pytest.raises(KeyboardInterrupt), interruptible(lambda: None):
+        work()
+    assert began == []

@@ -37,6 +37,7 @@ MOMENTS = (  # in the order of a run: what it is about, after what its log says,
 EVENTS = {event: place for place, (_, event, _) in enumerate(MOMENTS)}
 VICTIMS = ("driver", "driver", "worker", "executor")
 ENDS = (4, 5, -signal.SIGKILL)  # of attempts that were killed: training, writing, and the driver itself
+JAVA_ENDS = {"training": 4, "in a write": 5, "evaluation": 3}  # where Spark's own process is killed: by phase
 MOST = KILLS + 3  # attempts: a kill may come before there is anything to resume
 
 
@@ -82,6 +83,7 @@ def strike(job: subprocess.Popen[str], victim: str, rng: random.Random) -> str:
     able = {
         "worker": [p.number for p in below if p.parent in daemons],
         "executor": [p.number for p in below if "CoarseGrainedExecutorBackend" in p.words],
+        "java": [p.number for p in below if "org.apache.spark.deploy.SparkSubmit" in p.words],
     }.get(victim)
     if able:
         os.kill(rng.choice(able), signal.SIGKILL)
@@ -97,21 +99,23 @@ def attempt(
     master = "local-cluster[2,1,1024]" if kills and kills[0].victim == "executor" else "local[2,4]"
     job = shop.start(name, master, *(("--resume", run_id) if run_id else ()))
     assert job.stderr is not None
-    lines, struck = list[str](), list[str]()
+    lines, struck, gone = list[str](), list[str](), False
     for line in job.stderr:
         lines.append(line)
         said = json.loads(line) if line.startswith('{"') else {}
         if said.get("event") in ("tables_to_train", "tables_to_generate"):
             run_id = said["run_id"]
         place = EVENTS.get(said.get("event", ""), -1)
-        if kills and place >= kills[0].place:
+        if kills and place >= kills[0].place and not gone:  # what a job said before it was killed may come later
             now = kills.pop(0)
             time.sleep(now.late * MOMENTS[place][2])
-            struck.append(f"{MOMENTS[place][0]}: {strike(job, now.victim, rng)}")
+            who = strike(job, now.victim, rng)
+            gone = who == "driver"
+            struck.append(f"{MOMENTS[place][0]}: {who}")
     out, _ = job.communicate(timeout=PATIENCE)
     print(json.dumps({"run": name, "master": master, "killed": struck, "code": job.returncode}), flush=True)
     if job.returncode and not struck:
-        raise AssertionError("".join(lines[-30:]) + out)
+        raise AssertionError("".join([line for line in lines if not line.startswith("\tat ")][-80:]) + out)
     return job.returncode, run_id, lines
 
 
@@ -143,3 +147,17 @@ def test_kills_at_random_moments_change_no_row(undisturbed: tuple[Shop, dict[str
     assert kills == []
     assert shop.hashes(name) == wanted
     assert shop.faults(name) == []
+
+
+def test_a_job_whose_java_is_killed_ends_with_its_line_and_is_resumed(undisturbed: tuple[Shop, dict[str, str]]) -> None:
+    shop, wanted = undisturbed
+    kills = [Kill(place, "java", 0.5) for place, (about, _, _) in enumerate(MOMENTS) if about in JAVA_ENDS]
+    run_id, codes = None, list[int]()
+    while not codes or codes[-1]:
+        assert len(codes) < MOST, codes
+        code, run_id, lines = attempt(shop, "java", run_id, kills, random.Random(SEED))
+        codes.append(code)
+        assert not any("Traceback" in line for line in lines)
+    assert codes == [*JAVA_ENDS.values(), 0]
+    assert shop.hashes("java") == wanted
+    assert shop.faults("java") == []

@@ -127,7 +127,7 @@ def test_a_cleanup_removes_what_a_killed_attempt_left_beside_and_nothing_else(
         with pytest.raises(Killed):
             write(spark, target, spark.createDataFrame([(1, "new")], NEWER))
     io.write_dataset(spark.createDataFrame([(7, "old")], OLD), target.table(f"{NEW}stranger"))
-    assert bring_back(io, target, ["t", "stranger"], {"t": 1, "stranger": None}, "r2") == []
+    assert bring_back(io, target, [["t", "stranger"]], {"t": 1, "stranger": None}, "r2") == []
     assert rows(spark, target) == [(7, "old")]
     assert beside(spark, target) is None
     assert io.version(target.table(f"{NEW}stranger")) == 1, "somebody's own, whatever its name"

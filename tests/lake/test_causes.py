@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException
+from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
 from synthohive_spark.errors import ConfigError, GenerationError, WriteError
 from synthohive_spark.lake.causes import cause_of, failing_as, from_outside, may_pass, why
 from synthohive_spark.lake.io import DeltaIO
+from synthohive_spark.launch.java import java_home
+from synthohive_spark.masking import masked_traceback
 
 
 @pytest.mark.parametrize(
@@ -80,3 +84,18 @@ def test_line_09_a_dead_worker_and_want_of_memory_are_said(spark: SparkSession, 
         io.write_dataset(rows.mapInPandas(starves, "id bigint"), str(tmp_path / "b"))
     assert "None" not in str(raised.value)
     assert "stack trace" not in str(raised.value)
+
+
+@pytest.mark.spark
+def test_an_error_of_java_is_told_when_java_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(java_home()))
+    gateway: Any = launch_gateway()
+    with pytest.raises(Py4JJavaError) as raised:
+        gateway.jvm.java.lang.Integer.parseInt("x")
+    gateway.proc.kill()
+    gateway.proc.wait()
+    cause = cause_of(raised.value)
+    assert cause is not None
+    assert cause.kind == "gone"
+    assert "Spark's own process ended" in why(raised.value)
+    assert "Py4JJavaError: Java is gone" in masked_traceback(raised.value)
