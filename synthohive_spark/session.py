@@ -7,7 +7,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pyspark.errors import PySparkException
@@ -82,12 +82,19 @@ def settings(spark: SparkSession, values: Mapping[str, str] | None = None) -> It
             before[key] = old
     try:
         yield spark
-    finally:
-        for key, old in before.items():
-            if old is None:
-                spark.conf.unset(key)
-            else:
-                spark.conf.set(key, old)
+    except BaseException:
+        with suppress(Exception):  # Spark may be gone, and the first cause is what is raised
+            _put_back(spark, before)
+        raise
+    _put_back(spark, before)
+
+
+def _put_back(spark: SparkSession, before: Mapping[str, str | None]) -> None:
+    for key, old in before.items():
+        if old is None:
+            spark.conf.unset(key)
+        else:
+            spark.conf.set(key, old)
 
 
 def setting_of(spark: SparkSession, key: str, default: str = "") -> str:

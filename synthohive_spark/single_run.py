@@ -18,6 +18,7 @@ from synthohive_spark.errors import TrainingError
 from synthohive_spark.generation.row_counts import planned_sizes, scaled_rows, wanted_rows
 from synthohive_spark.interrupts import interrupted, last_things
 from synthohive_spark.lake.any_source import AnySource
+from synthohive_spark.lake.causes import why
 from synthohive_spark.lake.content import content_hash
 from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.lake.places import check_apart, check_room, tables_of_run
@@ -306,7 +307,10 @@ class Run(RecordedRun):
     def _cleaned(self, left: list[str]) -> None:
         """The target was brought back: nothing of this run is complete any more."""
         self.wrote = {}
-        self.workspace.record(self.id, CLEANED, left=left)
+        try:
+            self.workspace.record(self.id, CLEANED, left=left)
+        except Exception as e:  # the first cause is what is raised; --resume looks at the tables themselves
+            log.warning("cleanup_not_recorded", cause=why(e))
 
     def _copies(self, plans: Plans, versions: Mapping[str, int]) -> Callable[[str], DataFrame]:
         """What reads the tables that are copied, each opened now: the others' source is not needed any more."""

@@ -263,8 +263,7 @@ class StageWriter:
         cells = sum(rows * len(trained.plans[table].columns.each) for table, rows in planned.items())
         log.info("tables_to_generate", rows={t: n for t, n in planned.items() if t not in sizes})
         bar = tqdm(total=len(planned) - len(sizes), desc="generating", unit="table", disable=None)
-        cleaning = self._cleaning(touched, before, sizes)
-        with bar, memory, settings(made.spark), sized(made.spark, cells), cleaning:
+        with bar, memory, settings(made.spark), sized(made.spark, cells), self._cleaning(touched, before, sizes):
             for stage in made.stages:
                 log.info("stage_start", tables=stage)
                 waiting = [t for t in stage if t not in sizes]
@@ -386,10 +385,8 @@ class StageWriter:
         return {t: self.io.version(self.target.table(t)) for t in self.generator.metadata.tables}
 
     def _clean(self, touched: list[str], before: Mapping[str, int | None], cause: BaseException) -> None:
-        """Bring the tables of this run back to what they were, children first; the cause says what could not be."""
-        owned = OWNER in self.generator.trained.lineage  # then what an earlier attempt wrote is known, too
-        mine = [t for stage in self.generator.stages for t in stage] if owned else touched
-        left = self._bring_back(mine, before)
+        """Bring back the tables of this run, and of its earlier attempts; the cause says what could not be."""
+        left = self._bring_back(before if OWNER in self.generator.trained.lineage else touched, before)
         self.cleaned(left)
         told = "\n  - ".join(["", *left, LEFT]) if left else ""
         if left and isinstance(cause, Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext, suppress
 from types import TracebackType
 
 from pyspark.errors import PySparkException
@@ -41,5 +42,6 @@ class Held:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for frame in self._kept:
-            frame.unpersist()
+        with nullcontext() if error is None else suppress(Exception):  # the first cause is what is raised
+            for frame in self._kept:
+                frame.unpersist()

@@ -15,6 +15,8 @@ from synthohive_spark import cli
 from synthohive_spark.errors import WriteError
 from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.location import TableRef
+from synthohive_spark.manifest import CLEANED, FAILED
+from synthohive_spark.registry import Workspace
 from tests.lakes import Done, config_file, run_job, write_lake
 
 pytestmark = pytest.mark.spark
@@ -120,6 +122,27 @@ def test_line_05_what_cannot_be_brought_back_is_listed_and_the_first_cause_kept(
     again = ("--resume", done.line["run_id"], "--set", "generate.on_write_failure=cleanup")
     assert fails(OSError("No space left on device"), *again).code == 5
     assert rows(spark, tmp_path) == OLD
+
+
+@pytest.mark.slow
+def test_a_cleanup_that_cannot_be_recorded_keeps_the_first_cause(
+    spark: SparkSession, fails: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = Workspace.record
+
+    def full(self: Workspace, run_id: str, event: str, *more: Any, **said: Any) -> None:
+        if event in (CLEANED, FAILED):
+            raise OSError("No space left on device")
+        record(self, run_id, event, *more, **said)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Workspace, "record", full)
+        done = fails(OSError("Connection reset by peer"), "--set", "generate.on_write_failure=cleanup")
+    assert (done.code, done.line["tables"]) == (5, {})
+    assert "orders: a connection failed" in done.line["error"]
+    assert rows(spark, tmp_path) == OLD
+    again = fails(OSError("Connection reset by peer"), "--resume", done.line["run_id"])
+    assert (again.code, again.line["tables"]) == (5, {"users": 5}), "made again"
 
 
 def test_line_03_an_interrupt_under_cleanup_leaves_the_target_as_it_was(
