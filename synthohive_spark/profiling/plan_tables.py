@@ -179,7 +179,7 @@ class _Profiler:
         """The plan with what decides the columns that no key decides: rules, shapes, else the model."""
         keys = {**{t: p.keys for t, p in self.plans.items()}, self.name: plan.keys}
         ancestors = Ancestors(self.name, plan.context, keys, self.source.frame)
-        rules = self._wanted([*find(plan, self.spec, self.people, ancestors), *plan.rules.each])
+        rules = self._wanted(find(plan, self.spec, self.people, ancestors))
         found = self._lawful(plan, rules)
         roles.update({r.column: r.gives for r in found if r.gives in ("derived", "given")})
         copied = [r for r in found if r.gives == "copied"]

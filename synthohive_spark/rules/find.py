@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from synthohive_spark.logs import get_logger
 from synthohive_spark.privacy.support import SUBJECT
-from synthohive_spark.rules.children.steady import steady
+from synthohive_spark.rules.children.steady import lost, steady
 from synthohive_spark.rules.choose import in_order, reached
 from synthohive_spark.rules.evidence import ROWS, TEXT_OF, family_of
 from synthohive_spark.rules.kin.choose import kept_rules, sums
 from synthohive_spark.rules.kin.find import SiblingTable
 from synthohive_spark.rules.kind import KINDS, Decided, Law
 from synthohive_spark.rules.kinds import load
-from synthohive_spark.rules.kinds.aggregate import aggregates
+from synthohive_spark.rules.kinds.aggregate import Aggregate, aggregates
 from synthohive_spark.rules.kinds.bounds import Ordered
 from synthohive_spark.rules.kinds.copy import Inherited
+from synthohive_spark.rules.kinds.derived import Derived
 from synthohive_spark.rules.kinds.null_decision import NullDecision
 from synthohive_spark.rules.kinds.null_implication import NullImplication, NullWhere
 from synthohive_spark.rules.kinds.one_of import OneOf
@@ -33,10 +33,9 @@ from synthohive_spark.rules.tabled import Tabled
 from synthohive_spark.rules.verify import known_zones, sampled, searched, verified
 from synthohive_spark.schema import frames
 from synthohive_spark.schema.ancestors import SEEN, Ancestors
-from synthohive_spark.schema.columns import Role
 from synthohive_spark.schema.context import DEGREE, ContextColumn, ContextPlan
 from synthohive_spark.schema.people import People
-from synthohive_spark.schema.rule import Ancestor, Rule, RulesPlan, worded
+from synthohive_spark.schema.rule import Rule, RulesPlan
 from synthohive_spark.schema.table_plan import TablePlan
 from synthohive_spark.sql import names_in, quote
 from synthohive_spark.tables import TEXT, Table
@@ -47,49 +46,11 @@ Later = Mapping[str, set[str]]  # columns that are aggregates of children or of 
 NULLS = (NullDecision.name, NullImplication.name)  # of which one rule per column is kept
 
 
-class Derived(Rule):
-    """A column follows from others by Spark SQL, on every row or on those where it says something.
-
-    Attributes:
-        expression: Spark SQL of the column.
-        whole: it follows on every row, so that no model need know it.
-        declared: by a person.
-        above: names of columns of ancestors in the context; the expression names them as ``frames.hidden``.
-    """
-
-    kind: Literal["derived"] = "derived"
-    expression: str
-    whole: bool
-    declared: bool = False
-    above: tuple[str, ...] = ()
-
-    @property
-    def seen(self) -> tuple[str, ...]:
-        """Columns of ancestors."""
-        return self.above
-
-    @property
-    def gives(self) -> Role | None:
-        """No model need know what follows on every row; what people declared they have said so of."""
-        return "derived" if self.whole and not self.declared else None
-
-    @property
-    def sql(self) -> str | None:
-        """The expression."""
-        return self.expression
-
-    @property
-    def said(self) -> str | None:
-        """The expression, where a person declared it."""
-        return self.expression if self.declared else None
-
-    def text(self, ancestor: Ancestor) -> str:
-        """The expression."""
-        return worded(self.expression, self.above, ancestor)
-
-
 def find(plan: TablePlan, spec: Table, people: People, ancestors: Ancestors) -> list[Rule]:
-    """Rules between the columns of a row, and with the rows of its parents; those that people declared among them.
+    """Rules between the columns of a row, and with the rows of its parents and children, and declared ones.
+
+    A status that any or all of the children tell gives way to rules of the row that hang on it (a date that is null but
+    where an order is delivered): they would hold for the status that was drawn, which its children see and follow.
 
     Args:
         plan: the table's plan so far: roles, keys, context, and aggregates of children, which no other rule may give.
@@ -98,20 +59,32 @@ def find(plan: TablePlan, spec: Table, people: People, ancestors: Ancestors) -> 
         ancestors: joins rows of its ancestors.
     """
     load()
-    later = {r.column: {*r.own} for r in aggregates(plan.rules) if r.name not in spec.switched_off}
-    table = SiblingTable(plan.keys, plan.columns, plan.rows, spec, people, ancestors, frozenset(later))
+    made = aggregates(plan.rules)
+    held = [r for r in made if r.name not in spec.switched_off]
+    table = SiblingTable(plan.keys, plan.columns, plan.rows, spec, people, ancestors, frozenset(r.column for r in held))
     kin = table.laws() if plan.rows >= ROWS and not plan.reference else []
-    later |= sums(r for r in kin if r.name not in spec.switched_off)
-    search = _Search(plan, spec, people, ancestors, later)
-    laws = search.laws() if plan.rows >= ROWS and search.drawn and not plan.reference else []
+    summed = sums(r for r in kin if r.name not in spec.switched_off)
+    while True:
+        search = _Search(plan, spec, people, ancestors, {r.column: {*r.own} for r in held} | summed)
+        laws = search.laws() if plan.rows >= ROWS and search.drawn and not plan.reference else []
+        yielding = _overruled(laws, held, search)
+        if not yielding:
+            break
+        held, made = ([r for r in each if r not in yielding] for each in (held, made))
     rules = search.rules(laws)
     if plan.reference:
-        return rules
+        return [*rules, *made]
     firm = _without_sets(rules, kin)
     intervals = sibling_rules(plan.keys, plan.columns, people.source.frame(plan.table), plan.rows, firm)
     firm = [_between_keys(rule, intervals) for rule in firm]
     among = kept_rules(kin, plan.keys, plan.columns, firm, intervals)
-    return [*_without_sets([_between_keys(rule, intervals) for rule in rules], among), *among]
+    return [*_without_sets([_between_keys(rule, intervals) for rule in rules], among), *among, *made]
+
+
+def _overruled(laws: Sequence[Law], held: Iterable[Aggregate], search: _Search) -> list[Aggregate]:
+    """The statuses of children on which laws of the row hang that would be lost."""
+    named = {search.names[i] for law in lost(laws, {*search.later}) for i in law.inputs if i in search.names}
+    return [r for r in held if r.is_status and r.column in named]
 
 
 def _between_keys(rule: Rule, intervals: Iterable[AmongSiblings]) -> Rule:

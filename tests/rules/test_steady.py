@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from synthohive_spark.rules.children.steady import steady
+from synthohive_spark.rules.children.steady import lost, steady
 from synthohive_spark.rules.kind import Law
 from synthohive_spark.rules.kinds import load
 from synthohive_spark.rules.kinds.aggregate import Aggregate, changing
@@ -53,3 +53,10 @@ def test_what_changes_is_known_from_the_plan() -> None:
     assert changing(RulesPlan(each=(rule,))) == {"n"}
     assert rule.text(str) == "count(1) of `child`(`parent`)"
     assert RulesPlan.model_validate_json(RulesPlan(each=(rule,)).model_dump_json()).each == (rule,)
+
+
+def test_laws_that_fall_are_those_that_no_like_one_replaces() -> None:
+    tax, bound, other = law(VALUES, "v2", "v0"), law(BOUNDS, "v5", "v0"), law(BOUNDS, "v5", "v4")
+    assert lost([tax, bound], {"v0"}) == [bound]
+    assert lost([tax, bound, other], {"v0"}) == [], "another bound of the column stays"
+    assert lost([law(BOUNDS, "v0", "v5")], {"v0"}) == [], "the aggregate itself is none of them"

@@ -39,6 +39,18 @@ def steady(
     return Choice(choice.values, order, choice.after), [law for law in kept if _follows(law, changed)]
 
 
+def lost(laws: Sequence[Law], later: Collection[str]) -> list[Law]:
+    """Laws of other columns that fall when some columns become what children say, and that no like one replaces.
+
+    Args:
+        laws: verified ones.
+        later: ids of such columns.
+    """
+    kept = {(law.target, law.kind) for law in laws if _follows(law, later)}
+    firm = (law for law in laws if law.target not in later and (law.target, law.kind) not in kept)
+    return [law for law in firm if not _follows(law, later)]
+
+
 def _says_usual(law: Law) -> bool:
     return not KINDS[law.kind].verified
 

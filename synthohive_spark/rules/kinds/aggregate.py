@@ -63,6 +63,11 @@ class Aggregate(Rule):
         """These values."""
         return tuple(child.sql for child in self.children)
 
+    @property
+    def is_status(self) -> bool:
+        """Whether it says what any or all of the children are, not how many or how much."""
+        return any(child.sql.startswith("bool_") for child in self.children)
+
     def placed(self, name: Callable[[int], str]) -> str:
         """The expression, with a name for each value of the children."""
         return PLACE.sub(lambda found: name(int(found[1])), self.expression)
