@@ -76,6 +76,21 @@ def test_days_and_months_by_category_and_by_number() -> None:
     )
 
 
+def test_a_period_that_names_its_last_day() -> None:
+    def last(days: list[dt.date]) -> list[dt.date]:
+        return [day - dt.timedelta(1) for day in days]
+
+    end = last([months(f, 1 if p == "monthly" else 12) for f, p in zip(FIRST, PLAN, strict=True)])
+    cases = "case plan when 'monthly' then 1 when 'yearly' then 12 end"
+    assert found({"first": FIRST, "plan": PLAN, "end": end}, "end") == [f"date_sub(add_months(first, {cases}), 1)"]
+    year = last([months(f, 12) for f in FIRST])
+    assert "date_sub(add_months(first, 12), 1)" in found({"first": FIRST, "end": year}, "end")
+    term = last([months(f, 12 * int(n)) for f, n in zip(FIRST, PEOPLE, strict=True)])
+    assert "date_sub(add_months(first, try_cast(try_multiply(years, 12) as int)), 1)" in found(
+        {"first": FIRST, "years": PEOPLE, "end": term}, "end"
+    )
+
+
 def test_each_row_is_due_so_much_later_than_the_one_before() -> None:
     number = RNG.integers(1, 13, N)
     due = [months(f, int(n) - 1) for f, n in zip(FIRST, number, strict=True)]

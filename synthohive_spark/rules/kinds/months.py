@@ -1,10 +1,12 @@
 """A date is so many months after or before another one: a period ends a month later, a loan after its term.
 
-A counter may say how often: an instalment is due a month after the one before, the first on the day itself.
+A counter may say how often: an instalment is due a month after the one before, the first on the day itself. A period
+that names its last day ends the day before.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -16,6 +18,7 @@ from synthohive_spark.rules.kinds.numbers import integer
 from synthohive_spark.rules.value_kind import Candidate, ValueKind
 
 STARTS = (0, 1)  # from which people count
+SHIFTS = (0, 1)  # days by which a period's last day lies before the next one's first
 COUNTERS, FURTHEST = 8, 1_000  # numbers that may be counters, and how far they count
 
 
@@ -29,16 +32,16 @@ class Months(ValueKind):
         """The months that the probe's first dates are apart; whole numbers as months and as years."""
         dates, probe = [c for c in sample.inputs if c.family == "date"], sample.probe
         lengths, counting = [c for c in sample.inputs if c.whole], {c.id for c in counters(sample)}
-        for b in dates:
-            apart = {_apart(t, b, probe) for t in sample.targets if t.family == "date" and t.id != b.id}
+        for b, shift in itertools.product(dates, SHIFTS):
+            apart = {_apart(t, b, probe, shift) for t in sample.targets if t.family == "date" and t.id != b.id}
             for months in sorted(apart - {0}):
-                yield Candidate((b,), f"add_months({{0}}, {months})", _moved(months), _date)
+                yield Candidate((b,), until(f"add_months({{0}}, {months})", shift), _moved(months, shift), _date)
             for c in lengths:
-                yield from _each(sample, b, c) if c.id in counting else ()
+                yield from _each(sample, b, c) if c.id in counting and not shift else ()
                 for size in (1, 12):
                     number = f"try_cast({integer(1, c)} as int)"
                     number = number if size == 1 else f"try_cast(try_multiply({integer(1, c)}, {size}) as int)"
-                    yield Candidate((b, c), f"add_months({{0}}, {number})", _by(size), _date)
+                    yield Candidate((b, c), until(f"add_months({{0}}, {number})", shift), _by(size, shift), _date)
 
 
 def counters(sample: Sample) -> list[Column]:
@@ -51,6 +54,11 @@ def count_from(column: Column, place: int, start: int) -> str:
     """Spark SQL of a counter at a place of the inputs, from its start."""
     number = integer(place, column)
     return f"try_subtract({number}, {start})" if start else number
+
+
+def until(sql: str, shift: int) -> str:
+    """Spark SQL of a date, so many days before."""
+    return f"date_sub({sql}, {shift})" if shift else sql
 
 
 def _each(sample: Sample, base: Column, count: Column) -> Iterator[Candidate]:
@@ -76,19 +84,19 @@ def _times(size: int, start: int, move: Callable[[Vector, Vector], Vector]) -> C
     return lambda v: move(v[0], (v[1] - start) * size)
 
 
-def _apart(target: Column, base: Column, probe: Ints) -> int:
+def _apart(target: Column, base: Column, probe: Ints, shift: int = 0) -> int:
     """The months between two dates of the first row that has both; 0 where there is none, or so many are data."""
     both = probe[~np.isnan(target.values[probe]) & ~np.isnan(base.values[probe])][:1]
-    months = calendar(target.values[both]) - calendar(base.values[both])
+    months = calendar(target.values[both] + shift) - calendar(base.values[both])
     return int(months[0]) if len(months) and abs(months[0]) <= LONGEST else 0
 
 
-def _moved(months: int) -> Callable[[Sequence[Vector]], Vector]:
-    return lambda v: later(v[0], np.full(len(v[0]), float(months)))
+def _moved(months: int, shift: int) -> Callable[[Sequence[Vector]], Vector]:
+    return lambda v: later(v[0], np.full(len(v[0]), float(months))) - shift
 
 
-def _by(size: int) -> Callable[[Sequence[Vector]], Vector]:
-    return lambda v: later(v[0], v[1] * size)
+def _by(size: int, shift: int) -> Callable[[Sequence[Vector]], Vector]:
+    return lambda v: later(v[0], v[1] * size) - shift
 
 
 def _date(column: Column) -> bool:

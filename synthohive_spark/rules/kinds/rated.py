@@ -21,7 +21,7 @@ from synthohive_spark.rules.coded import COVER, REPEATED, Coded, determinants
 from synthohive_spark.rules.evidence import FEW, Column, Sample, Vector
 from synthohive_spark.rules.formula import Formula, Levels, Term, only, plainly, put_together, roundest
 from synthohive_spark.rules.kind import Law
-from synthohive_spark.rules.kinds.months import STARTS, count_from, counters
+from synthohive_spark.rules.kinds.months import SHIFTS, STARTS, count_from, counters, until
 from synthohive_spark.rules.kinds.numbers import first, wide
 from synthohive_spark.rules.literals import literal
 from synthohive_spark.rules.value_kind import Candidate, law_of
@@ -130,6 +130,7 @@ class _Way:
         values: of the base; shape (rows,).
         first: what the counter is where the dates are the same; None without one.
         count: the counter from there; shape (rows,), or () for 1.
+        shift: days before: a period's last day is the day before the next one's first.
     """
 
     word: str
@@ -137,6 +138,7 @@ class _Way:
     values: Vector
     first: int | None = None
     count: Vector = field(default_factory=lambda: np.ones(()))
+    shift: int = 0
 
     def fits(self, target: Column) -> bool:
         """Whether it may make values of a column."""
@@ -145,7 +147,7 @@ class _Way:
 
     def between(self, target: Column, rows: Ints | slice = slice(None)) -> tuple[Vector, Vector]:
         """Between what the constant of each row lies."""
-        wanted, base = target.values[rows], self.values[rows]
+        wanted, base = target.values[rows] + self.shift, self.values[rows]
         if self.word in DATED:
             apart = calendar(wanted) - calendar(base) if self.word == "months" else wanted - base
             count = np.broadcast_to(self.count, self.values.shape)[rows]
@@ -181,7 +183,7 @@ class _Way:
             return self._moved(values[0], (values[1] - self.first) * constants)
         base = self.base.make(values)
         if self.word in DATED:
-            return self._moved(base, constants)
+            return self._moved(base, constants) - self.shift
         made: Vector = base * constants if self.word == "times" else base + constants
         return made
 
@@ -194,7 +196,7 @@ class _Way:
         if self.first is not None:
             number = count_from(self.base.inputs[1], 1, self.first)
             return f"{WORDS[self.word]}({{0}}, try_cast(try_multiply({number}, {constant}) as int))"
-        return f"{WORDS[self.word]}({self.base.sql}, {constant})"
+        return until(f"{WORDS[self.word]}({self.base.sql}, {constant})", self.shift)
 
 
 def _ways(sample: Sample) -> Iterator[_Way]:
@@ -205,6 +207,7 @@ def _ways(sample: Sample) -> Iterator[_Way]:
         yield from (_Way(word, own[-1], column.values) for word in ("times", "plus"))
     for column in (c for c in sample.inputs if c.family == "date"):
         yield from (_Way(word, Term((column,), "{0}", first), column.values) for word in DATED)
+        yield _Way("months", Term((column,), "{0}", first), column.values, shift=SHIFTS[-1])
         for number in counters(sample):
             term = Term((column, number), "{0}", first)
             yield from (
