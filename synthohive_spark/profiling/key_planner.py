@@ -26,6 +26,7 @@ from synthohive_spark.profiling.key_statistics import (
     fan_out,
     hierarchy,
     key_set,
+    never_alike,
     null_patterns,
     with_exceptions,
     within_batch,
@@ -103,7 +104,7 @@ class KeyPlanner:
             others = round(self.paths[i].but * self.source.rows[self.name])
             counts[i] = _dealt_counts(self.frame, self.spec.foreign_keys[i].columns, led, others)
         keys = [self._key(found, i, fk, counts[i]) for i, fk in enumerate(self.spec.foreign_keys)]
-        keys, patterns, free = self._with_nulls(keys)
+        keys, patterns, free = self._with_nulls(_unlike(keys, self.frame))
         positions, roles = position_keys(self.people, self.name), dict[str, Role]()
         roles.update({c: "foreign" for fk in keys for c in fk.columns})
         roles.update(dict.fromkeys(positions.unique, "unique"))
@@ -301,6 +302,21 @@ class KeyPlanner:
         up = _up(driving)
         within = () if set(shared) == set(driving.columns) else tuple(up[c] for c in shared)
         return made.model_copy(update={"within": within})
+
+
+def _unlike(keys: list[ForeignKeyPlan], frame: DataFrame) -> list[ForeignKeyPlan]:
+    """Keys, drawn ones with those given before them behind which no row has the same parent."""
+    order = [*(fk for fk in keys if fk.role == "driving"), *dealt_order(keys)]
+
+    def before(fk: ForeignKeyPlan) -> tuple[int, ...]:
+        if fk.role != "drawn" or fk.bucket is not None or fk.path is not None:
+            return ()
+        given = (k for k in order[: order.index(fk)] if k.role in ("driving", "drawn"))
+        like = (k for k in given if (k.references, k.referenced_columns) == (fk.references, fk.referenced_columns))
+        apart = (k for k in like if {*k.columns}.isdisjoint(fk.columns))
+        return tuple(k.position for k in apart if never_alike(frame, fk.columns, k.columns))
+
+    return [fk.model_copy(update={"unlike": before(fk)}) for fk in keys]
 
 
 def _once(law: LinkageModel, children: int, parents: int) -> bool:

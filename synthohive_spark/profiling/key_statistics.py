@@ -16,6 +16,7 @@ from synthohive_spark.sql import quote
 from synthohive_spark.tables import ForeignKey
 
 LAW_STEPS = 2_000  # distinct counts of children that a law keeps
+UNLIKE = 12.0  # rows with one parent behind two keys that chance would make; e**-12 that it makes none
 LEVELS = 64  # depth of a self-reference that is kept; what lies deeper counts to the last level
 
 
@@ -41,6 +42,28 @@ def children_counts(frame: DataFrame, keys: Sequence[tuple[str, ...]]) -> list[d
     for r in histogram.orderBy("key", "n").limit(LAW_STEPS * 50 * len(keys)).collect():
         found[r["key"]][int(r["n"])] = int(r["parents"])
     return found
+
+
+def never_alike(frame: DataFrame, one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Whether no row has one parent behind two keys to a table, though by chance some would (e**-UNLIKE that none has).
+
+    Args:
+        frame: the rows.
+        one: columns of a key.
+        other: of the other, in the same order.
+    """
+    both = frame.where(key_set(one) & key_set(other))
+    same = reduce(lambda a, b: a & b, [F.col(quote(a)) == F.col(quote(b)) for a, b in zip(one, other, strict=True)])
+    row = both.agg(F.count("*").alias("rows"), F.count_if(same).alias("same")).first()
+    if row is None or not row["rows"] or row["same"]:
+        return False
+    each = [
+        both.groupBy(*(F.col(quote(c)).alias(f"k{i}") for i, c in enumerate(columns))).agg(F.count("*").alias(n))
+        for columns, n in ((one, "mine"), (other, "theirs"))
+    ]
+    met = each[0].join(each[1], [f"k{i}" for i in range(len(one))], "inner")
+    told = met.agg(F.sum(F.col("mine").cast("double") * F.col("theirs"))).first()
+    return told is not None and (told[0] or 0.0) / row["rows"] >= UNLIKE
 
 
 def children_law(counts: Mapping[int, int], parents: int, method: Method) -> tuple[LinkageModel, int]:

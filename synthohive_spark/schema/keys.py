@@ -92,6 +92,8 @@ class ForeignKeyPlan(Strict):
         target: for ``late``: how the parents' keys look.
         path: the ancestor's columns that it equals, if there are such; for ``drawn`` on rows that have the key which
             leads there.
+        unlike: positions of keys to the same table, given before it, behind which no row has the same parent: nobody
+            flies to where he comes from.
     """
 
     position: int
@@ -113,6 +115,7 @@ class ForeignKeyPlan(Strict):
     fan_out: FanOut = FanOut()
     target: PositionKeys | None = None
     path: KeyPath | None = None
+    unlike: tuple[int, ...] = ()
 
     @property
     def follows(self) -> tuple[str, ...]:

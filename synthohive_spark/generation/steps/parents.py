@@ -12,7 +12,7 @@ import pandas as pd
 from synthohive_spark.counts.distribution import LinkageModel, law_seed, places
 from synthohive_spark.errors import GenerationError
 from synthohive_spark.generation.batch_state import BatchRows, BatchState
-from synthohive_spark.generation.deal import NOBODY, codes, deal_grouped, deal_known
+from synthohive_spark.generation.deal import NOBODY, codes, deal_apart, deal_grouped, deal_known
 from synthohive_spark.generation.groups import ANYBODY
 from synthohive_spark.generation.null_patterns import Patterns
 from synthohive_spark.generation.position_keys import position_values
@@ -150,6 +150,8 @@ class AssignParents:
         fk, each, count = parents.fk, parents.each, state.rows.count
         dealt = np.full(count, NOBODY, np.int64)
         dealt[wanted] = self._deal(parents, wanted, state, made)
+        if fk.unlike:
+            dealt = self._apart(parents, dealt, state)
         given = [c for c in fk.columns if c not in state.columns]
         if not self.nullable.issuperset(given):
             state.keep[wanted] &= dealt[wanted] >= 0
@@ -167,6 +169,16 @@ class AssignParents:
         if fk.position in cached_matching(self.matching).matchers:
             label = pd.Series([] if parents.cluster is None else parents.cluster.astype(str), dtype=object)
             state.labels[label_name(fk.columns)] = pick(label, dealt)
+
+    def _apart(self, parents: Parents, dealt: Ints, state: BatchState) -> Ints:
+        """The parents exchanged between rows of the batch, so that no row has one that it has behind another key."""
+        fk = parents.fk
+        theirs = pd.DataFrame({n: parents.each[frames.key(fk.position, n)] for n in range(len(fk.columns))})
+        others = [self.keys.at(p).columns for p in fk.unlike]
+        mine = [pd.DataFrame({n: state.columns[c] for n, c in enumerate(columns)}) for columns in others]
+        known, *had = codes(theirs, *mine)
+        parent = np.where(dealt >= 0, known[dealt] if len(known) else NOBODY, NOBODY)
+        return deal_apart(dealt, parent, had, state.rows.rng)
 
     def _parents(self, index: int, fk: ForeignKeyPlan, state: BatchState, known: Matching) -> Parents:
         """The parents that the batch's rows may take: one row each, with ``copies`` slots."""
