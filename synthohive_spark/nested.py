@@ -35,6 +35,10 @@ class Level:
     nullable: bool
     comment: str | None = None
 
+    def said(self) -> dict[str, object]:
+        """What of it is kept; nothing of a comment that it has not."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
 
 @dataclass(frozen=True)
 class LeafField:
@@ -57,7 +61,7 @@ class LeafField:
         """The column as it lies flat."""
         if not self.levels:
             return self.field
-        about = {"levels": [asdict(level) for level in self.levels], "nullable": self.field.nullable}
+        about = {"levels": [level.said() for level in self.levels], "nullable": self.field.nullable}
         nullable = self.field.nullable or any(level.nullable for level in self.levels)
         metadata = {**self.field.metadata, WITHIN: json.dumps(about)}
         return StructField(".".join(self.path), self.field.dataType, nullable, metadata)
@@ -72,7 +76,7 @@ def leaf_of(field: StructField) -> LeafField:
     if WITHIN not in field.metadata:
         return LeafField((), field)
     about = json.loads(field.metadata[WITHIN])
-    levels = tuple(Level(str(v["name"]), bool(v["nullable"]), v["comment"]) for v in about["levels"])
+    levels = tuple(Level(str(v["name"]), bool(v["nullable"]), v.get("comment")) for v in about["levels"])
     name = field.name.removeprefix("".join(f"{level.name}." for level in levels))
     metadata = {key: value for key, value in field.metadata.items() if key != WITHIN}
     return LeafField(levels, StructField(name, field.dataType, bool(about["nullable"]), metadata))
@@ -105,6 +109,12 @@ def flat_schema(schema: StructType, whole: Collection[str] = ()) -> StructType:
     """
     fields = [leaf.flat() for leaf in _leaves(schema, (), whole)]
     return StructType(fields) if len({f.name for f in fields}) == len(fields) else schema
+
+
+def path_sql(schema: StructType, name: str) -> str:
+    """How SQL names a column of a table by the name that it has where structs lie flat."""
+    paths = {".".join(leaf.path): leaf.path for leaf in _leaves(schema, (), ())}
+    return ".".join(map(quote, paths.get(name, (name,))))
 
 
 def flat(frame: DataFrame, whole: Collection[str] = ()) -> DataFrame:

@@ -39,7 +39,7 @@ from synthohive_spark.logs import bound, get_logger
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.models.artifact import Artifact
 from synthohive_spark.models.base import ConditionalGenerativeModel
-from synthohive_spark.nested import flat, nested
+from synthohive_spark.nested import flat, nested, nested_schema
 from synthohive_spark.parallel import side_by_side
 from synthohive_spark.schema.ancestors import Reader
 from synthohive_spark.schema.table_plan import TablePlan, generation_order
@@ -337,9 +337,9 @@ class StageWriter:
         for attempt in range(1, attempts + 1):
             try:
                 result = self.io.write_dataset(
-                    frame,
+                    nested(frame, schema),
                     self.target.table(table),
-                    schema=schema,
+                    schema=nested_schema(schema),
                     properties={} if again else lineage,
                     user_metadata=json.dumps(said, sort_keys=True),
                     **declared,

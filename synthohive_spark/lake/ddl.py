@@ -8,6 +8,7 @@ from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructT
 
 from synthohive_spark.lake.design import DEFAULT, Design
 from synthohive_spark.location import TableRef
+from synthohive_spark.nested import path_sql
 from synthohive_spark.sql import quote, text_literal
 
 NEEDS_COLUMN_MAPPING = " ,;{}()\n\t="
@@ -26,17 +27,20 @@ def table_ddl(verb: str, ref: TableRef, schema: StructType, properties: Mapping[
         ref: the table.
         schema: its columns, with nullability, comments and defaults.
         properties: of the table.
-        design: partitions and comment.
+        design: partitions, clustering, properties and comment.
     """
     columns = [_column(f, " ") for f in schema.fields]
-    settings = {"delta.enableDeletionVectors": "false", **properties}
+    settings = {"delta.enableDeletionVectors": "false", **design.properties, **properties}
     if any(ch in name for name in _names(schema) for ch in NEEDS_COLUMN_MAPPING):
         settings["delta.columnMapping.mode"] = "name"
     if any(DEFAULT in f.metadata for f in schema.fields):
         settings["delta.feature.allowColumnDefaults"] = "supported"
     parted = f" PARTITIONED BY ({', '.join(map(quote, design.partitions))})" if design.partitions else ""
+    clustered = (
+        f" CLUSTER BY ({', '.join(path_sql(schema, c) for c in design.clustering)})" if design.clustering else ""
+    )
     comment = f" COMMENT {text_literal(design.comment)}" if design.comment else ""
-    table = f"{verb} {ref.sql} ({', '.join(columns)}) USING DELTA{parted}{comment}"
+    table = f"{verb} {ref.sql} ({', '.join(columns)}) USING DELTA{parted}{clustered}{comment}"
     return f"{table} TBLPROPERTIES ({properties_sql(settings)})"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyarrow import fs
 from pyspark.errors import AnalysisException, PySparkException
@@ -20,7 +20,7 @@ from synthohive_spark.lake.ddl import properties_sql, table_ddl
 from synthohive_spark.lake.design import DEFAULT, Design, design_of
 from synthohive_spark.location import LOG, Address, TableRef
 from synthohive_spark.logs import get_logger
-from synthohive_spark.nested import nested, nested_schema
+from synthohive_spark.nested import flat_schema
 from synthohive_spark.sql import quote
 
 log = get_logger(__name__)
@@ -115,8 +115,7 @@ class DeltaIO:
         Args:
             frame: the rows, columns matched by name.
             place: the table.
-            schema: the columns with nullability, comments and defaults, those of structs flat or not; the frame's own
-                if not given.
+            schema: the columns with nullability, comments and defaults; the frame's own if not given.
             properties: table properties.
             user_metadata: text kept in the Delta commit. Where the rows come from a commit with the same text, they are
                 not written again.
@@ -129,9 +128,7 @@ class DeltaIO:
             WriteError: with the cause, if the table cannot be created or written.
         """
         ref = ref_of(place)
-        columns = schema or frame.schema
-        frame = nested(frame, columns)
-        wanted = Wanted(nested_schema(columns), properties or {}, user_metadata, design or Design())
+        wanted = Wanted(schema or frame.schema, properties or {}, user_metadata, design or Design())
         with failing_as(f"{ref.sql} could not be written", WriteError):
             past = commits(self.spark, ref)
             made = marked(past, user_metadata)
@@ -140,7 +137,7 @@ class DeltaIO:
             elif any(c.operation == REPLACED for c in past):
                 self.tidy(ref)  # whoever wrote it was killed before that
             if past:
-                self._say(ref, wanted.properties)
+                self._say(ref, {**wanted.design.properties, **wanted.properties})
         return made.version, made.rows
 
     def _replace_rows(self, frame: DataFrame, ref: TableRef, wanted: Wanted, newest: Commit | None) -> Commit:
@@ -150,6 +147,8 @@ class DeltaIO:
         other = killed or (newest is not None and self._other_shape(ref, wanted))
         try:
             if other:
+                names = flat_schema(wanted.schema).fieldNames()
+                wanted = replace(wanted, design=wanted.design.over(design_of(self.spark, ref), names))
                 frame = self._beside(frame, ref, wanted)
             empty = self._prepare(ref, wanted, present, other)
             if empty:
@@ -196,9 +195,10 @@ class DeltaIO:
             writer.overwrite(F.lit(True))
 
     def _other_shape(self, ref: TableRef, wanted: Wanted) -> bool:
-        """Whether a table that is there has other columns, or other partitions."""
-        parted = wanted.design.carried and design_of(self.spark, ref).partitions != wanted.design.partitions
-        return parted or not _same(self.spark.sql(f"SELECT * FROM {ref.sql}").schema, wanted.schema)
+        """Whether a table that is there has other columns, or its rows lie together in another way than wanted."""
+        there = design_of(self.spark, ref) if wanted.design.laid_out else wanted.design
+        laid = (there.partitions, there.clustering) == (wanted.design.partitions, wanted.design.clustering)
+        return not laid or not _same(self.spark.sql(f"SELECT * FROM {ref.sql}").schema, wanted.schema)
 
     def _prepare(self, ref: TableRef, wanted: Wanted, present: int | None, other: bool) -> bool:
         """Make a table that takes the rows, if there is none. Returns whether it is empty."""

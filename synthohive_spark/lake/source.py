@@ -15,7 +15,7 @@ from pyspark.sql.types import StructField, StructType
 from synthohive_spark.errors import SchemaValidationError, SourceDataError
 from synthohive_spark.graph import KeyPath
 from synthohive_spark.lake.declared import declared_problems, unanswered
-from synthohive_spark.lake.design import Design, design_of
+from synthohive_spark.lake.design import Design, design_of, properties_within
 from synthohive_spark.lake.held import Held
 from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.location import TableRef
@@ -91,11 +91,17 @@ class SourceLake:
         if table not in self._designs:
             found, raw = design_of(self.whole(table).sparkSession, self.refs[table]), self.raw(table)
             lost = [name for name, sql in found.checks.items() if not _resolves(raw, sql)]
-            parted = {*found.partitions} <= {*self.copied_schema(table).fieldNames()}
+            there = {*self.copied_schema(table).fieldNames()}
+            parted, clustered = {*found.partitions} <= there, {*found.clustering} <= there
+            properties = properties_within(found.properties, there)
             left = [*(f"check {name}" for name in lost), *([] if parted else ["partitions"])]
+            left += [*([] if clustered else ["clustering"])]
+            left += [f"property {name}" for name in found.properties.keys() - properties.keys()]
             kept = {
                 "checks": {name: sql for name, sql in found.checks.items() if name not in lost},
                 "partitions": found.partitions if parted else (),
+                "clustering": found.clustering if clustered else (),
+                "properties": properties,
                 "generated": {c: sql for c, sql in found.generated.items() if c in raw.columns and _resolves(raw, sql)},
                 "comment": found.comment if self.keep_comments else None,
                 "left": (*found.left, *left),
@@ -262,7 +268,7 @@ def _with_designs(source: SourceLake) -> Metadata:
             update={"constraints": (*others, *spec.declared_rules, *checks), "derived": derived}
         )
         if design.left:
-            log.info("not_carried", table=name, what=list(design.left))
+            log.warning("not_carried", table=name, what=list(design.left))
     return source.metadata.with_tables(tables)
 
 
