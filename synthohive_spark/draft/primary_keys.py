@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from synthohive_spark.draft import counts, names
-from synthohive_spark.draft.counts import NEARLY, TableProfile
+from synthohive_spark.draft.counts import NEARLY, ColumnProfile, TableProfile
 from synthohive_spark.draft.file import rows
 from synthohive_spark.draft.foreign_keys import KeyCandidate, best
 
@@ -83,7 +83,13 @@ def settle(
         return single, []
     keylike = {c for c in table.columns if c in outside or names.is_keylike(table.name, c)}
     dated = {c for c, p in table.columns.items() if p.family in ("date", "timestamp", "timestamp_ntz")}
-    costs = {**dict.fromkeys(dated, 0.5), **dict.fromkeys(keylike, 0.0), **dict.fromkeys(outside, 0.1)}
+    counted = {c for c, p in table.columns.items() if _counts(p)}
+    costs = {
+        **dict.fromkeys(dated, 0.5),
+        **dict.fromkeys(counted, 0.2),
+        **dict.fromkeys(keylike, 0.0),
+        **dict.fromkeys(outside, 0.1),
+    }
     composed = _composed(table, costs, set(singles))
     if composed and (single is None or set(composed[0]) & keylike):
         evidence = f"unique in {rows(table.rows)}; no null; no single column is"
@@ -91,6 +97,13 @@ def settle(
             evidence = f"unique in {rows(table.rows)}; no null; of columns that look like keys"
         return Primary(composed[0], evidence), composed
     return single, composed
+
+
+def _counts(column: ColumnProfile) -> bool:
+    """Whether a column may count the rows of each parent: whole numbers from 0 or 1 on, without gaps."""
+    if column.family != "integer" or column.low not in (0, 1) or column.high is None:
+        return False
+    return 2 <= column.high - column.low + 1 <= column.distinct / NEARLY
 
 
 def _composed(table: TableProfile, costs: Mapping[str, float], singles: set[str]) -> list[tuple[str, ...]]:

@@ -138,12 +138,18 @@ def test_composite_keys_link_tables_and_keys_onto_them(spark: SparkSession) -> N
         tags={"tag_id": range(10, 15), "label": list("abcde")},
         visit_tags={"visit_id": range(0, 40), "tag_id": [10 + i % 5 for i in range(40)]},  # visit_id alone is unique
         visit_details={"visit_id": range(5, 70), "text": ["y" * 60] * 65},  # one to one
+        visit_versions={  # counted, and dated: what counts is the key
+            "visit_id": [i // 3 for i in range(90)],
+            "valid_from": [days[(i // 3) % 10 + i % 3] for i in range(90)],
+            "version": [1 + i % 3 for i in range(90)],
+        },
     )
     keys = {t: s.primary_key for t, s in made.tables.items()}
     assert keys["sales"] == ("store", "day")
     assert keys["visits"] == ("visit_id",)
     assert keys["visit_tags"] == ("visit_id", "tag_id")
     assert keys["visit_details"] == ("visit_id",)
+    assert keys["visit_versions"] == ("visit_id", "version")
     assert links(made, "sales") == {("store",): "stores(store)"}
     assert links(made, "visits") == {("store",): "stores(store)", ("store", "day"): "sales(store, day)"}
     assert links(made, "visit_tags") == {("visit_id",): "visits(visit_id)", ("tag_id",): "tags(tag_id)"}
