@@ -118,7 +118,7 @@ def further_columns(
             for c in (c for c in parent.columns.each if (path, c.name) not in held):
                 column = ContextColumn(name=f"{name}:{c.name}", path=path, column=c.name, type=c.type, hidden=True)
                 if c.name in of:
-                    values.append(column)
+                    values.append(column.model_copy(update={"verbatim": parent.reference}))
                 elif _to_repeat(c, parent):
                     repeated.append(column.model_copy(update={"meaning": False}))
     return tuple([*values, *repeated][:FURTHER])

@@ -183,7 +183,8 @@ class _Profiler:
         found = self._lawful(plan, rules)
         roles.update({r.column: r.gives for r in found if r.gives in ("derived", "given")})
         copied = [r for r in found if r.gives == "copied"]
-        made_up = {c.name for c in plan.context.each if c.column in self._parent(plan, c).protected}
+        parents = {c.name: (self._parent(plan, c), c.column) for c in plan.context.each}
+        made_up = {name for name, (above, c) in parents.items() if c in above.protected and not above.reference}
         safe = [r for r in copied if made_up.isdisjoint(r.seen)]
         roles.update({r.column: "copied" for r in safe})
         open_ones = {r.column for r in found if r.learnt}
