@@ -22,7 +22,17 @@ _struck: list[int] = []
 _stop = threading.Event()
 _whole: list[None] = []  # one for each block that the main thread is in, and that is not to be broken off
 _last = ContextVar("last", default=False)  # whether this is one of the last things, which begin whatever has struck
-_SILENCE = logging.NullHandler()
+
+
+class _AsEver(logging.Handler):
+    """What libraries log where nobody takes it, as ever, but for what py4j tells of answers that do not come.
+
+    It raises an error then, from which the job tells its cause; or it was a signal, and nobody waits for the answer.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if logging.lastResort is not None and "py4j" not in record.pathname:
+            logging.lastResort.handle(record)
 
 
 class _Canceller:
@@ -64,12 +74,14 @@ def interruptible(cancel: Callable[[], object]) -> Iterator[None]:
         canceller = _Canceller(cancel)
         _cancellers.append(canceller)
         canceller.start()
-        logging.getLogger().addHandler(_SILENCE)  # Spark's client would tell of the answer that nobody reads any more
         if not _whole:
             raise KeyboardInterrupt(number)
 
     _struck.clear()
     _stop.clear()
+    root, handler = logging.getLogger(), _AsEver(logging.WARNING)
+    if not root.handlers:
+        root.addHandler(handler)
     before = {number: signal.signal(number, struck) for number in SIGNALS}
     try:
         yield
@@ -79,9 +91,9 @@ def interruptible(cancel: Callable[[], object]) -> Iterator[None]:
         raise ended_by(_struck[0], e) from e
     finally:
         undisturbed()
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        logging.getLogger().removeHandler(_SILENCE)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+        root.removeHandler(handler)
         _struck.clear()
 
 

@@ -23,7 +23,8 @@ from pyspark.sql import SparkSession
 from synthohive_spark.errors import WriteError
 from synthohive_spark.interrupts import last_things
 from synthohive_spark.lake.causes import cause_of, failing_as
-from synthohive_spark.lake.io import FIRST_COMMIT, DeltaIO, file_system
+from synthohive_spark.lake.folders import clear_rest, file_system
+from synthohive_spark.lake.io import FIRST_COMMIT, DeltaIO
 from synthohive_spark.location import LOG, Address, Location, TableRef
 from synthohive_spark.logs import get_logger
 from synthohive_spark.sql import text_literal
@@ -139,6 +140,8 @@ def _take(spark: SparkSession, ref: TableRef, mine: Holder, place: str) -> None:
     with failing_as(f"{place} cannot be written to", WriteError):
         statement = f"CREATE TABLE {ref.sql} (nothing string) USING DELTA TBLPROPERTIES ({mine.properties})"
         failed = _tried(spark, statement)
+        if failed is not None and clear_rest(ref, BEAT):  # who was taking it was killed
+            failed = _tried(spark, statement)
         if failed is None:  # Delta lets one of those succeed who create the same table
             return
         there = _holder(spark, ref)

@@ -23,7 +23,8 @@ from synthohive_spark.draft.counts import TableProfile
 from synthohive_spark.draft.file import DraftedKey, DraftedPersonal, DraftedTable, draft_text, listed, rows
 from synthohive_spark.errors import ConfigError, SchemaValidationError, SourceDataError
 from synthohive_spark.ingest.tables import find_files, ingest, read_table
-from synthohive_spark.lake.io import DeltaIO, file_system
+from synthohive_spark.lake.folders import file_system
+from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.location import Location
 from synthohive_spark.logs import bind, get_logger
 from synthohive_spark.metadata import Metadata

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pyarrow import fs
 
-from synthohive_spark.lake.io import file_system
+from synthohive_spark.lake.folders import file_system
 
 
 @dataclass(frozen=True)

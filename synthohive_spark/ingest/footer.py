@@ -29,7 +29,7 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-from synthohive_spark.lake.io import file_system
+from synthohive_spark.lake.folders import file_system
 
 EXACT = {  # types of Arrow that Spark reads as another that holds them
     pa.uint8(): ShortType(),

@@ -78,7 +78,7 @@ CAUSES = (
     _cause(
         "denied",
         r"Permission denied|AccessControlException|Access ?Denied|Read-only file system|\b403\b.*Forbidden"
-        r"|Mkdirs failed",
+        r"|Mkdirs failed|DELTA_CANNOT_CREATE_LOG_PATH",
         "writing or reading is not allowed",
         "give the job's user the right to, or name another place",
     ),

@@ -18,7 +18,8 @@ from synthohive_spark.lake.causes import failing_as, why
 from synthohive_spark.lake.commits import ABSENT, OWNER, PREFIX, REPLACED, Commit, commits, marked
 from synthohive_spark.lake.ddl import properties_sql, table_ddl
 from synthohive_spark.lake.design import DEFAULT, Design, design_of
-from synthohive_spark.location import LOG, Address, TableRef
+from synthohive_spark.lake.folders import clear_rest, file_system
+from synthohive_spark.location import LOG, TableRef
 from synthohive_spark.logs import get_logger
 from synthohive_spark.nested import flat_schema
 from synthohive_spark.sql import quote
@@ -204,6 +205,8 @@ class DeltaIO:
         """Make a table that takes the rows, if there is none. Returns whether it is empty."""
         if present is None or other:
             verb = "CREATE TABLE" if present is None else REPLACED
+            if present is None:
+                clear_rest(ref)
             self.spark.sql(table_ddl(verb, ref, wanted.schema, wanted.properties, wanted.design))
             if present is None:
                 self._made.add(ref.sql)
@@ -222,6 +225,7 @@ class DeltaIO:
         place = ref.beside(NEW)
         if marked(commits(self.spark, place), wanted.mark) is None:
             self.tidy(ref)  # of another attempt
+            clear_rest(place)
             said = {**wanted.properties, FOR: ref.sql}
             self.spark.sql(table_ddl("CREATE TABLE", place, wanted.schema, said, wanted.design))
             self._declare(place, wanted.design.checks)
@@ -259,6 +263,7 @@ class DeltaIO:
         ref = ref_of(place)
         with failing_as(f"{ref.sql} could not be created", WriteError):
             if self.version(ref) is None:
+                clear_rest(ref)
                 self.spark.sql(table_ddl("CREATE TABLE IF NOT EXISTS", ref, schema, {}, Design()))
 
     def append(self, frame: DataFrame, place: TableRef | str) -> None:
@@ -303,19 +308,6 @@ class DeltaIO:
             except (OSError, ValueError) as e:
                 raise WriteError(f"{ref.sql} could not be removed: {e}; remove it yourself") from e
         self._made.discard(ref.sql)
-
-
-def file_system(folder: str) -> tuple[fs.FileSystem, str]:
-    """The store that holds a folder, and the folder's name in it. Only scheme and host are read as those of a URL.
-
-    Raises:
-        OSError, ValueError: the store cannot be reached from here.
-    """
-    address = Address.parse(folder)
-    if not address.scheme:
-        return fs.LocalFileSystem(), address.path
-    system, root = fs.FileSystem.from_uri(f"{address.scheme}://{address.host}/")
-    return system, root.rstrip("/") + address.path
 
 
 def _table_id(system: fs.FileSystem, folder: str) -> str | None:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from synthohive_spark.errors import WriteError
+from synthohive_spark.lake.io import DeltaIO
 from tests.lakes import write_lake
 
 from .shop import PATIENCE, Shop, seven_tables
@@ -83,6 +85,19 @@ def test_room_is_made_and_the_run_goes_on(shop: Shop, disk: Path, full: str) -> 
     changed(disk, "size=512m")
     code, _, err = attempt(shop, full, *place, *resumed(last, err))
     assert code == 0, err[-3000:]
+
+
+@pytest.mark.parametrize("kilobytes", range(4, 32, 4))
+def test_a_table_is_made_after_the_disk_was_full_at_any_point_of_it(
+    spark: SparkSession, disk: Path, kilobytes: int
+) -> None:
+    changed(disk, f"size={kilobytes}k")
+    io, rows = DeltaIO(spark), spark.range(60).coalesce(1)
+    with pytest.raises(WriteError, match="the disk is full"):
+        io.write_dataset(rows, str(disk / "t"))
+    changed(disk, "size=64m")
+    assert io.write_dataset(rows, str(disk / "t")) == (1, 60)
+    assert io.read_dataset(str(disk / "t")).count() == 60
 
 
 def test_room_is_made_in_spark_s_own_scratch_and_the_run_goes_on(shop: Shop, disk: Path) -> None:

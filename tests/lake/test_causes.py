@@ -40,6 +40,7 @@ from synthohive_spark.masking import masked_traceback
         ("io.delta.exceptions.ConcurrentAppendException: [DELTA_CONCURRENT_APPEND]", "conflict", True),
         ("java.net.SocketTimeoutException: Read timed out", "network", True),
         ("org.apache.hadoop.security.AccessControlException: Permission denied: user=x", "denied", False),
+        ("[DELTA_CANNOT_CREATE_LOG_PATH] Cannot create file:/lake/t/_delta_log", "denied", False),
         ("[FAILED_READ_FILE.FILE_NOT_EXIST] Encountered error while reading file", "files", False),
         ("Job 7 cancelled because SparkContext was shut down", "cancelled", False),
     ],
