@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from synthohive_spark.launch.lines import Reader
 from tests.lakes import write_lake
 
 from .shop import PATIENCE, Shop, seven_tables
@@ -99,19 +100,19 @@ def attempt(
     master = "local-cluster[2,1,1024]" if kills and kills[0].victim == "executor" else "local[2,4]"
     job = shop.start(name, master, *(("--resume", run_id) if run_id else ()))
     assert job.stderr is not None
-    lines, struck, gone = list[str](), list[str](), False
+    lines, struck, gone, reader = list[str](), list[str](), False, Reader()  # two processes may share a line
     for line in job.stderr:
         lines.append(line)
-        said = json.loads(line) if line.startswith('{"') else {}
-        if said.get("event") in ("tables_to_train", "tables_to_generate"):
-            run_id = said["run_id"]
-        place = EVENTS.get(said.get("event", ""), -1)
-        if kills and place >= kills[0].place and not gone:  # what a job said before it was killed may come later
-            now = kills.pop(0)
-            time.sleep(now.late * MOMENTS[place][2])
-            who = strike(job, now.victim, rng)
-            gone = who == "driver"
-            struck.append(f"{MOMENTS[place][0]}: {who}")
+        for said in reader.read(line):
+            if said["event"] in ("tables_to_train", "tables_to_generate"):
+                run_id = said["run_id"]
+            place = EVENTS.get(said["event"], -1)
+            if kills and place >= kills[0].place and not gone:  # what it said before it was killed may come later
+                now = kills.pop(0)
+                time.sleep(now.late * MOMENTS[place][2])
+                who = strike(job, now.victim, rng)
+                gone = who == "driver"
+                struck.append(f"{MOMENTS[place][0]}: {who}")
     out, _ = job.communicate(timeout=PATIENCE)
     print(json.dumps({"run": name, "master": master, "killed": struck, "code": job.returncode}), flush=True)
     if job.returncode and not struck:
