@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from traceback import walk_tb
 from typing import Any
 
 from pyspark.errors import (
@@ -137,7 +138,8 @@ CAUSES = (
     ),
     _cause(
         "gone",
-        rf"Py4JNetworkError|Answer from Java side is empty|Error while obtaining a new communication channel|{GONE}",
+        r"Py4JNetworkError|Answer from Java side is empty|Error while obtaining a new communication channel"
+        rf"|Py4JError: An error occurred while calling [\w.]+(\n|$)|does not exist in the JVM|{GONE}",
         "Spark's own process ended",
         "look into its log (killed for want of memory: spark.driver.memory), then go on with --resume",
         detailed=False,
@@ -265,6 +267,8 @@ def _told(error: BaseException) -> Iterator[str]:
     current: BaseException | None = error
     while current is not None and seen < DEEPEST:
         yield f"{type(current).__name__}: {message_of(current)}"
+        if isinstance(current, OSError) and _of_py4j(current):
+            yield GONE
         java = _java(current) or getattr(current, "_origin", None)
         for _ in range(DEEPEST):
             if java is None:
@@ -275,3 +279,9 @@ def _told(error: BaseException) -> Iterator[str]:
             except Exception:  # Java is gone
                 break
         current, seen = current.__cause__, seen + 1
+
+
+def _of_py4j(error: BaseException) -> bool:
+    """Whether py4j raised an error: whom it asks is Spark's own process, on this machine."""
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    return bool(frames) and str(frames[-1].f_globals.get("__name__")).startswith("py4j")

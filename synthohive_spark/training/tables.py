@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from synthohive_spark.errors import SynthoHiveError, TrainingError, WriteError
 from synthohive_spark.interrupts import interrupted
-from synthohive_spark.lake.causes import why
+from synthohive_spark.lake.causes import failing_as, why
 from synthohive_spark.logs import bound_context, get_logger
 from synthohive_spark.parallel import side_by_side
 from synthohive_spark.schema.ancestors import Reader
@@ -71,9 +71,10 @@ def train_tables(
     def train(table: str) -> None:
         log.info("training_task_submitted", table=table)
         started = time.monotonic()
-        frame = training_frame(table, plans, read, settings.sample_rows, settings.seed)
-        first, *others = frame.columns
-        gathered = frame.repartition(1).sortWithinPartitions(first, *others)
+        with failing_as(f"{table}: training failed", TrainingError):
+            frame = training_frame(table, plans, read, settings.sample_rows, settings.seed)
+            first, *others = frame.columns
+            gathered = frame.repartition(1).sortWithinPartitions(first, *others)
         try:
             profile = resource_profile(frame.sparkSession, settings.gpu)
             keep(table, gathered.mapInArrow(Trainer(plans[table], settings, told), RESULT, profile=profile))

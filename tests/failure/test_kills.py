@@ -158,7 +158,8 @@ def test_a_job_whose_java_is_killed_ends_with_its_line_and_is_resumed(undisturbe
         assert len(codes) < MOST, codes
         code, run_id, lines = attempt(shop, "java", run_id, kills, random.Random(SEED))
         codes.append(code)
-        assert not any("Traceback" in line for line in lines)
+        assert not any('"event": "job_crashed"' in line for line in lines)
+        assert not code or any("Spark's own process ended" in line for line in lines)
     assert codes == [*JAVA_ENDS.values(), 0]
     assert shop.hashes("java") == wanted
     assert shop.faults("java") == []

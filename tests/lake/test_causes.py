@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from py4j.protocol import Py4JJavaError
+from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import AnalysisException
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
@@ -42,6 +42,8 @@ from synthohive_spark.masking import masked_traceback
         ("org.apache.hadoop.security.AccessControlException: Permission denied: user=x", "denied", False),
         ("[DELTA_CANNOT_CREATE_LOG_PATH] Cannot create file:/lake/t/_delta_log", "denied", False),
         ("[FAILED_READ_FILE.FILE_NOT_EXIST] Encountered error while reading file", "files", False),
+        ("py4j.protocol.Py4JError: An error occurred while calling o7221.getResult", "gone", False),
+        ("py4j.protocol.Py4JError: PythonUtils does not exist in the JVM", "gone", False),
         ("Job 7 cancelled because SparkContext was shut down", "cancelled", False),
     ],
 )
@@ -100,3 +102,6 @@ def test_an_error_of_java_is_told_when_java_is_gone(monkeypatch: pytest.MonkeyPa
     assert cause.kind == "gone"
     assert "Spark's own process ended" in why(raised.value)
     assert "Py4JJavaError: Java is gone" in masked_traceback(raised.value)
+    with pytest.raises((OSError, Py4JError)) as later:
+        gateway.jvm.java.lang.Integer.parseInt("1")
+    assert "Spark's own process ended" in why(later.value)
