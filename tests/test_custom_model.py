@@ -50,6 +50,7 @@ def planted() -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_it_runs_through_the_pipeline_and_the_report_lists_what_was_derived_and_held(
     spark: SparkSession, tmp_path: Path
 ) -> None:

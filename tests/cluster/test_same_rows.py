@@ -44,6 +44,7 @@ IN_SESSION = {
 # --- northwind's smallest chains, in every `make test` -------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.spark
 def test_small_chains_are_the_same_on_seven_partitions_and_in_small_batches(
     small: Trained, small_hashes: Hashes

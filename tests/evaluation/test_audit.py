@@ -68,9 +68,8 @@ def test_people_are_held_out_with_all_their_rows(spark: SparkSession, lake: Path
     assert key_faults(metadata, {t: kept.frame(t) for t in TABLES}) == []
 
 
-@pytest.mark.parametrize(
-    ("model", "code"), [pytest.param(SHUFFLE, 0, marks=pytest.mark.slow), ("tests.shuffle.Parrot", 6)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("model", "code"), [(SHUFFLE, 0), ("tests.shuffle.Parrot", 6)])
 def test_a_model_that_repeats_its_training_does_not_pass(
     spark: SparkSession, lake: Path, model: str, code: int
 ) -> None:

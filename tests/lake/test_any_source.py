@@ -43,6 +43,7 @@ def schema(spark: SparkSession, tmp_path: Path) -> Iterator[str]:
     spark.sql(f"DROP SCHEMA {SCHEMA} CASCADE")
 
 
+@pytest.mark.slow
 def test_views_and_tables_of_other_formats_are_learnt_and_pinned_by_their_rows(
     spark: SparkSession, schema: str, tmp_path: Path
 ) -> None:

@@ -44,6 +44,7 @@ def test_parents_that_agree_in_a_value_do_so_in_the_copy(spark: SparkSession, tm
     assert copy["orders"]["depot_id"].nunique() >= 36, "no depot is left out"
 
 
+@pytest.mark.slow
 def test_parents_agree_in_what_lies_above_them(spark: SparkSession, tmp_path: Path) -> None:
     rng = np.random.default_rng(7)
     branches = pd.DataFrame({"branch_id": range(40), "land": LANDS[np.arange(40) % 4]})

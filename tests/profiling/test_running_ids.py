@@ -15,6 +15,7 @@ from tests.lakes import fitted, key_faults, write_lake
 ORDERS = 60
 
 
+@pytest.mark.slow
 @pytest.mark.spark
 def test_running_ids_of_lines_are_unique_and_counters_are_counters(spark: SparkSession, tmp_path: Path) -> None:
     lines = np.repeat(np.arange(1, ORDERS + 1), np.arange(ORDERS) % 4 + 1)

@@ -155,6 +155,7 @@ def again(made: StagedOrchestrator, io: Any, policy: str = "raise") -> StagedOrc
     return other
 
 
+@pytest.mark.slow
 def test_an_attempt_that_failed_goes_on_to_the_same_rows(
     spark: SparkSession, made: StagedOrchestrator, copy: dict[str, DataFrame], tmp_path: Path
 ) -> None:
@@ -175,6 +176,7 @@ def test_an_attempt_that_failed_goes_on_to_the_same_rows(
     }
 
 
+@pytest.mark.slow
 def test_cleanup_and_retry(spark: SparkSession, made: StagedOrchestrator, tmp_path: Path) -> None:
     with pytest.raises(WriteError, match="the disk is full"):
         again(made, Failing(spark, "purchase", 2), "cleanup").generate({"customer": 10}, str(tmp_path))

@@ -105,6 +105,7 @@ def test_a_composite_key_that_is_partly_null(spark: SparkSession, tmp_path: Path
     assert made(spark, tmp_path, partly_null()) == []
 
 
+@pytest.mark.slow
 def test_one_column_that_points_to_several_tables(spark: SparkSession, tmp_path: Path) -> None:
     assert made(spark, tmp_path, several_tables()) == []
 
