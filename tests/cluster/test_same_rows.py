@@ -41,7 +41,7 @@ IN_SESSION = {
 }
 
 
-# --- northwind's smallest chains, in every `make test` -------------------------------------------------------------
+# --- northwind's smallest chains, in the slow tier` -------------------------------------------------------------
 
 
 @pytest.mark.slow
