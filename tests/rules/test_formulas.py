@@ -53,6 +53,10 @@ COLUMNS = {
             "round(try_subtract(try_multiply(try_multiply(price, quantity), 1.19), 0.00499999), 2)",
             np.floor(PRICE * QUANTITY * 119 + 1e-6) / 100,
         ),
+        (
+            "round(try_add(try_multiply(try_multiply(price, quantity), 0.025), 0.499999), 0)",
+            np.ceil(PRICE * QUANTITY / 40 - 1e-9),
+        ),
         ("round(try_multiply(try_divide(freight, price), 100), 1)", np.round(100 * FREIGHT / PRICE, 1)),
         (
             "round(try_multiply(try_multiply(price, quantity), freight), 2)",

@@ -29,8 +29,9 @@ CENTS = 2  # decimals from which on a number may have been rounded twice
 DECIMALS = 6  # of a factor that is written as such; others are one divided by a whole number
 ACCIDENT = 0.05  # how often a constant of as few digits may lie by chance where all rows put it
 MANY, BARELY = 0.3, 1e-3  # share of the rows on which rounding must be seen, by more than so many units
+WHOLLY = 1e-5  # of a unit: nearer to a whole one than that, no result is cut or rounded up
 # Units of the last digit by which a result may be above what is written
-EXACTLY, NEAREST, DOWN, TWICE = (0.0, 0.0), (-0.5, 0.5), (0.0, 1.0), (-1.5, 1.5)
+EXACTLY, NEAREST, DOWN, UP, TWICE = (0.0, 0.0), (-0.5, 0.5), (0.0, 1.0), (-1.0, 0.0), (-1.5, 1.5)
 
 
 class Factors(Formula):
@@ -131,7 +132,7 @@ class _Products:
         target, made = self.target.values, term.make([c.values for c in term.inputs])
         known = ~np.isnan(target) & ~np.isnan(made)
         ways = [EXACTLY, *([NEAREST] if self.unit else [])]
-        ways += [DOWN] if self.unit and (target[known] >= 0).all() else []
+        ways += [DOWN, UP] if self.unit and (target[known] >= 0).all() else []
         ways += [TWICE] if self.unit and self.unit < 10.0 ** (0.5 - CENTS) else []
         for way in ways:
             inside = _between(target, made, way[0] * self.unit, way[1] * self.unit)
@@ -176,12 +177,12 @@ class _Products:
         return self._candidate(Term(term.inputs, sql, _of_line(factor, more)), 1.0, NEAREST)
 
     def _candidate(self, term: Term, factor: float, way: tuple[float, float]) -> Candidate:
-        cut, sql = 0.499999 * self.unit if way is DOWN else 0.0, term.sql
+        cut, sql = {DOWN: 0.499999, UP: -0.499999}.get(way, 0.0) * self.unit, term.sql
         if factor != 1:
             part = _inverse(factor)
             sql = f"try_divide({sql}, {part})" if part else f"try_multiply({sql}, {plainly(factor)})"
         if cut:
-            sql = f"try_subtract({sql}, {plainly(cut)})"
+            sql = f"try_{'subtract' if cut > 0 else 'add'}({sql}, {plainly(abs(cut))})"
         if self.unit:
             sql = f"round({sql}, {self.target.scale})"
 
@@ -239,7 +240,7 @@ def _rounded(apart: Vector, way: tuple[float, float], unit: float) -> bool:
     if way in (EXACTLY, NEAREST):
         return True
     share = float((np.abs(apart) > BARELY * unit).mean())
-    return share >= MANY and (way is TWICE or float((-apart).max()) < (1 - BARELY) * unit)
+    return share >= MANY and (way is TWICE or float(np.abs(apart).max()) < (1 - WHOLLY) * unit)
 
 
 def _inverse(factor: float) -> int:
