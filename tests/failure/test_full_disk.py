@@ -87,7 +87,7 @@ def test_room_is_made_and_the_run_goes_on(shop: Shop, disk: Path, full: str) -> 
     assert code == 0, err[-3000:]
 
 
-@pytest.mark.parametrize("kilobytes", range(4, 32, 4))
+@pytest.mark.parametrize("kilobytes", range(4, 28, 4))
 def test_a_table_is_made_after_the_disk_was_full_at_any_point_of_it(
     spark: SparkSession, disk: Path, kilobytes: int
 ) -> None:
