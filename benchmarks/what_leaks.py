@@ -14,6 +14,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
+import datetime as dt
 import logging
 import statistics
 from collections.abc import Iterator, Mapping
@@ -47,6 +48,12 @@ TABLES = {  # file, whom rows are about, columns
         {"year": "double", "type": "string", "manufacturer": "string", "model": "string", "engines": "double"}
         | {"seats": "double", "speed": "double", "engine": "string"},
     ),
+    "orders": (
+        "northwind/orders",
+        "customer_id",
+        {"employee_id": "string", "ship_via": "string", "ship_country": "string", "freight": "double"}
+        | {"order_date": "double", "required_date": "double", "shipped_date": "double"},
+    ),
     "atom": ("mutagenesis/atom", "molecule_id", {"element": "string", "atom_type": "string", "charge": "double"}),
 }
 ROWS, COPIES, SALT = 1_000, 4_000, 3
@@ -57,6 +64,7 @@ HEAD = f"| table | model | {SHOWN} |"
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tables", nargs="+", choices=[*TABLES], default=[*TABLES])
     parser.add_argument("--models", nargs="+", default=["autoregressive", "ctgan"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--people", type=int, default=5, help="privacy.k")
@@ -64,7 +72,7 @@ def main() -> None:
     said = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     print(HEAD + "\n|" + " --- |" * (HEAD.count("|") - 1), flush=True)
-    for table in TABLES:
+    for table in said.tables:
         halves = Halves.of(table)
         for model in said.models:
             each = [halves.attacked(resolve_model(model), said.people, seed, said.seconds) for seed in said.seeds]
@@ -141,7 +149,8 @@ class Halves:
     def _told(self, copy: pd.DataFrame, few: Hashes, seed: int) -> Iterator[tuple[str, float]]:
         yield "copies", float(np.isin(self.hashes(copy), few).mean())
         sides = [(rows, who) for rows, who in ((self.seen, self.people), (self.unseen, self.others))]
-        some = [np.random.default_rng(1).permutation(len(rows))[:ROWS] for rows, _ in sides]
+        most = min(ROWS, *(len(rows) for rows, _ in sides))  # more rows on a side are nearer by chance
+        some = [np.random.default_rng(1).permutation(len(rows))[:most] for rows, _ in sides]
         real = [rows.iloc[at] for (rows, _), at in zip(sides, some, strict=True)]
         who = [*(people[at] for (_, people), at in zip(sides, some, strict=True)), np.arange(len(copy))]
         rows = pd.concat([*real, copy], ignore_index=True)
@@ -159,7 +168,9 @@ class Halves:
 
 def _typed(column: Values, kind: str) -> Values:
     if kind == "double":
-        return column.astype("float64")
+        first = column.dropna().iloc[0]
+        dates = pd.to_datetime(column) if isinstance(first, dt.date) else None
+        return column.astype("float64") if dates is None else (dates - dates.min()) / pd.Timedelta(days=1)
     text: Values = column.astype(str).astype(object)
     return text.where(column.notna(), None)
 

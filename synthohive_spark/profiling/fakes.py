@@ -27,8 +27,10 @@ HELD = (*NAMED, "company", "street", "user_name")  # kinds whose words no fake i
 NAMELESS = ("unknown", "category")  # kinds of names that nothing explains
 PLACED = ("street", "city", "region", "country", "postal_code")
 MOSTLY = 0.9  # of the values that are written in some way
-LIKELY = 0.85  # of the texts: so many different ones by the estimate may be as many as texts (it is off by 5 %)
+TITLED = 0.7  # of the names of jobs, which have words as "of" and abbreviations in them
+ERROR, LIKELY = 0.01, 0.97  # of the estimate of different texts; so many by it may be as many as texts
 MOST_WORDS, BITS = 8_192, 4  # words of names that a filter holds, and bits for each: one in five others is found too
+MANY = 100  # countries that are told apart
 SHORT, THREE = 3.5, 2.5  # characters on average: codes are shorter
 LATIN = r"^[\p{IsLatin}\p{M}\P{L}]*$"
 WORDS = r"[^\p{L}]+"  # between them
@@ -80,9 +82,10 @@ def fakes(frame: DataFrame, kinds: Mapping[str, form.Kind], widths: Mapping[str,
         c: Fake(
             kind=kind,
             nth=nth[c],
-            case=_case(said, i) if kind not in TEXTS else "name",
+            case=_case(said, i, kind) if kind not in TEXTS else "name",
             form=_form(said, i, kind),
             text=TextPlan(distinct=_distinct(said, i)) if kind in TEXTS else None,
+            many=max(1, min(said[f"distinct{i}"] or 0, MANY)) if kind == "country" else 1,
             width=widths.get(c),
         )
         for i, (c, kind) in enumerate(kinds.items())
@@ -100,22 +103,25 @@ def _style(i: int, column: str, kind: str) -> list[Column]:
     told = {
         "upper": text == F.upper(text),
         "lower": text == F.lower(text),
+        "title": text == F.initcap(text),
         "comma": text.contains(", "),
         "digits": text.rlike("^[0-9]+$"),
         "length": F.length(text),
     }
     shares = [F.avg(value.cast("double")).alias(f"{name}{i}") for name, value in told.items()]
-    if kind in TEXTS:
-        shares += [F.approx_count_distinct(text).alias(f"distinct{i}"), F.count(text).alias(f"known{i}")]
+    if kind in (*TEXTS, "country"):
+        shares += [F.approx_count_distinct(text, ERROR).alias(f"distinct{i}"), F.count(text).alias(f"known{i}")]
     return shares
 
 
-def _case(said: Any, i: int) -> Literal["name", "upper", "lower"]:
+def _case(said: Any, i: int, kind: str) -> Literal["name", "upper", "lower", "title"]:
     if (said[f"digits{i}"] or 0) > 1 - MOSTLY:
         return "name"
     if (said[f"upper{i}"] or 0) >= MOSTLY:
         return "upper"
-    return "lower" if (said[f"lower{i}"] or 0) >= MOSTLY else "name"
+    if (said[f"lower{i}"] or 0) >= MOSTLY:
+        return "lower"
+    return "title" if kind == "job" and (said[f"title{i}"] or 0) >= TITLED else "name"
 
 
 def _form(said: Any, i: int, kind: str) -> form.Form:
@@ -186,6 +192,7 @@ def fake_rows(
         countries=tuple(countries),
         genders=tuple(genders),
         home=next(homes, ANYWHERE),
+        many=max((fake.many for fake in made.values()), default=1),
         latin=_latin(frame, names),
         held=held,
     )

@@ -30,7 +30,7 @@ from synthohive_spark.profiling.key_formats import key_format
 from synthohive_spark.profiling.key_planner import KeyPlanner, key_design, with_used_keys
 from synthohive_spark.profiling.own_parents import OwnParents
 from synthohive_spark.profiling.personal import PersonalData, with_personal
-from synthohive_spark.profiling.protection import Protection, agrees_anyway, is_overruled
+from synthohive_spark.profiling.protection import Protection, agrees_anyway, as_places, is_overruled
 from synthohive_spark.profiling.rare_rows import rare_rows
 from synthohive_spark.profiling.running_ids import with_running_ids
 from synthohive_spark.profiling.unique_columns import Unique, unique_numbers
@@ -217,6 +217,7 @@ class _Profiler:
             update={"each": _columns(types, roles), "shapes": shapes_left, "apart": numbers.apart}
         )
         columns = protection.with_fakes(people, columns, plan.rows, support)
+        rules = as_places(rules, columns, plan.context)
         own = OwnParents(frame, plan.rows, self.spec, columns, rules)
         return plan.model_copy(
             update={

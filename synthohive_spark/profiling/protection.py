@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -12,7 +13,7 @@ from synthohive_spark.personal import PersonalColumn, is_faked, is_rewritten
 from synthohive_spark.privacy.fakes.lists import known_countries
 from synthohive_spark.privacy.fakes.plan import Fake, FakeRows, Kind
 from synthohive_spark.privacy.support import Support
-from synthohive_spark.profiling.fakes import NAMED, NUMBERED, fake_rows, faked_kinds, fakes
+from synthohive_spark.profiling.fakes import NAMED, NUMBERED, PLACED, fake_rows, faked_kinds, fakes
 from synthohive_spark.profiling.personal import PersonalData
 from synthohive_spark.profiling.shapes import Shapes, shape_plans
 from synthohive_spark.profiling.texts import TextColumns
@@ -51,6 +52,31 @@ def is_overruled(rule: Rule, treated: Mapping[str, Treatment], above: Mapping[st
         source = above.get(rule.source)
         return source is None or source.action != own.action
     return True
+
+
+def as_places(rules: Sequence[Rule], columns: ColumnsPlan, context: ContextPlan) -> list[Rule]:
+    """The rules, of which those on the parts of one place go together: no street of one city stands in another.
+
+    Args:
+        rules: of the table.
+        columns: its columns, with their fakes.
+        context: what its rows see of their ancestors.
+    """
+    paths = {c.name: c.path for c in context.each}
+    places = defaultdict[tuple[int, tuple[int, ...]], dict[str, Kind]](dict)
+    for rule in rules:
+        fake = columns.faked.get(rule.column)
+        if isinstance(rule, EqualOnMostRows) and fake is not None and fake.kind in PLACED:
+            places[fake.nth, paths[rule.source]][rule.column] = fake.kind
+    leaders = dict[str, str]()
+    for parts in places.values():
+        first = min(parts, key=lambda c: PLACED.index(parts[c]))
+        leaders |= {c: first for c in parts if c != first}
+    return [r.model_copy(update={"leader": leaders[r.column]}) if _led(r, leaders) else r for r in rules]
+
+
+def _led(rule: Rule, leaders: Mapping[str, str]) -> bool:
+    return isinstance(rule, EqualOnMostRows) and rule.column in leaders
 
 
 @dataclass(frozen=True)

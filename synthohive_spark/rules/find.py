@@ -247,7 +247,8 @@ class _Search:
             t: tables.get(t) or self._derived(t, values.get(t), nulls) for t in choice.order if t not in inherited
         }
         known = _joined(choice.after, self._needs(nulls.values(), of_nulls=True))
-        decided = Decided(self._named_by(whole), self._named_by(valued), frozenset(nulls), after=known)
+        exact = frozenset(c for c, rule in nulls.items() if rule.exactly)
+        decided = Decided(self._named_by(whole), self._named_by(valued), frozenset(nulls), exact, after=known)
         made = list[Rule]()
         for kind in (k.name for k in kinds() if k.name not in NULLS):
             late = RulesPlan(each=tuple(made)).completed.union(r.column for r in made if r.sql is not None)

@@ -115,6 +115,7 @@ class Decided:
         whole: on every row.
         valued: on some rows or on every row.
         nulls: on which a law says only where they are null.
+        exact: those of them on which it says so of every row.
         ruled: that have a rule of a kind before this one.
         late: that have their values only when all is drawn.
         after: {id of a column that follows from others: ids of these}.
@@ -123,6 +124,7 @@ class Decided:
     whole: frozenset[str]
     valued: frozenset[str]
     nulls: frozenset[str] = frozenset()
+    exact: frozenset[str] = frozenset()
     ruled: frozenset[str] = frozenset()
     late: frozenset[str] = frozenset()
     after: Mapping[str, frozenset[str]] = field(default_factory=dict)

@@ -25,6 +25,8 @@ CUSTOMERS, ORDERS = 90, 270
 GIVEN = ["Anna", "Peter", "Maria", "John", "Laura", "Thomas", "Julia", "Michael", "Sarah"]
 FAMILY = ["Weber", "Smith", "Rossi", "Novak", "Silva", "Larsen", "Dubois", "Garcia", "Kowalski", "Taylor"]
 COUNTRIES = ["Germany", "Italy", "Poland"]
+BEGINNINGS = ("Al", "Ber", "Cor", "Dal", "Em", "Fal", "Gor", "Hal", "Im", "Jes", "Kal", "Lim", "Mon", "Nor", "Os")
+TOWNS = [[begin + end for begin in BEGINNINGS] for end in ("burg", "ano", "owice")]
 MIDDLE = [dt.date(1959, 6, 11), dt.date(1959, 6, 19)]  # between which no month begins: a threshold would name one
 
 
@@ -42,14 +44,21 @@ def tables() -> dict[str, pd.DataFrame]:
             "born": born,
             "cohort": ["early" if b <= MIDDLE[0] else "late" for b in born],
             "land": [COUNTRIES[i % 3] for i in range(CUSTOMERS)],
+            "street": [f"{FAMILY[i % 10]} Street {1 + i // 10}" for i in range(CUSTOMERS)],
+            "city": [TOWNS[i % 3][i // 3 % 15] for i in range(CUSTOMERS)],
+            "zip": [f"{10_000 + (i * 7919) % 80_000}" for i in range(CUSTOMERS)],
         }
     )
     owner = [(i * 7) % CUSTOMERS for i in range(ORDERS)]
+    place = [i if n % 12 else (i + 3) % CUSTOMERS for n, i in enumerate(owner)]  # another one of the same country
     orders = pd.DataFrame(
         {
             "order_id": range(500, 500 + ORDERS),
             "customer": [i + 1 for i in owner],
             "sent_to": [names[i] if n % 15 else names[(i + 1) % CUSTOMERS] for n, i in enumerate(owner)],
+            "sent_street": [customers["street"][i] for i in place],
+            "sent_city": [customers["city"][i] for i in place],
+            "sent_zip": [customers["zip"][i] for i in place],
             "placed": [born[i] + dt.timedelta(1 + (n * 7919) % 12_000) for n, i in enumerate(owner)],
             "amount": [n % 17 for n in range(ORDERS)],
         }
@@ -89,6 +98,9 @@ def test_what_nobody_declared_is_not_written(spark: SparkSession, paths: dict[st
         "reach": ("phone", "fake"),
         "fax": ("phone", "fake"),
         "born": ("birth_date", "fake"),
+        "street": ("street", "fake"),
+        "city": ("city", "fake"),
+        "zip": ("postal_code", "fake"),
     }
     copies = {t: f.toPandas() for t, f in made.generate({}).items()}
     real, copy = tables(), copies["customers"]
@@ -104,6 +116,10 @@ def test_what_nobody_declared_is_not_written(spark: SparkSession, paths: dict[st
         assert str(row.reach).startswith(f"+{home.dial} ")
         assert standards.is_email(str(row.mail))
     both = copies["orders"].merge(copy, left_on="customer", right_on="id")
+    there = pd.DataFrame({c: both[f"sent_{c}"] == both[c] for c in ("street", "city", "zip")})
+    assert 0.8 < there["street"].mean() < 1
+    assert (there["street"] == there["zip"]).all(), "an address is the customer's as a whole, or another one"
+    assert there["city"][there["street"]].all()
     assert set(both["sent_to"]).isdisjoint(real["customers"]["contact"])
     assert (both["sent_to"] == both["contact"]).mean() > 0.8
     assert (both["placed"] > both["born"]).all(), "a date of birth bounds what comes after it"
@@ -119,8 +135,9 @@ def test_a_person_decides(spark: SparkSession, paths: dict[str, str]) -> None:
     pii = {"reach": {"action": "keep"}, "fax": {"action": "drop"}, "mail": {"kind": "email", "action": "fake"}}
     columns = plan_of_customers(spark, paths, pii, {"person": "mask", "email": "mask"}).columns
     told = {c: t.action for c, t in columns.personal.items()}
-    assert told == {"contact": "mask", "mail": "mask", "fax": "drop", "born": "fake"}
+    address = dict.fromkeys(("street", "city", "zip"), "fake")
+    assert told == {"contact": "mask", "mail": "mask", "fax": "drop", "born": "fake", **address}
     assert columns.shapes["fax"].null_share == 1.0
-    assert columns.faked == {}
+    assert set(columns.faked) == {*address}
     with pytest.raises(SchemaValidationError, match=r"customers\.id: to be dropped"):
         plan_of_customers(spark, paths, {"id": {"action": "drop"}})

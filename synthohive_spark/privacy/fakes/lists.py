@@ -13,7 +13,7 @@ from typing import Any, Literal
 import yaml
 
 from synthohive_spark.privacy.meaning.found import folded
-from synthohive_spark.privacy.meaning.lexicons import entries
+from synthohive_spark.privacy.meaning.lexicons import entries, read_list
 
 Gender = Literal["female", "male"]
 GENDERS: tuple[Gender, ...] = ("female", "male")
@@ -66,9 +66,9 @@ class Names:
 
 @functools.lru_cache(maxsize=1)
 def known_countries() -> dict[str, Country]:
-    """{code: country}, of ``places.yaml``."""
+    """{code: country}, of ``meaning/places.yaml``."""
     made = {}
-    for code, said in _read("places.yaml").items():
+    for code, said in read_list("places.yaml").items():
         cities = tuple(City(*text.split("|")) for text in said["cities"])
         made[code] = Country(
             code, said["names"], said["dial"], said["digits"], said["street"], tuple(said["firms"]), cities
@@ -163,6 +163,12 @@ def words_of(locale: str) -> tuple[str, ...]:
         if len(found) >= FEW:
             return found
     return ()
+
+
+@functools.lru_cache(maxsize=64)
+def title_words(locale: str) -> tuple[str, ...]:
+    """Words of titles and names of products in the language of a locale; none where there is no list."""
+    return tuple(_read("words.yaml").get(locale[:2], "").split())
 
 
 @functools.lru_cache(maxsize=1)

@@ -44,18 +44,20 @@ class Fake(Strict):
     Attributes:
         kind: of the values.
         nth: which person, company or place of the row: 0 for the first ones.
-        case: of the letters: as names are written, all capital, all small.
+        case: of the letters: as names are written, all capital, all small, the first of each word capital.
         form: ``comma``: family name first; ``short``: codes of regions and countries, ``three`` of three letters;
             ``digits``: nothing but digits.
         text: what is known of texts, and of words that nothing explains.
+        many: different values, where the kind is a country.
         width: characters that the column holds; None for any number.
     """
 
     kind: Kind
     nth: int = Field(default=0, ge=0, le=1000)
-    case: Literal["name", "upper", "lower"] = "name"
+    case: Literal["name", "upper", "lower", "title"] = "name"
     form: Form = "plain"
     text: TextPlan | None = None
+    many: int = Field(default=1, ge=1, le=1000)
     width: int | None = Field(default=None, ge=1)
 
 
@@ -66,6 +68,7 @@ class FakeRows(Strict):
         countries: columns of the row or of its ancestors that say in which country it is: the n-th for the n-th place.
         genders: those that say whether the n-th person is a woman or a man.
         home: the code of the country where nothing says which.
+        many: countries that the rows are in where no column says which: home, and others by the hash of the row.
         latin: names are written in the Latin script.
         held: words of the source's personal columns.
     """
@@ -73,5 +76,6 @@ class FakeRows(Strict):
     countries: tuple[str, ...] = ()
     genders: tuple[str, ...] = ()
     home: str = Field(default="US", pattern="^[A-Z]{2}$")
+    many: int = Field(default=1, ge=1, le=1000)
     latin: bool = True
     held: WordFilter = WordFilter()

@@ -7,6 +7,7 @@ unique in the copy. Everything else is a hash of the position.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -35,6 +36,7 @@ COURTESY = {  # of women and of men, by language
     "it": ("Sig.ra", "Sig."),
     "nl": ("Mevr.", "Dhr."),
 }
+MOST_OPTIONS = 100  # texts for each row at most, of which 99.5 % are different
 HOUSES = 120  # numbers of a street
 WOMEN = ("f", "w", "mrs", "miss", "ms", "mme", "mlle", "sra", "srta", "muj", "mul", "kvin", "kob", "donna")
 MEN = ("m", "h", "sr", "u")  # asked after women
@@ -64,7 +66,7 @@ class FakedRows:
         """The values of a column, shape (n,); None where a place has none."""
         made = _WRITERS[fake.kind](self, fake, seed_of(self.salt, column))
         if fake.case != "name":
-            made = _texts(t if t is None else t.upper() if fake.case == "upper" else t.lower() for t in made)
+            made = _texts(t if t is None else _CASES[fake.case](t) for t in made)
         if fake.width is not None and fake.kind not in TEXTS:
             made = _texts(t if t is None else t[: fake.width].rstrip() for t in made)
         return made
@@ -89,7 +91,11 @@ class FakedRows:
         home = known.get(self.plan.home, known[ANYWHERE])
         said = self.seen.get(named[min(nth, len(named) - 1)]) if named else None
         if said is None:
-            return np.array([home] * len(self.index), dtype=object)
+            rng = np.random.default_rng(seed_of(self.salt, "countries"))
+            others = [c for c in known.values() if c != home]
+            some = [home, *(others[i] for i in rng.permutation(len(others))[: self.plan.many - 1])]
+            drawn = mix(self.index, seed_of(self.salt, "country", nth)) % np.uint64(len(some))
+            return _texts(some[d] for d in drawn.tolist())
         codes = (lists.country_of(text) if isinstance(text, str) else None for text in said)
         return _texts(known[code] if code is not None else home for code in codes)
 
@@ -196,8 +202,13 @@ def _person(rows: FakedRows, fake: Fake, salt: int) -> Texts:
 def _company(rows: FakedRows, fake: Fake, salt: int) -> Texts:
     drawn = (mix(rows.index, salt) >> np.uint64(1)).astype(np.int64).tolist()
     owners = zip(*rows.companies(fake.nth), rows.countries(fake.nth), drawn, strict=True)
-    return _texts(f"{a} {c.firms[d % len(c.firms)]}" if b is None else f"{a} & {b} {c.firms[d % len(c.firms)]}"
-                  for a, b, c, d in owners)  # fmt: skip
+    return _texts(f"{a} {_firm(c, d)}" if b is None else f"{a} & {b} {_firm(c, d, '&')}" for a, b, c, d in owners)
+
+
+def _firm(country: Country, drawn: int, but: str | None = None) -> str:
+    """What stands behind the name of a company, of what holds no such mark."""
+    fitting = [f for f in country.firms if but is None or but not in f] or country.firms
+    return fitting[drawn % len(fitting)]
 
 
 def _email(rows: FakedRows, fake: Fake, salt: int) -> Texts:
@@ -301,15 +312,29 @@ def _modelled(rows: FakedRows, fake: Fake, salt: int) -> Texts:
     """Texts of the source's kind: one for each position, or as many different ones as the source has."""
     plan = fake.text or TextPlan()
     if salt not in rows.writers:
-        rows.writers[salt] = TextWriter(plan, salt)
+        rows.writers[salt] = TextWriter(plan, salt, rows.plan.held)
     writer, total = rows.writers[salt], max(1, rows.total)
     number = scatter(rows.index, total, salt)
     if plan.distinct < 1:
-        total = max(1, round(total * plan.distinct))
+        total = _options(total, plan.distinct)
         number = (mix(rows.index, salt) % np.uint64(total)).astype(np.int64)
     return _texts(writer.write(n, total, fake.width) for n in number.tolist())
 
 
+def _options(rows: int, distinct: float) -> int:
+    """Of how many texts so many rows draw a share of different ones, if each draws alone."""
+    low, high = 1.0, float(MOST_OPTIONS * rows)
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if middle * -math.expm1(-rows / middle) > distinct * rows else (middle, high)
+    return max(1, round(high))
+
+
+_CASES: dict[str, Callable[[str], str]] = {
+    "upper": str.upper,
+    "lower": str.lower,
+    "title": lambda text: " ".join(word[:1].upper() + word[1:] for word in text.split(" ")),
+}
 _WRITERS: dict[str, Callable[[FakedRows, Fake, int], Texts]] = {
     "given_name": _given,
     "family_name": _family,

@@ -255,12 +255,13 @@ def _place(c: _Column) -> Meaning | None:
     if country >= (0.4 if says == "country" else 0.8) and not (says == "region" and _abbreviated(few)):
         codes = few.share(lambda v: v in lexicons.country_codes())
         return c.found("country", country, "codes of countries" if codes > 0.5 else "countries")
-    if says == "region" or (
+    city, region = few.share(people.is_city), few.share(lambda v: folded(v) in lexicons.regions())
+    towns = says == "region" and region < 0.1 and city >= 0.2  # the territory of a salesman may be a town
+    if (says == "region" and not towns) or (
         says is None and few.share(lambda v: folded(v) in lexicons.regions() and len(v) > 3) >= 0.7
     ):
-        return c.found("region", few.share(lambda v: folded(v) in lexicons.regions()), "regions on lists")
-    city = few.share(people.is_city)
-    if (says == "city" and few.share(people.is_name_shaped) >= 0.4) or (says is None and city >= 0.6):
+        return c.found("region", region, "regions on lists")
+    if (says == "city" and few.share(people.is_name_shaped) >= 0.4) or (says is None and city >= 0.6) or towns:
         return c.found("city", city, "cities on lists")
     if says == "postal_code" and few.share(lambda v: len(v) <= 12 and not v.isalpha()) >= 0.5:
         return c.found("postal_code", 1.0, "short codes")

@@ -69,10 +69,11 @@ def family() -> frozenset[str]:
 
 @functools.lru_cache(maxsize=1)
 def cities() -> frozenset[str]:
-    """Cities of all locales that list them, and capitals."""
+    """Cities of all locales that list them, capitals, and those that fakes have."""
     capitals = (c.capital for c in _countries())
+    faked = (city.partition("|")[0] for country in read_list("places.yaml").values() for city in country["cities"])
     named = (t for _, p in providers("address") for t in entries(p, "cities", "city_names", "towns", "localities"))
-    return _folded([*capitals, *named])
+    return _folded([*capitals, *faked, *named])
 
 
 @functools.lru_cache(maxsize=1)

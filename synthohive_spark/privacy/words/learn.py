@@ -19,9 +19,16 @@ from synthohive_spark.privacy.words.plan import (
     TOKENS,
     TextPlan,
 )
-from synthohive_spark.privacy.words.tokens import CLASS, DIGITS, MARK, class_of, joins, sort_of, tokenised
+from synthohive_spark.privacy.words.tokens import CLASS, DIGITS, MARK, class_of, joins, look, sort_of, tokenised
 
 T = TypeVar("T")
+PROSE = 8  # tokens of a text on average, from which on texts are sentences
+FLUENT = 0.4  # of pairs of tokens, below which it is not known what follows what: sentences of any words are written
+CAPITAL, SMALL = f"{CLASS}Ww", f" {CLASS}w"
+SENTENCES = ((CAPITAL, f" {CAPITAL}", SMALL, "."),
+             ((4, 0, 1), (0, 2, 1), (1, 2, 1), (2, 2, 8), (2, 3, 1), (3, 1, 1), (3, 4, 1)))  # fmt: skip
+SPEAKING = 20  # words that say whether they are names
+BY_CHANCE, LISTED = 0.2, 0.5  # lists of names hold so many of any words with a capital, and of names
 SPOKEN = 3  # words of a language that tell it from others
 LATIN = ("en_US", "de_DE", "fr_FR", "es_ES", "it_IT", "nl_NL", "pl_PL", "cs_CZ", "da_DK")  # languages with lists
 SCRIPTS = {"CYRILLIC": "ru_RU", "GREEK": "el_GR", "ARABIC": "ar_AA", "HEBREW": "he_IL", "HANGUL": "HANGUL",
@@ -78,7 +85,9 @@ class TextLearner:
         names, chain = self._chain(rows)
         longest = max((len(w) for w in runs), default=1)
         sizes = self._sizes((len(tokens), who) for tokens, who in rows)
-        lengths = self._sizes((len(w), who) for w, held in rare.items() for who in held.people)
+        spelt = {w: held for w, held in rare.items() if sort_of(w[0]) != DIGITS}
+        lengths = self._sizes((len(w), who) for w, held in spelt.items() for who in held.people)
+        digits = self._sizes((len(w), who) for w, held in rare.items() if w not in spelt for who in held.people)
         usual = TextPlan()
         return TextPlan(
             words=names,
@@ -86,6 +95,8 @@ class TextLearner:
             letters=letters,
             sizes=sizes or usual.sizes,
             lengths=lengths or usual.lengths,
+            digits=digits or usual.digits,
+            named=_named(spelt),
             longest=-(-longest // 10) * 10,
             language=language,
         )
@@ -156,6 +167,10 @@ class TextLearner:
                 for i in range(1 if size == 1 else 0, len(line) - size + 1):
                     grams.setdefault(tuple(line[i : i + size]), _Held()).add(who, self.least)
         kept = {gram: held.count for gram, held in grams.items() if len(held.people) >= self.least}
+        every = [sum(held.count for gram, held in grams.items() if len(gram) == size) for size in (1, 2)]
+        shared = sum(n for gram, n in kept.items() if len(gram) == 2)
+        if every[0] >= PROSE * max(1, len(rows)) and shared < FLUENT * every[1]:
+            return SENTENCES
         chain = list[tuple[int, ...]]()
         for size in range(1, CHAIN + 1):
             some = sorted((g for g in kept if len(g) == size), key=lambda g: (-kept[g], g))
@@ -176,6 +191,15 @@ class TextLearner:
         if made and count:  # the longest ones, of too few people: as those before them
             made[-1] = (made[-1][0], made[-1][1] + count)
         return tuple(made)
+
+
+def _named(words: Iterable[str]) -> float:
+    """How surely rarer words with a capital are names of people, in tenths."""
+    capital = [w for w in words if look(w) == "Xx"]
+    if len(capital) < SPEAKING:
+        return 0.0
+    listed = sum(is_given(w) or is_family(w) for w in capital) / len(capital)
+    return round(min(1.0, max(0.0, (listed - BY_CHANCE) / (LISTED - BY_CHANCE))), 1)
 
 
 def _counted(holders: Iterable[tuple[T, int]], least: int) -> dict[T, _Held]:

@@ -32,7 +32,9 @@ class TextPlan(Strict):
             number behind the last place stands for the beginning and the end of a text.
         letters: {row of letters of a word: words that hold it}.
         sizes: (tokens of a text, texts).
-        lengths: (letters of a word, words).
+        lengths: (letters of a rarer word, words).
+        digits: (digits of a rarer number, numbers).
+        named: how often a rarer word with a capital is written as a name of somebody.
         longest: letters that no word of the source exceeds.
         language: whose common words and letters stand in for rare ones: a locale, or a script.
         distinct: share of the texts that are different.
@@ -45,6 +47,8 @@ class TextPlan(Strict):
     letters: dict[str, Count] = Field(default={}, max_length=MOST_LETTERS)
     sizes: Sizes = ((1, 1),)
     lengths: Sizes = ((6, 1),)
+    digits: Sizes = ((3, 1),)
+    named: float = Field(default=0.0, ge=0.0, le=1.0)
     longest: int = Field(default=20, ge=1, le=10_000)
     language: str = Field(default="en_US", pattern=r"^([a-z]{2,3}(_[A-Z]{2})?|[A-Z]+)$")
     distinct: float = Field(default=1.0, gt=0.0, le=1.0)

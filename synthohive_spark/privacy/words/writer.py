@@ -11,20 +11,20 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from synthohive_spark.privacy.word_filter import WordFilter
 from synthohive_spark.privacy.words.draws import Draws
-from synthohive_spark.privacy.words.letters import UNIT, Letters, common
-from synthohive_spark.privacy.words.plan import CHAIN, FIRST_DIGIT, FIRST_LETTER, LAST, TOKENS, TextPlan
-from synthohive_spark.privacy.words.tokens import CLASS, DIGITS, MARK, dressed, joins, sort_of
+from synthohive_spark.privacy.words.letters import UNIT
+from synthohive_spark.privacy.words.maker import WordMaker
+from synthohive_spark.privacy.words.plan import CHAIN, TOKENS, TextPlan
+from synthohive_spark.privacy.words.tokens import CLASS, MARK, joins, sort_of
 from synthohive_spark.randomness import seed_of
 
 SURE = 0.2  # share of what follows that is not known, below which what is known stands for all: texts stay fluent
-FEWEST, ENOUGH = 3, 14  # letters of a made-up word; from so many on it ends as soon as it may
-DIGITS_ENOUGH = 5  # digits of a number likewise
 PROSE = 8  # words of a text on average, from which on its small rare words are others of the language, not made up
-LONGER = 4  # letters by which it may be longer than it should be, so that it ends as words do
-FEW = 20  # common words that the source does not hold: of fewer none is written
+NEARLY = 1  # tokens that a short text may have beyond its size where that is how such texts end
 LATE = 6  # a text ends at the first chance from its length on, and anyhow at twice that and so many more
 PAIRS = {"(": ")", "[": "]", "{": "}", "\u201c": "\u201d", "\u00ab": "\u00bb", '"': '"'}
+CUT = 20  # the last of these tries, whose words are cut
 TRIES = 40  # words that are tried where a column is narrow
 
 
@@ -40,24 +40,25 @@ class _Next:
 class TextWriter:
     """Writes the texts of one column; the same for the same plan, salt and number, on any machine."""
 
-    def __init__(self, plan: TextPlan, salt: int) -> None:
-        """Of a plan, and of the seed, table and column in one number."""
+    def __init__(self, plan: TextPlan, salt: int, held: WordFilter | None = None) -> None:
+        """Of a plan.
+
+        Args:
+            plan: of the texts.
+            salt: of the seed, table and column.
+            held: words of the personal columns of all tables, none of which stands for a rarer one.
+        """
         self._plan, self._salt = plan, salt
         self._held = plan.held.asked()
-        self._letters = Letters(plan.letters, plan.language)
         self._chain: dict[tuple[int, ...], dict[int, int]] = defaultdict(dict)
         for *before, token, n in plan.chain:
             self._chain[tuple(before)][token] = n
         self._prose = sum(size * n for size, n in plan.sizes) >= PROSE * sum(n for _, n in plan.sizes)
+        self._words = WordMaker(plan, self._prose, held or WordFilter())
         self._far = self._distances()
-        self._usual = frozenset(common(plan.language))
-        self._free = [w for w in common(plan.language) if not self._held(w) and self._letters.spells(w)]
-        self._free_upto = [*range(1, len(self._free) + 1)]
         self._place = {token: i for i, token in enumerate(plan.words)}
         self._kept = dict[tuple[tuple[int, ...], str, bool], _Next]()
         self._sizes = [size for size, _ in plan.sizes]
-        self._lengths = [length for length, _ in plan.lengths]
-        self._length_upto = [*itertools.accumulate(n for _, n in plan.lengths)]
         self._size_upto = [*itertools.accumulate(n for _, n in plan.sizes)]
 
     def write(self, number: int, total: int, width: int | None = None) -> str:
@@ -83,7 +84,7 @@ class TextWriter:
                     break
                 if late:
                     made += [PAIRS[mark] for mark in reversed(opened)]
-                    made.append("" if self._new(made) else " " + self._word("Xx", draws, sizes))
+                    made.append("" if self._new(made) else " " + self._words.make("Xx", made, draws, sizes))
                     break
                 if width is not None and length > width:
                     break
@@ -92,7 +93,7 @@ class TextWriter:
             token = after.tokens[draws.choose(after.upto)]
             word, mark, name = token.partition(CLASS)
             if mark and name:
-                word += self._word(name, draws, sizes)
+                word += self._words.make(name, made, draws, sizes)
             else:
                 word = token
                 opened = _opened(opened, token.strip(" "))
@@ -104,42 +105,19 @@ class TextWriter:
     def _new(self, tokens: Sequence[str]) -> bool:
         """Whether the source holds no such text: it holds none of its words, or not the whole."""
         words = (t.strip(" ") for t in tokens)
-        made_up = any(sort_of(w[0]) != MARK and not self._known(w) for w in words if w)
+        made_up = any(sort_of(w[0]) != MARK and not self._words.known(w) for w in words if w)
         return made_up or not (self._plan.fresh or self._held("".join(tokens)))
-
-    def _known(self, word: str) -> bool:
-        """Whether the source may hold a word."""
-        return len(word) <= self._plan.longest and self._held(word)
 
     def _fitting(self, tokens: Sequence[str], width: int | None, draws: Draws, sizes: Draws) -> str:
         """A text, as many of its tokens as there is room for; else a word."""
         some = [t for t in tokens if t]
         while some and width is not None and (len("".join(some)) > width or not self._new(some)):
             some.pop()
-        for _ in range(TRIES if not some and width is not None else 0):
-            word = self._word("Xx", draws, sizes)[:width]
-            if not self._known(word):
-                return word
+        for left in range(TRIES if not some and width is not None else 0, 0, -1):
+            word = self._words.make("Xx", (), draws, sizes)
+            if (word == word[:width] or left <= CUT) and not self._words.known(word[:width]):
+                return word[:width]
         return "".join(some)
-
-    def _word(self, name: str, draws: Draws, sizes: Draws) -> str:
-        """A word of a class that the source does not hold: a common one of the language, or a made-up one."""
-        if (name.lower().startswith("w") or (name == "x" and self._prose)) and len(self._free) >= FEW:
-            return dressed(self._free[draws.choose(self._free_upto)], name)
-        made, number = "", name == DIGITS
-        size = self._lengths[sizes.choose(self._length_upto)]
-        while True:
-            ending = len(made) >= (1 if number else FEWEST) and not self._known(made) and made not in self._usual
-            if ending and len(made) >= (DIGITS_ENOUGH if number else ENOUGH if draws.coded else size + LONGER):
-                break
-            wanted = ending and (number or draws.coded or len(made) >= size)
-            letters, upto = self._letters.after((FIRST_DIGIT if number else FIRST_LETTER) + made, wanted)
-            letter = LAST if wanted and not draws.coded and not number and LAST in letters else ""
-            letter = letter or letters[draws.choose(upto)]
-            if letter == LAST:
-                break
-            made += letter
-        return dressed(made, name)
 
     def _after(self, before: tuple[int, ...], opened: str, closing: bool) -> _Next:
         """What may follow some tokens, with brackets that are open; where the end is near, what leads to it."""
@@ -158,7 +136,9 @@ class TextWriter:
             }
             near = min((self._far.get(t, TOKENS) for t in fits), default=0)
             if closing:
-                fits = {t: p for t, p in fits.items() if self._far.get(t, TOKENS) == near}
+                fits = {
+                    t: p for t, p in fits.items() if self._far.get(t, TOKENS) <= near + (0 if self._prose else NEARLY)
+                }
             upto = [*itertools.accumulate(max(1, round(p * UNIT)) for p in fits.values())]
             known = self._chain.get(before[-1:])
             ends = not opened and (not known or edge in known)
@@ -187,6 +167,8 @@ class TextWriter:
         seen = sum(known.values())
         if not before or not seen:
             return {t: n / seen for t, n in known.items()} if not before else self._follows(before[1:])
+        if len(before) == 1:  # what never followed this word would read like noise
+            return {t: n / seen for t, n in known.items()}
         all_of = max(seen, self._chain[before[:-1]].get(before[-1], 0))
         rest = 1 - seen / all_of
         made = {t: n / seen * (1 - rest) for t, n in known.items()}

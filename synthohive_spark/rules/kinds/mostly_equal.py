@@ -42,7 +42,7 @@ class MostlyEqual(Kind):
     def rules(self, laws: Iterable[Law], table: Searched, decided: Decided) -> list[Rule]:
         """One per text that nothing else decides."""
         found = {table.names[law.target]: table.context(law.inputs[0]) for law in laws}
-        open_ones = {c: base for c, base in found.items() if c not in decided.valued | decided.nulls}
+        open_ones = {c: base for c, base in found.items() if c not in decided.valued | decided.exact}
         return [EqualOnMostRows(column=c, source=base.name) for c, base in open_ones.items() if base is not None]
 
 
@@ -69,6 +69,7 @@ class EqualOnMostRows(Rule):
 
     Attributes:
         source: the name of the ancestor's column in the context.
+        leader: the column of the same place, on whose rows this one equals the ancestor's; None where it has its own.
     """
 
     needs: ClassVar[Role | None] = "shape"
@@ -76,6 +77,7 @@ class EqualOnMostRows(Rule):
 
     kind: Literal["mostly_equal"] = "mostly_equal"
     source: str
+    leader: str | None = None
 
     @property
     def seen(self) -> tuple[str, ...]:
@@ -88,8 +90,8 @@ class EqualOnMostRows(Rule):
 
     @property
     def drawn(self) -> str | None:
-        """Whether it equals the ancestor's."""
-        return f"{self.column}:{SAME}"
+        """Whether it equals the ancestor's, where no other column says so."""
+        return None if self.leader else f"{self.column}:{SAME}"
 
     def observed(self, own: SparkColumn, context: Mapping[str, SparkColumn]) -> SparkColumn:
         """Whether it does on a row of the source."""
@@ -98,7 +100,7 @@ class EqualOnMostRows(Rule):
     def complete(self, columns: Mapping[str, Values], context: Mapping[str, Values], nullable: bool) -> Values:
         """The ancestor's text on the rows that the model chose; a null only where one is allowed."""
         theirs = context[self.source].reset_index(drop=True)
-        same = columns[f"{self.drawn}"].fillna(False).to_numpy(bool)
+        same = columns[f"{self.leader or self.column}:{SAME}"].fillna(False).to_numpy(bool)
         if not nullable:
             same &= theirs.notna().to_numpy(bool)
         return columns[self.column].reset_index(drop=True).astype(object).where(~same, theirs)

@@ -15,6 +15,7 @@ from synthohive_spark.privacy.fakes.plan import FAKED, Fake, FakeRows, Kind
 from synthohive_spark.privacy.fakes.rows import FakedRows
 from synthohive_spark.privacy.meaning import standards
 from synthohive_spark.privacy.word_filter import WordFilter
+from synthohive_spark.privacy.words.plan import TextPlan
 
 MANY = 30_000
 UNIQUE = ("person", "company", "email", "user_name", "phone", "street", "iban", "card", "url", "domain", "words")
@@ -88,6 +89,32 @@ def test_one_place_per_row() -> None:
     assert written(made, "country", form="short") == [spoken[c] for c in said]
 
 
+def test_rows_of_many_countries_are_in_as_many() -> None:
+    """A column of countries that few rows share says of none that it may be written, but how many there are."""
+    some = FakedRows(FakeRows(home="FR", many=12), np.arange(3_000), 3_000, 7, {})
+    lands, cities, phones = written(some, "country"), written(some, "city"), written(some, "phone")
+    assert len({*lands}) == 12
+    assert "France" in lands
+    for land, city, phone in zip(lands, cities, phones, strict=True):
+        home = lists.known_countries()[f"{lists.country_of(land)}"]
+        assert city in [c.name for c in home.cities]
+        assert phone.startswith(f"+{home.dial} ")
+    one = FakedRows(FakeRows(home="FR"), np.arange(300), 300, 7, {})
+    assert {*written(one, "country")} == {"France"}
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+def test_texts_repeat_as_often_as_in_the_source(share: float) -> None:
+    texts = written(rows(4_000), "words", text=TextPlan(distinct=share))
+    assert len({*texts}) / 4_000 == pytest.approx(share, abs=0.03)
+
+
+def test_two_partners_have_no_sons_beside_them() -> None:
+    firms = written(rows(2_000, country=["USA", "UK"] * 1_000), "company")
+    assert max(firm.count("&") for firm in firms) == 1
+    assert any(firm.endswith("& Sons") for firm in firms)
+
+
 def test_numbers_are_those_that_programs_accept() -> None:
     countries = [c for code in lists.known_countries() for c in [code] * 30]
     made = rows(len(countries), country=countries)
@@ -116,6 +143,7 @@ def test_no_name_of_the_source_is_written() -> None:
 def test_what_a_column_holds_and_how_it_is_written() -> None:
     made = rows(200)
     assert all(v == v.upper() for v in written(made, "person", case="upper"))
+    assert all(w[0].isupper() for v in written(made, "job", case="title") for w in v.split() if w[0].isalpha())
     assert all(len(v) <= 9 for v in written(made, "street", width=9))
 
 

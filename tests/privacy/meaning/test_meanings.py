@@ -57,6 +57,9 @@ def test_values_are_stronger_than_names() -> None:
     assert one("sku", mails).kind == "email"
     assert one("email", ["red", "green", "blue"] * 9).kind != "email"
     assert not one("phone", ["iPhone 12", "Pixel 8a", "Galaxy S22"] * 5).personal
+    towns = ["Boston", "Seattle", "Tampa", "Redmond", "Troy", "Racine", "Denver", "Austin", "Bellevue", "Chicago"]
+    assert one("territory", towns).kind == "city"
+    assert one("territory", ["Ohio", "Texas", "Utah", "New York", "Kansas"]).kind == "region"
     assert not one("customer_name", [str(n) for n in range(40)]).personal
 
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from synthohive_spark.privacy.fakes.lists import names, title_words
 from synthohive_spark.privacy.word_filter import WordFilter, place_of
 from synthohive_spark.privacy.words.draws import Draws
 from synthohive_spark.privacy.words.learn import TextLearner
@@ -110,6 +111,45 @@ def test_names_of_products_are_new_words_of_that_look() -> None:
     assert all(re.fullmatch(r"[A-Z]\w+( [A-Z]\w+)*", t) for t in made)
     assert sum("Sauce" in t or "Syrup" in t for t in made) > 150, "what ten people share is kept"
     assert not {w for t in made for w in t.split()} & {w for n in names for w in n.split()}
+
+
+def test_titles_are_of_words_of_the_language() -> None:
+    titles = [f"{a.capitalize()} {b}" for a in ("restless", "faded", "burning", "broken") for b in ("Oath", "Hymn")]
+    made = written(learnt(titles), 500)
+    known = {*title_words("en_US"), *common("en_US")}
+    words = [w for t in made for w in t.lower().split()]
+    assert sum(w in known for w in words) / len(words) > 0.95
+    assert len(set(made)) == 500
+
+
+def test_names_of_people_are_written_as_names() -> None:
+    people = names(True)["en_GB"]
+    titles = [f"{a} {b}" for a, b in zip(people.given["female"], people.family["female"], strict=False)][:60]
+    made = written(learnt(titles), 100)
+    own = names(True)["en_US"]
+    known = {*own.given["female"], *own.given["male"], *own.family["female"]}
+    assert sum(w in known for t in made for w in t.split()) / sum(len(t.split()) for t in made) > 0.8
+    assert not {w for t in made for w in t.split()} & {w for t in titles for w in t.split()}
+    every = WordFilter.of((place_of(w, "held") % 65_536 for w in [*known][:300]), 65_536, "held")
+    writer = TextWriter(learnt(titles), 3, every)
+    assert not {*[*known][:300]} & {w for n in range(100) for w in writer.write(n, 100).split()}
+
+
+def test_numbers_are_as_long_as_those_of_the_source() -> None:
+    rng = np.random.default_rng(4)
+    made = written(learnt([f"{n} g" for n in rng.permutation(np.arange(10, 60))]), 40)
+    assert {len(t.split()[0]) for t in made} == {2}
+    assert all(t.split()[1] == "g" for t in made)
+
+
+def test_notes_of_few_people_are_sentences() -> None:
+    """What follows what nobody shares with enough others, so that nothing of the source's order is known."""
+    rng = np.random.default_rng(5)
+    notes = [" ".join(rng.choice(common("en_US"), 40)).capitalize() + "." for _ in range(9)]
+    made = written(learnt(notes, personal=True), 9)
+    for text in made:
+        assert re.fullmatch(r"([A-Z][a-z]*( [a-z]+)*\. ?)+", text), text
+        assert {w.lower() for w in re.findall("[A-Za-z]+", text)} <= {*common("en_US")}
 
 
 def test_comments_read_like_their_language() -> None:
