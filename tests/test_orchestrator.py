@@ -221,7 +221,7 @@ def test_an_unknown_table_takes_no_number_of_rows(maker: Callable[..., StagedOrc
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize("how", ["before", "in a task"])
+@pytest.mark.parametrize("how", [pytest.param("before", marks=pytest.mark.slow), "in a task"])
 def test_raise_keeps_what_is_complete_and_goes_no_further(
     spark: SparkSession, copier: Callable[..., StagedOrchestrator], tmp_path: Path, how: str
 ) -> None:
@@ -241,7 +241,7 @@ def test_raise_keeps_what_is_complete_and_goes_no_further(
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize("how", ["before", "in a task", "after"])
+@pytest.mark.parametrize("how", [pytest.param("before", marks=pytest.mark.slow), "in a task", "after"])
 def test_retry_writes_the_rows_once(
     spark: SparkSession, copier: Callable[..., StagedOrchestrator], tmp_path: Path, how: str, events: list[Any]
 ) -> None:
@@ -266,7 +266,9 @@ def test_retry_gives_up_in_the_end(
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize("how", ["before", "in a task", "after"])
+@pytest.mark.parametrize(
+    "how", [pytest.param(how, marks=pytest.mark.slow) for how in ("before", "in a task")] + ["after"]
+)
 def test_cleanup_brings_the_target_back(
     spark: SparkSession, copier: Callable[..., StagedOrchestrator], tmp_path: Path, how: str
 ) -> None:

@@ -170,6 +170,7 @@ def test_what_cannot_be_compared_comes_in_one_error(spark: SparkSession) -> None
     assert "shop.boss: not in the synthetic table" in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_real_database_is_like_itself(spark: SparkSession, shared_data: Path) -> None:
     folder = shared_data / "mutagenesis"
     metadata = Metadata.load(folder / "schema.json")

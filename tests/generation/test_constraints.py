@@ -135,6 +135,7 @@ def test_an_impossible_expression_is_refused_with_the_counts(lake: dict[str, Any
         made.generate({})
 
 
+@pytest.mark.slow
 @spark_only
 def test_a_job_ends_with_the_code_of_generation(spark: SparkSession, tmp_path: Path) -> None:
     write_lake(spark, tmp_path / "source", {"t": ("id bigint not null, a int", [(i, i % 7) for i in range(50)])})

@@ -85,6 +85,7 @@ def test_parents_whose_attributes_say_who_has_children_are_no_strangers(spark: S
     assert "town:height" in seen(spark, keys, made, "conditional")["shops"]
 
 
+@pytest.mark.slow
 def test_the_copy_keeps_its_keys_and_laws(spark: SparkSession, paths: dict[str, str], tmp_path: Path) -> None:
     keys = metadata()
     fitted(spark, keys, paths).generate(output_path_base=str(tmp_path))

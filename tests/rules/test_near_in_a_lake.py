@@ -18,6 +18,7 @@ METADATA.add_table("visits", pk="visit_id")
 METADATA.add_table("readings", pk="reading_id", fk={"visit_id": "visits.visit_id"})
 
 
+@pytest.mark.slow
 def test_times_stay_near_those_of_their_parents(spark: SparkSession, tmp_path: Path) -> None:
     rng = np.random.default_rng(4)
     begun = pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 90_000_000, 200), unit="s")

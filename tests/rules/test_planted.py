@@ -36,6 +36,7 @@ def test_planted_rules_are_kept(spark: SparkSession, tmp_path: Path) -> None:
     assert not verdict.taken, verdict.text()
 
 
+@pytest.mark.slow
 @pytest.mark.spark
 def test_what_children_of_one_parent_have_together_is_kept(spark: SparkSession, tmp_path: Path) -> None:
     verdict = hunt(spark, tmp_path, range(1), families)
