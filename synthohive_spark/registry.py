@@ -116,7 +116,7 @@ class Workspace:
 
     def record(self, run_id: str, event: str, table: str | None = None, **payload: Any) -> None:
         """Append one event to the manifest."""
-        line = self.spark.range(1).select(
+        line = self.spark.range(0, 1, 1, 1).select(
             F.lit(run_id).alias("run_id"),
             F.lit(event).alias("event"),
             F.lit(table).cast("string").alias("table_name"),
@@ -158,7 +158,10 @@ class Workspace:
             ConfigError: the workspace knows no such run.
         """
         with self._readable("manifest"):
-            rows = self._manifest().where(F.col("run_id") == run_id).orderBy("at").collect()
+            lines = self._newest("manifest")
+            if lines is None:
+                raise ConfigError(f"the workspace {self.place} has no manifest yet; run train or pipeline first")
+            rows = lines.where(F.col("run_id") == run_id).orderBy("at").collect()
             found = [Event(r["event"], r["table_name"], dict(plain_json(r["payload"], MOST_METRICS))) for r in rows]
         if not rows:
             raise ConfigError(
@@ -182,19 +185,20 @@ class Workspace:
     def latest(self, event: str, **payload: Any) -> str | None:
         """The run with the newest event of that name whose payload holds these values; None without one."""
         with self._readable("manifest"):
-            if self._io.version(self.place.table("manifest")) is None:
+            lines = self._newest("manifest")
+            if lines is None:
                 return None
-            found = self._manifest().where(F.col("event") == event)
+            found = lines.where(F.col("event") == event)
             for key, value in payload.items():
                 found = found.where(F.get_json_object("payload", f"$.{key}") == str(value))
             row = found.orderBy(F.desc("at")).select("run_id").first()
         return None if row is None else str(row["run_id"])
 
-    def _manifest(self) -> DataFrame:
-        ref = self.place.table("manifest")
-        if self._io.version(ref) is None:
-            raise ConfigError(f"the workspace {self.place} has no manifest yet; run train or pipeline first")
-        return self._io.read_dataset(ref)
+    def _newest(self, name: str) -> DataFrame | None:
+        """A table of the workspace as it is now; None where it is not there."""
+        ref = self.place.table(name)
+        version = self._io.version(ref)
+        return None if version is None else self._io.read_dataset(ref, version)
 
     def keep_model(self, run_id: str, plan: TablePlan, model: DataFrame | None, about: Mapping[str, str]) -> None:
         """Append a table's plan and model to the registry; the frame trains while it is written.
@@ -211,7 +215,7 @@ class Workspace:
                 F.lit("").alias("matching"),
                 F.lit("{}").alias("metrics"),
             ]
-            model = self.spark.range(1).select(*nothing)
+            model = self.spark.range(0, 1, 1, 1).select(*nothing)
         text = plan.model_dump_json()
         schema_hash = hashlib.sha256(json.dumps(plan.columns.spark_schema, sort_keys=True).encode()).hexdigest()[:16]
         row = model.select(
@@ -240,12 +244,12 @@ class Workspace:
             TrainingError: the registry has no model of that run.
             SerializationError: a plan cannot be read.
         """
-        ref = self.place.table("models")
         with self._readable("models"):
-            if self._io.version(ref) is None:
+            held = self._newest("models")
+            if held is None:
                 raise TrainingError(f"the workspace {self.place} holds no models; run train or pipeline first")
-            held = self._io.read_dataset(ref).select(*TABLES["models"].names)
-            rows: list[Row] = held.where(F.col("run_id") == run_id).orderBy("at").collect()
+            own = held.select(*TABLES["models"].names).where(F.col("run_id") == run_id)
+            rows: list[Row] = own.orderBy("at").collect()
         if not rows:
             raise TrainingError(f"run {run_id!r} has no models in {self.place}; choose another with --run")
         try:
@@ -277,11 +281,11 @@ class Workspace:
 
     def trained_tables(self, run_id: str) -> set[str]:
         """Tables of a run that the registry holds."""
-        ref = self.place.table("models")
         with self._readable("models"):
-            if self._io.version(ref) is None:
+            held = self._newest("models")
+            if held is None:
                 return set()
-            rows = self._io.read_dataset(ref).where(F.col("run_id") == run_id).select("table_name").collect()
+            rows = held.where(F.col("run_id") == run_id).select("table_name").collect()
         return {r["table_name"] for r in rows}
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 import structlog
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 from synthohive_spark.lake.io import DeltaIO
 from synthohive_spark.metadata import Metadata
@@ -22,6 +22,7 @@ from synthohive_spark.orchestrator import StagedOrchestrator
 from synthohive_spark.parallel import side_by_side
 from synthohive_spark.sql import quote
 
+from . import delta_table
 from .shuffle import ColumnShuffle
 
 Rows = pd.DataFrame | tuple[str, Sequence[tuple[Any, ...]]]
@@ -31,17 +32,17 @@ SHUFFLE = "tests.shuffle.ColumnShuffle"
 
 def write_lake(spark: SparkSession, folder: Path, tables: Mapping[str, Rows]) -> dict[str, str]:
     """Write each table into a folder of its own, as Delta. Returns {table: path}."""
-    lake = DeltaIO(spark)
-
-    def write(name: str) -> None:
-        rows = tables[name]
-        if isinstance(rows, pd.DataFrame):  # through Arrow: integers with nulls stay integers
-            frame = spark.createDataFrame(pa.Table.from_pandas(rows, preserve_index=False))
+    for name, rows in tables.items():
+        if isinstance(rows, pd.DataFrame):
+            schema, table = delta_table.of_pandas(rows)
         else:
-            frame = spark.createDataFrame(rows[1], rows[0])
-        lake.write_dataset(frame.coalesce(1), str(folder / name))
-
-    side_by_side(write, tables)
+            schema = StructType.fromDDL(rows[0])
+            table = delta_table.of_rows(schema, rows[1]) if delta_table.fits(schema) else None
+        if table is not None and delta_table.fits(schema) and not (folder / name).exists():
+            delta_table.write_table(folder / name, schema, table)
+        else:
+            frame = spark.createDataFrame(table if isinstance(rows, pd.DataFrame) else rows[1], schema)
+            DeltaIO(spark).write_dataset(frame.coalesce(1), str(folder / name))
     return {name: str(folder / name) for name in tables}
 
 

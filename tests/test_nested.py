@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from synthohive_spark import cli
@@ -78,8 +78,14 @@ TABLES = {
 }
 
 
-@pytest.mark.spark
-def test_a_table_with_structs_goes_through_the_pipeline(spark: SparkSession, tmp_path: Path) -> None:
+def read(spark: SparkSession, folder: Path) -> dict[str, DataFrame]:
+    return {t: spark.read.format("delta").load(str(folder / t)) for t in TABLES}
+
+
+@pytest.fixture(scope="module")
+def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pipeline over two tables with structs."""
+    folder = tmp_path_factory.mktemp("structs")
     people = spark.sql(
         "SELECT id, IF(id % 4 = 0, NULL, named_struct('city', concat('C', id % 3), 'spot', named_struct("
         "'x', int(id % 5), 'y', int(id % 7)))) AS place, "
@@ -87,12 +93,15 @@ def test_a_table_with_structs_goes_through_the_pipeline(spark: SparkSession, tmp
     )
     visits = spark.sql("SELECT id, named_struct('person', id % 200, 'stars', int(id % 5)) AS who FROM range(600)")
     for name, rows in {"people": people, "visits": visits}.items():
-        rows.coalesce(1).write.format("delta").save(f"{tmp_path}/source/{name}")
-    config = config_file(tmp_path, TABLES, evaluate={"fail_under": 0})
-    done = run_job(cli.pipeline, "--config", config)
+        rows.coalesce(1).write.format("delta").save(f"{folder}/source/{name}")
+    done = run_job(cli.pipeline, "--config", config_file(folder, TABLES, evaluate={"fail_under": 0}))
     assert (done.code, done.line["tables"]) == (0, {"people": 200, "visits": 600}), done.err
-    made = {t: spark.read.format("delta").load(f"{tmp_path}/target/{t}") for t in TABLES}
-    real = {t: spark.read.format("delta").load(f"{tmp_path}/source/{t}") for t in TABLES}
+    return folder
+
+
+@pytest.mark.spark
+def test_a_table_with_structs_goes_through_the_pipeline(spark: SparkSession, lake: Path) -> None:
+    made, real = read(spark, lake / "target"), read(spark, lake / "source")
     for table in TABLES:
         assert made[table].schema == real[table].schema
     assert 20 < made["people"].where("place is null").count() < 90
@@ -102,7 +111,12 @@ def test_a_table_with_structs_goes_through_the_pipeline(spark: SparkSession, tmp
     )
     keys = made["visits"].selectExpr("who.person AS id").join(made["people"], "id", "leftanti")
     assert keys.count() == 0
-    before = {t: content(flat(made[t])) for t in TABLES}
+
+
+@pytest.mark.slow
+@pytest.mark.spark
+def test_structs_are_written_again_with_the_same_rows(spark: SparkSession, lake: Path) -> None:
+    before = {t: content(flat(rows)) for t, rows in read(spark, lake / "target").items()}
+    config = config_file(lake, TABLES, evaluate={"fail_under": 0})
     assert run_job(cli.generate, "--config", config).code == 0
-    again = {t: spark.read.format("delta").load(f"{tmp_path}/target/{t}") for t in TABLES}
-    assert {t: content(flat(again[t])) for t in TABLES} == before
+    assert {t: content(flat(rows)) for t, rows in read(spark, lake / "target").items()} == before

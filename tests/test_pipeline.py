@@ -169,33 +169,3 @@ def test_each_phase_on_its_own(spark: SparkSession, tmp_path: Path) -> None:
     assert (gate.code, gate.line["status"], gate.line["tables"]) == (6, "failed", {"users": 20, "orders": 45})
     assert Path(gate.line["report"]).is_file()
     assert run_job(cli.generate, "--config", file, "--run", "no-such-run").code in (2, 4)
-
-
-def test_what_failed_is_resumed_to_the_same_rows(
-    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lake = Lake(spark, tmp_path)
-    file = lake.config()
-    write = DeltaIO.write_dataset
-
-    def fails(self: DeltaIO, frame: Any, place: Any, **options: Any) -> tuple[int, int]:
-        if "orders" in str(place):
-            raise OSError("the disk is full")
-        return write(self, frame, place, **options)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(DeltaIO, "write_dataset", fails)
-        failed = run_job(cli.pipeline, "--config", file)
-    assert (failed.code, failed.line["status"]) == (5, "failed")
-    assert "orders: the disk is full" in failed.line["error"]
-    users = lake.versions()["users"]
-    # rows that the source has got since are not those of this run
-    lake.io.write_dataset(spark.createDataFrame(USERS[1][:7], USERS[0]), str(tmp_path / "source" / "users"))
-    resumed = run_job(cli.pipeline, "--config", file, "--resume", failed.line["run_id"])
-    assert (resumed.code, resumed.line["tables"]) == (0, ROWS), resumed.err[-2000:]
-    assert not resumed.events("training_task_submitted"), "what is trained stays trained"
-    assert lake.versions()["users"] == users
-    rows = lake.content()
-    made = run_job(cli.generate, "--config", file, "--run", failed.line["run_id"], "--set", f"target.path={tmp_path}/b")
-    assert made.code == 0
-    assert {t: content(lake.io.read_dataset(f"{tmp_path}/b/{t}")) for t in TABLES} == rows

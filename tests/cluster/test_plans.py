@@ -13,11 +13,15 @@ from pyspark.sql import DataFrame, SparkSession
 from synthohive_spark.generation.stage import stage_frame
 from synthohive_spark.generation.stage_input import StageInput
 from synthohive_spark.generation.stage_plan import plan_stage
+from synthohive_spark.lake.io import DeltaIO
+from synthohive_spark.lake.source import check_source, pin_source
+from synthohive_spark.location import TableRef
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.models.artifact import Artifact
+from synthohive_spark.profiling.plan_tables import plan_tables
 from synthohive_spark.session import settings
 
-from ..lakes import fitted, write_lake
+from ..lakes import write_lake
 from ..shuffle import ColumnShuffle
 
 pytestmark = pytest.mark.spark
@@ -68,17 +72,16 @@ def plans(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict
             ),
         },
     )
-    made = fitted(spark, METADATA, paths)
-    trained = made.trained
-    assert trained is not None
-    sizes = {t: p.rows for t, p in trained.plans.items()}
-    read = made.io.read_dataset
+    read, refs = DeltaIO(spark).read_dataset, {t: TableRef.parse(p) for t, p in paths.items()}
+    planned = plan_tables(check_source(pin_source(DeltaIO(spark), METADATA, refs)), 5)
+    sizes = {t: p.rows for t, p in planned.items()}
     frames = {}
     with settings(spark, {"spark.sql.autoBroadcastJoinThreshold": "-1", "spark.sql.shuffle.partitions": "2"}):
-        for table, plan in trained.plans.items():
+        for table, plan in planned.items():
             wanted = plan.rows if plan.keys.driving is None else None
-            stage = plan_stage(StageInput(spark, plan, trained.plans, lambda t: read(paths[t]), sizes, wanted, 1))
-            frame = stage_frame(stage, ColumnShuffle, trained.artifacts.get(table, Artifact()))
+            stage = plan_stage(StageInput(spark, plan, planned, lambda t: read(paths[t]), sizes, wanted, 1))
+            learnt = Artifact(b"what it learnt changes no plan") if plan.learns else Artifact()
+            frame = stage_frame(stage, ColumnShuffle, learnt)
             frames[table] = operators(frame)
     return frames
 

@@ -27,7 +27,12 @@ class Killed(BaseException):
     """What no handler catches, as little as a process that is killed does."""
 
 
-@pytest.fixture(params=["path", "catalog"])
+# The dearest test has the catalog in make test, the others a folder; the slow tier has both of all.
+FOLDER = pytest.mark.parametrize("target", ["path", pytest.param("catalog", marks=pytest.mark.slow)], indirect=True)
+CATALOG = pytest.mark.parametrize("target", ["catalog", pytest.param("path", marks=pytest.mark.slow)], indirect=True)
+
+
+@pytest.fixture
 def target(request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path) -> Iterator[Location]:
     """A place with a table of an older shape."""
     place = Location(path=str(tmp_path)) if request.param == "path" else Location(schema_name="other_shape")
@@ -53,6 +58,7 @@ def beside(spark: SparkSession, target: Location) -> int | None:
     return DeltaIO(spark).version(target.table(f"{NEW}t"))
 
 
+@CATALOG
 def test_old_rows_are_read_while_the_new_ones_are_made(spark: SparkSession, target: Location, tmp_path: Path) -> None:
     begun, go = str(tmp_path / "_begun"), str(tmp_path / "_go")
 
@@ -83,6 +89,7 @@ def test_old_rows_are_read_while_the_new_ones_are_made(spark: SparkSession, targ
         spark.sql(f"INSERT INTO {target.table('t').sql} VALUES (-1, 'x')")
 
 
+@FOLDER
 def test_rows_that_fail_in_the_middle_leave_the_old_ones(spark: SparkSession, target: Location) -> None:
     broken = spark.range(1, 9, 1, 2).selectExpr("if(id > 6, raise_error('boom'), id) AS id", "'x' AS `two words`")
     with pytest.raises(WriteError, match="boom"):
@@ -92,6 +99,7 @@ def test_rows_that_fail_in_the_middle_leave_the_old_ones(spark: SparkSession, ta
     assert beside(spark, target) is None
 
 
+@FOLDER
 @pytest.mark.parametrize("moment", ["before the swap", "within it"])
 def test_new_rows_that_are_whole_are_taken_by_the_next_attempt(
     spark: SparkSession, target: Location, monkeypatch: pytest.MonkeyPatch, moment: str
@@ -115,6 +123,7 @@ def test_new_rows_that_are_whole_are_taken_by_the_next_attempt(
     assert beside(spark, target) is None
 
 
+@FOLDER
 def test_a_cleanup_removes_what_a_killed_attempt_left_beside_and_nothing_else(
     spark: SparkSession, target: Location, monkeypatch: pytest.MonkeyPatch
 ) -> None:

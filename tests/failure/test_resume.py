@@ -79,7 +79,7 @@ def trained(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pa
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DeltaIO, "write_dataset", fails)
         done = run_job(cli.pipeline, "--config", file)
-    assert done.code == 5, done.err[-3000:]
+    assert (done.code, done.line["status"]) == (5, "failed"), done.err[-3000:]
     assert "orders: the disk is full (No space left on device); make room" in done.line["error"]
     (folder / "run_id").write_text(done.line["run_id"])
     return folder
@@ -108,6 +108,23 @@ def test_line_02_another_seed_is_refused_and_shown(failed: Failed, monkeypatch: 
     monkeypatch.setattr(single_run, "package_digest", lambda: "another")
     assert "package.code" in failed.resumed().line["error"]
     assert failed.history("users") == ["CREATE TABLE", "WRITE"]
+
+
+def test_what_failed_is_resumed_to_the_same_rows(failed: Failed) -> None:
+    io, target = DeltaIO(failed.spark), failed.folder / "target"
+    users = io.version(str(target / "users"))
+    # rows that the source has got since are not those of this run
+    few = failed.spark.createDataFrame([(i, "n") for i in range(1, 8)], "id bigint not null, region string")
+    io.write_dataset(few, str(failed.folder / "source" / "users"))
+    resumed = failed.resumed()
+    assert (resumed.code, resumed.line["tables"]) == (0, ROWS), resumed.err[-2000:]
+    assert not resumed.events("training_task_submitted"), "what is trained stays trained"
+    assert io.version(str(target / "users")) == users
+    rows = {t: content(io.read_dataset(str(target / t))) for t in TABLES}
+    other = ("--set", f"target.path={failed.folder / 'b'}")
+    made = run_job(cli.generate, "--config", failed.file, "--run", failed.run_id, *other)
+    assert made.code == 0
+    assert {t: content(io.read_dataset(str(failed.folder / "b" / t))) for t in TABLES} == rows
 
 
 def test_line_11_what_is_missing_is_made_and_a_source_that_is_not_needed_may_be_gone(failed: Failed) -> None:
