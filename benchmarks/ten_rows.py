@@ -76,8 +76,8 @@ def _database(spark: SparkSession, name: str, folder: Path, model: str, seconds:
         shown = ", ".join(f"{c} {share:.2%}" for c, share in found.items() if share)
         print(f"{name}: {len(secret)} values that name or reach somebody: {found}", flush=True)
         if secret:
-            yield f"\nRows with one of {len(secret):,} real names, companies, streets, phones and e-mails, by column: "
-            yield f"{shown or 'none'}."
+            what = "real names, companies, streets, phones and e-mails"
+            yield f"\nRows of the copy with one of the {len(secret):,} {what}: {shown or 'none'}."
     print(f"{name}: {time.monotonic() - started:.0f} s", flush=True)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
@@ -11,10 +11,11 @@ from pyspark.sql import functions as F
 
 from synthohive_spark.personal import is_faked
 from synthohive_spark.privacy.fakes import plan as form
-from synthohive_spark.privacy.fakes.lists import ANYWHERE, known_countries
+from synthohive_spark.privacy.fakes.lists import ANYWHERE, country_of, known_countries
 from synthohive_spark.privacy.fakes.plan import FAKED, TEXTS, Fake, FakeRows
 from synthohive_spark.privacy.meaning.found import Meaning
 from synthohive_spark.privacy.meaning.headings import spelled
+from synthohive_spark.privacy.support import Support
 from synthohive_spark.privacy.word_filter import WordFilter
 from synthohive_spark.privacy.words.plan import TextPlan
 from synthohive_spark.schema.columns import Treatment
@@ -27,7 +28,7 @@ HELD = (*NAMED, "company", "street", "user_name")  # kinds whose words no fake i
 NAMELESS = ("unknown", "category")  # kinds of names that nothing explains
 PLACED = ("street", "city", "region", "country", "postal_code")
 MOSTLY = 0.9  # of the values that are written in some way
-TITLED = 0.7  # of the names of jobs, which have words as "of" and abbreviations in them
+TITLED, SMALL = 0.7, r"(^|\s)\p{Ll}"  # of the names of jobs, some of which have words as "of" in them
 ERROR, LIKELY = 0.01, 0.97  # of the estimate of different texts; so many by it may be as many as texts
 MOST_WORDS, BITS = 8_192, 4  # words of names that a filter holds, and bits for each: one in five others is found too
 MANY = 100  # countries that are told apart
@@ -103,7 +104,7 @@ def _style(i: int, column: str, kind: str) -> list[Column]:
     told = {
         "upper": text == F.upper(text),
         "lower": text == F.lower(text),
-        "title": text == F.initcap(text),
+        "title": ~text.rlike(SMALL),
         "comma": text.contains(", "),
         "digits": text.rlike("^[0-9]+$"),
         "length": F.length(text),
@@ -196,6 +197,31 @@ def fake_rows(
         latin=_latin(frame, names),
         held=held,
     )
+
+
+def nulls_by_country(frame: DataFrame, column: str, country: str, support: Support) -> dict[str, float]:
+    """{code of a country: share of nulls of a column there}, of countries of enough people; "" for all others.
+
+    Args:
+        frame: the table, as ``support`` counts it.
+        column: that has nulls.
+        country: the column that names the country.
+        support: what fewer people share is not told apart.
+    """
+    counts = (
+        F.count(F.lit(1)).alias("rows"),
+        F.count(F.col(quote(column))).alias("set"),
+        support.count().alias("held"),
+    )
+    each = frame.groupBy(F.col(quote(country)).alias("country")).agg(*counts)
+    kept = F.when(F.col("held") >= support.least, F.col("country"))
+    grouped = each.groupBy(kept.alias("country")).agg(F.sum("rows").alias("rows"), F.sum("set").alias("set"))
+    told = defaultdict[str, list[int]](lambda: [0, 0])
+    for row in grouped.orderBy(F.desc("rows"), "country").limit(MANY).collect():
+        code = country_of(row["country"]) if row["country"] is not None else ""
+        if code is not None:
+            told[code] = [told[code][0] + row["rows"], told[code][1] + row["set"]]
+    return {code: 1 - given / n for code, (n, given) in told.items() if code or n >= support.least}
 
 
 def _latin(frame: DataFrame, columns: Sequence[str]) -> bool:

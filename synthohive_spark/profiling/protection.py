@@ -13,7 +13,7 @@ from synthohive_spark.personal import PersonalColumn, is_faked, is_rewritten
 from synthohive_spark.privacy.fakes.lists import known_countries
 from synthohive_spark.privacy.fakes.plan import Fake, FakeRows, Kind
 from synthohive_spark.privacy.support import Support
-from synthohive_spark.profiling.fakes import NAMED, NUMBERED, PLACED, fake_rows, faked_kinds, fakes
+from synthohive_spark.profiling.fakes import NAMED, NUMBERED, PLACED, fake_rows, faked_kinds, fakes, nulls_by_country
 from synthohive_spark.profiling.personal import PersonalData
 from synthohive_spark.profiling.shapes import Shapes, shape_plans
 from synthohive_spark.profiling.texts import TextColumns
@@ -159,12 +159,24 @@ class Protection:
         for c, text in learnt.items():
             distinct = made[c].text or text
             made[c] = made[c].model_copy(update={"text": text.model_copy(update={"distinct": distinct.distinct})})
+        for c, country in self._regions(frame, columns, made, told).items():
+            made[c] = made[c].model_copy(update={"nulls": nulls_by_country(frame, c, country, support)})
         shapes = {c: s.model_copy(update={"fake": made.get(c)}) for c, s in columns.shapes.items()}
         follow = {c: t for c, t in self.follow.items() if columns.role(c) in ("shape", "copied")}
         for c, t in follow.items():
             log.info("personal_column", table=self.table, column=c, **t.in_short)
         update = {"shapes": shapes, "personal": {**columns.personal, **follow}, "fakes": told}
         return columns.model_copy(update=update)
+
+    def _regions(
+        self, frame: DataFrame, columns: ColumnsPlan, made: Mapping[str, Fake], told: FakeRows
+    ) -> dict[str, str]:
+        """{column of regions with nulls: the own column that names the row's country}."""
+        own = [c for c in told.countries if c in frame.columns]
+        regions = {
+            c: fake.nth for c, fake in made.items() if fake.kind == "region" and columns.shapes[c].null_share > 0
+        }
+        return {c: own[min(nth, len(own) - 1)] for c, nth in regions.items()} if own else {}
 
     def _fake_rows(self, frame: DataFrame, columns: ColumnsPlan, made: Mapping[str, Fake]) -> FakeRows:
         """What the fakes of a row have in common."""

@@ -46,6 +46,7 @@ def tables() -> dict[str, pd.DataFrame]:
             "land": [COUNTRIES[i % 3] for i in range(CUSTOMERS)],
             "street": [f"{FAMILY[i % 10]} Street {1 + i // 10}" for i in range(CUSTOMERS)],
             "city": [TOWNS[i % 3][i // 3 % 15] for i in range(CUSTOMERS)],
+            "state": [None if i % 3 else f"{'XYZ'[i // 3 % 3]}-Land" for i in range(CUSTOMERS)],  # of Germany alone
             "zip": [f"{10_000 + (i * 7919) % 80_000}" for i in range(CUSTOMERS)],
         }
     )
@@ -100,6 +101,7 @@ def test_what_nobody_declared_is_not_written(spark: SparkSession, paths: dict[st
         "born": ("birth_date", "fake"),
         "street": ("street", "fake"),
         "city": ("city", "fake"),
+        "state": ("region", "fake"),
         "zip": ("postal_code", "fake"),
     }
     copies = {t: f.toPandas() for t, f in made.generate({}).items()}
@@ -115,6 +117,7 @@ def test_what_nobody_declared_is_not_written(spark: SparkSession, paths: dict[st
         home = lists.known_countries()[f"{lists.country_of(str(row.land))}"]
         assert str(row.reach).startswith(f"+{home.dial} ")
         assert standards.is_email(str(row.mail))
+    assert (copy["state"].notna() == (copy["land"] == "Germany")).all(), "a country has regions, or has none"
     both = copies["orders"].merge(copy, left_on="customer", right_on="id")
     there = pd.DataFrame({c: both[f"sent_{c}"] == both[c] for c in ("street", "city", "zip")})
     assert 0.8 < there["street"].mean() < 1
@@ -135,7 +138,7 @@ def test_a_person_decides(spark: SparkSession, paths: dict[str, str]) -> None:
     pii = {"reach": {"action": "keep"}, "fax": {"action": "drop"}, "mail": {"kind": "email", "action": "fake"}}
     columns = plan_of_customers(spark, paths, pii, {"person": "mask", "email": "mask"}).columns
     told = {c: t.action for c, t in columns.personal.items()}
-    address = dict.fromkeys(("street", "city", "zip"), "fake")
+    address = dict.fromkeys(("street", "city", "state", "zip"), "fake")
     assert told == {"contact": "mask", "mail": "mask", "fax": "drop", "born": "fake", **address}
     assert columns.shapes["fax"].null_share == 1.0
     assert set(columns.faked) == {*address}

@@ -42,7 +42,8 @@ class WriteFakes:
         seen = {c: known[c].astype(object).tolist() for c in (*plan.countries, *plan.genders) if c in known}
         rows = FakedRows(plan, state.rows.index, self.total, salt, seen, self.writers)
         for column, fake in self.columns.faked.items():
-            null = uniform(state.rows.index, seed_of(salt, "null", column)) < self.columns.shapes[column].null_share
+            nulls = rows.nulls(fake, self.columns.shapes[column].null_share)
+            null = uniform(state.rows.index, seed_of(salt, "null", column)) < nulls
             values = rows.write(fake, column)
             values[null] = None
             state.columns[column] = pd.Series(values, dtype=object)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -144,7 +145,7 @@ def _list(provider: Any, part: str, gender: Gender, latin: bool) -> list[str]:
 
 def _written(words: Iterable[str], latin: bool) -> tuple[str, ...]:
     """Names of one word, in the Latin script where that is wanted."""
-    shown = (latinised(w) if latin else w for w in words)
+    shown = (re.sub("^Mc([a-z])", lambda m: f"Mc{m[1].upper()}", latinised(w) if latin else w) for w in words)
     return tuple(
         dict.fromkeys(w for w in shown if 1 < len(w) <= LONGEST and w.isalpha() and not (latin and w.isupper()))
     )
@@ -175,7 +176,7 @@ def title_words(locale: str) -> tuple[str, ...]:
 def jobs() -> tuple[str, ...]:
     """Names of jobs."""
     provider = importlib.import_module("faker.providers.job.en_US").Provider
-    return tuple(dict.fromkeys(j for j in provider.jobs if "," not in j and "/" not in j))
+    return tuple(dict.fromkeys(j for j in provider.jobs if not {*j} & {*",/("} and len(j) > 4))
 
 
 @functools.lru_cache(maxsize=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -49,6 +49,7 @@ class Fake(Strict):
             ``digits``: nothing but digits.
         text: what is known of texts, and of words that nothing explains.
         many: different values, where the kind is a country.
+        nulls: share of nulls by the code of the row's country, where the kind is a region; "" for all others.
         width: characters that the column holds; None for any number.
     """
 
@@ -58,6 +59,7 @@ class Fake(Strict):
     form: Form = "plain"
     text: TextPlan | None = None
     many: int = Field(default=1, ge=1, le=1000)
+    nulls: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default={}, max_length=1000)
     width: int | None = Field(default=None, ge=1)
 
 

@@ -71,6 +71,13 @@ class FakedRows:
             made = _texts(t if t is None else t[: fake.width].rstrip() for t in made)
         return made
 
+    def nulls(self, fake: Fake, share: float) -> npt.NDArray[np.float64]:
+        """How likely each row has no value of a column, of which a share is null: some countries have no regions."""
+        if not fake.nulls:
+            return np.full(len(self.index), share)
+        rest = fake.nulls.get("", share)
+        return np.array([fake.nulls.get(country.code, rest) for country in self.countries(fake.nth)], np.float64)
+
     @functools.cached_property
     def _kept(self) -> dict[Any, Any]:
         return {}

@@ -29,6 +29,7 @@ SENTENCES = ((CAPITAL, f" {CAPITAL}", SMALL, "."),
              ((4, 0, 1), (0, 2, 1), (1, 2, 1), (2, 2, 8), (2, 3, 1), (3, 1, 1), (3, 4, 1)))  # fmt: skip
 SPEAKING = 20  # words that say whether they are names
 BY_CHANCE, LISTED = 0.2, 0.5  # lists of names hold so many of any words with a capital, and of names
+TOLD = 1_000  # words of a list at which a language is told, twice as many at most
 SPOKEN = 3  # words of a language that tell it from others
 LATIN = ("en_US", "de_DE", "fr_FR", "es_ES", "it_IT", "nl_NL", "pl_PL", "cs_CZ", "da_DK")  # languages with lists
 SCRIPTS = {"CYRILLIC": "ru_RU", "GREEK": "el_GR", "ARABIC": "ar_AA", "HEBREW": "he_IL", "HANGUL": "HANGUL",
@@ -125,7 +126,7 @@ class TextLearner:
         if script != "LATIN":
             return SCRIPTS.get(script, script)
         kept = {w.lower() for w, held in runs.items() if len(held.people) >= self.least and len(w) > 1}
-        spoken = {name: len(kept.intersection(common(name))) for name in dict.fromkeys([self.home, *LATIN])}
+        spoken = {name: len(kept.intersection(_told_by(name))) for name in dict.fromkeys([self.home, *LATIN])}
         best = max(spoken, key=lambda name: spoken[name])
         return best if spoken[best] >= SPOKEN else self.home
 
@@ -191,6 +192,12 @@ class TextLearner:
         if made and count:  # the longest ones, of too few people: as those before them
             made[-1] = (made[-1][0], made[-1][1] + count)
         return tuple(made)
+
+
+def _told_by(language: str) -> Sequence[str]:
+    """Words that tell a language: of each as many, for a longer list holds more words of others too."""
+    words = common(language)
+    return words[:: -(-len(words) // TOLD)] if len(words) > 2 * TOLD else words
 
 
 def _named(words: Iterable[str]) -> float:

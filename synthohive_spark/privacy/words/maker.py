@@ -15,6 +15,7 @@ from synthohive_spark.privacy.words.tokens import CLASS, DIGITS, dressed, look
 FEWEST = 3  # letters of a made-up word
 LONGER = 4  # letters by which it may be longer than it should be, so that it ends as words do
 SOME = 4  # words of the texts' own from which on small rarer ones are written as these
+SHORT = 2  # letters of units and particles, which stand for nothing else
 TENTHS = 10
 ACRONYM = 4  # letters of one at most
 ENDS = (".", "!", "?", ":")  # of sentences: a capital behind them is no name
@@ -31,7 +32,7 @@ class WordMaker:
         self._pools = Pools.of(plan, prose, self._letters.spells, held)
         self._cased = any(_shown(word).upper() != _shown(word) for word in plan.words)
         usual = frozenset(common(plan.language))
-        self._kept = [w for w in map(_shown, plan.words) if look(w) == "x" and len(w) > 1 and w not in usual]
+        self._kept = [w for w in map(_shown, plan.words) if look(w) == "x" and len(w) > SHORT and w not in usual]
         if plan.distinct == 1:  # then each text is another one, and none comes about in two ways
             self._kept = []
         self._names = frozenset((*self._pools.given, *self._pools.family))
@@ -58,6 +59,9 @@ class WordMaker:
         if name == DIGITS:
             return self._number(draws, sizes)
         pool = self._pool(name, made, sizes)
+        said = {token.strip(" ").lower() for token in made}
+        if pool and not self._prose and not said.isdisjoint(self._pools.known):  # titles repeat no word
+            pool = [w for w in pool if w.lower() not in said]
         if pool:
             return dressed(pool[draws.choose(range(1, len(pool) + 1))], name)
         return self._spelt(name, draws, sizes)

@@ -8,9 +8,11 @@ from __future__ import annotations
 import functools
 import itertools
 import unicodedata
+from collections.abc import Sequence
 
 CLASS = "\ue000"  # before the name of a class; a token that is a single character of private use is another one
 LETTERS, DIGITS, BLANK, MARK = "a", "9", " ", "."
+APOSTROPHES = ("'", "\u2019")
 
 
 @functools.lru_cache(maxsize=100_000)
@@ -25,16 +27,27 @@ def sort_of(ch: str) -> str:
 
 
 def tokenised(text: str) -> list[str]:
-    """The tokens of a text; blanks of any sort and number count as one, those at the ends as none."""
+    """The tokens of a text; blanks of any sort and number count as one, those at the ends as none.
+
+    An apostrophe between letters is of their word.
+    """
     found, blank = list[str](), ""
     for sort, group in itertools.groupby(text, sort_of):
         if sort == BLANK:
             blank = " " if found else ""
             continue
+        if sort == LETTERS and not blank and _elided(found):
+            found[-2:] = [found[-2] + found[-1] + "".join(group)]
+            continue
         for part in ["".join(group)] if sort in (LETTERS, DIGITS) else group:
             found.append(blank + part)
             blank = ""
     return found
+
+
+def _elided(tokens: Sequence[str]) -> bool:
+    """Whether tokens end with a word and an apostrophe: of what follows without a blank it is no end."""
+    return len(tokens) > 1 and tokens[-1] in APOSTROPHES and sort_of(tokens[-2][-1]) == LETTERS
 
 
 def look(word: str) -> str:

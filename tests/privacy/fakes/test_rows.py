@@ -109,6 +109,13 @@ def test_texts_repeat_as_often_as_in_the_source(share: float) -> None:
     assert len({*texts}) / 4_000 == pytest.approx(share, abs=0.03)
 
 
+def test_regions_are_null_where_a_country_has_none() -> None:
+    made = rows(400, country=["USA", "Germany", "Peru", "Kenya"] * 100)
+    fake = Fake(kind="region", nulls={"US": 0.0, "DE": 1.0, "": 0.5})
+    assert made.nulls(fake, 0.3).tolist() == [0.0, 1.0, 0.5, 0.5] * 100
+    assert made.nulls(Fake(kind="region"), 0.3).tolist() == [0.3] * 400
+
+
 def test_two_partners_have_no_sons_beside_them() -> None:
     firms = written(rows(2_000, country=["USA", "UK"] * 1_000), "company")
     assert max(firm.count("&") for firm in firms) == 1

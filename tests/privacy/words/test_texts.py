@@ -135,6 +135,12 @@ def test_names_of_people_are_written_as_names() -> None:
     assert not {*[*known][:300]} & {w for n in range(100) for w in writer.write(n, 100).split()}
 
 
+def test_an_apostrophe_is_of_its_word_and_titles_repeat_none() -> None:
+    assert tokenised("Don't say 'never' d\u2019une") == ["Don't", " say", " '", "never", "'", " d\u2019une"]
+    made = written(learnt([f"{w.capitalize()} {w} {w}" for w in common("en_US")[:40]]), 200)
+    assert all(len({*t.lower().split()}) == len(t.split()) for t in made)
+
+
 def test_numbers_are_as_long_as_those_of_the_source() -> None:
     rng = np.random.default_rng(4)
     made = written(learnt([f"{n} g" for n in rng.permutation(np.arange(10, 60))]), 40)
