@@ -134,6 +134,12 @@ def test_a_complete_run_is_resumed_without_writing(lake: Lake, done: Done) -> No
     again = run_job(cli.pipeline, "--config", file, "--set", "run=renamed", "--resume", done.line["run_id"])
     assert (again.code, again.line["run_id"], again.line["tables"]) == (0, done.line["run_id"], ROWS)
     assert not again.events("training_task_submitted")
+    assert lake.versions() == before
+
+
+@pytest.mark.slow
+def test_a_complete_run_below_the_gate_fails_and_its_tables_stay(lake: Lake, done: Done) -> None:
+    file, before = lake.config(train={"model": "ctgan", "epochs": 1}), lake.versions()
     gate = run_job(cli.pipeline, "--config", file, "--set", "evaluate.fail_under=1.0", "--resume", done.line["run_id"])
     assert (gate.code, gate.line["status"], gate.line["tables"]) == (6, "failed", ROWS), "the tables stay"
     assert Path(gate.line["report"]).is_file()
