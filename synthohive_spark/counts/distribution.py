@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from synthohive_spark.counts.features import Features
+from synthohive_spark.counts.features import Features, kinds_apart
 from synthohive_spark.counts.ipf import fit_margins, fit_sums
+from synthohive_spark.counts.moments import PARENTS, negative_binomial
 from synthohive_spark.counts.tree import LEAVES, Tree
 from synthohive_spark.errors import ConfigError, GenerationError, TrainingError
 from synthohive_spark.randomness import Floats, Ints, scatter, seed_of
@@ -27,7 +27,6 @@ LEAF_PARENTS = 20  # parents in each leaf of a conditional law, at least
 WORTH = 0.02  # share of the variance of unseen parents' counts that attributes must explain
 STRETCH = 20  # parents that share what rows see of the number of their children, at least
 MOSTLY = 0.5  # parents that must have children before counts follow texts that tell nothing of unseen parents
-TABULATED = 100_000  # parents by which a fitted law is tabulated
 STEEPEST = 50.0  # of a tilted law: the odds of the largest count against none, as a logarithm
 
 
@@ -74,7 +73,7 @@ class LinkageModel:
         if not len(values):
             raise TrainingError("children per parent cannot be learnt: the parent table has no rows")
         if self.method == "negbinom":
-            values, parents = _negative_binomial(values, parents)
+            values, parents = negative_binomial(values, parents)
         self.values, self.parents = values, parents
         return self
 
@@ -204,25 +203,6 @@ def places(ranks: Ints, num_parents: int, seed: int) -> Ints:
     return scatter(ranks, num_parents, seed_of(seed, "linkage"))
 
 
-def _negative_binomial(values: Ints, parents: Ints) -> tuple[Ints, Ints]:
-    total = parents.sum()
-    mean = float((values * parents).sum() / total)
-    variance = float((parents * (values - mean) ** 2).sum() / total)
-    support = np.arange(int(values.max()) + 1, dtype=np.int64)
-    if mean == 0:
-        return values, parents
-    log_pmf: npt.NDArray[np.float64]
-    if variance <= mean:  # not over-dispersed: the limit is a Poisson law
-        log_pmf = support * math.log(mean) - mean - np.array([math.lgamma(k + 1) for k in support])
-    else:
-        r, p = mean * mean / (variance - mean), mean / variance
-        shape = np.array([math.lgamma(k + r) - math.lgamma(k + 1) - math.lgamma(r) for k in support])
-        log_pmf = shape + r * math.log(p) + support * math.log1p(-p)
-    pmf = np.exp(log_pmf)
-    weights = np.diff(np.round(np.concatenate([[0.0], np.cumsum(pmf / pmf.sum())]) * TABULATED)).astype(np.int64)
-    return support[weights > 0], weights[weights > 0]
-
-
 def _tilted(law: LinkageModel, mean: float) -> LinkageModel:
     """The law nearest to another one among those of a mean: its odds grow by a factor per child (Csiszar, 1975)."""
     scale = law.values / max(1, law.values.max())
@@ -231,7 +211,7 @@ def _tilted(law: LinkageModel, mean: float) -> LinkageModel:
         steepness = (low + high) / 2
         pmf = law.parents * np.exp(steepness * scale - max(0.0, steepness))
         low, high = (steepness, high) if (law.values * pmf).sum() < mean * pmf.sum() else (low, steepness)
-    weights = np.rint(pmf / pmf.sum() * TABULATED).astype(np.int64)
+    weights = np.rint(pmf / pmf.sum() * PARENTS).astype(np.int64)
     return LinkageModel().fit(dict(zip(law.values.tolist(), weights.tolist(), strict=True)))
 
 
@@ -243,11 +223,13 @@ class Leaves:
         features: of the parents' attributes.
         tree: over them.
         laws: one per leaf.
+        fewest: children that parents of a leaf have at least, -1 where they have none; () where nothing is known.
     """
 
     features: Features
     tree: Tree
     laws: tuple[LinkageModel, ...]
+    fewest: tuple[int, ...] = ()
 
     @classmethod
     def learn(cls, counts: Ints, context: pd.DataFrame, min_subjects: int = 1) -> Leaves | None:
@@ -266,13 +248,20 @@ class Leaves:
         if not features.width or len(counts) < 2 * LEAF_PARENTS:
             return None
         x = features.matrix(context)
+        apart, kinds = kinds_apart(counts, x, LEAF_PARENTS)
+        told = counts + apart * LEAVES * max(1, counts.max())  # the tree asks for such kinds first
+        rest = counts - pd.Series(counts).groupby(apart).transform("mean").to_numpy()
         grown = DecisionTreeRegressor(max_leaf_nodes=LEAVES, min_samples_leaf=LEAF_PARENTS, random_state=0)
         half = np.arange(len(counts)) % 2 == 0
-        if grown.fit(x[half], counts[half]).score(x[~half], counts[~half]) < WORTH:
-            return cls._by_text(counts, features, x, min_subjects)
-        tree = Tree.of(grown.fit(x, counts))
+        if grown.fit(x[half], rest[half]).score(x[~half], rest[~half]) < WORTH:
+            if not kinds:
+                return cls._by_text(counts, features, x, min_subjects)
+            grown.set_params(max_leaf_nodes=kinds + 1)
+        tree = Tree.of(grown.fit(x, told))
         leaf = tree.apply(x)
-        return cls(features, tree, tuple(LinkageModel().fit(counts[leaf == i]) for i in range(tree.leaves)))
+        here = [leaf == i for i in range(tree.leaves)]
+        laws = (LinkageModel().fit(counts[mine]) for mine in here)
+        return cls(features, tree, tuple(laws), tuple(int(apart[mine].min()) for mine in here))
 
     @classmethod
     def _by_text(cls, counts: Ints, features: Features, x: Floats, min_subjects: int) -> Leaves | None:
@@ -324,8 +313,10 @@ class Leaves:
             np.add.at(joint[i], at, own.parents.astype(np.float64))
         held = np.asarray(parents, np.int64)
         sums = np.array([own.mean for own in self.laws]) * held
-        cells = fit_margins(joint, held, wanted)
-        cells = fit_sums(cells, law.values, sums * (cells @ law.values).sum() / max(sums.sum(), 1e-9))
+        least = np.array(self.fewest or [0] * len(self.laws))[:, None]
+        possible = np.where(least < 0, law.values == 0, law.values >= least)
+        cells = fit_margins(joint, held, wanted, possible)
+        cells = fit_sums(cells, law.values, sums * (cells @ law.values).sum() / max(sums.sum(), 1e-9), possible)
         laws = (
             LinkageModel().fit(dict(zip(law.values.tolist(), row.tolist(), strict=True))) if row.any() else own
             for own, row in zip(self.laws, cells, strict=True)
@@ -388,10 +379,12 @@ class Leaves:
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
         laws = [law.to_dict() for law in self.laws]
-        return {"features": self.features.to_dict(), "tree": self.tree.to_dict(), "laws": laws}
+        known = {"features": self.features.to_dict(), "tree": self.tree.to_dict(), "laws": laws}
+        return {**known, "fewest": [*self.fewest]}
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> Leaves:
         """The inverse of ``to_dict``."""
         laws = tuple(LinkageModel.from_dict(law) for law in state["laws"])
-        return cls(Features.from_dict(state["features"]), Tree.from_dict(state["tree"]), laws)
+        fewest = tuple(int(n) for n in state.get("fewest", ()))
+        return cls(Features.from_dict(state["features"]), Tree.from_dict(state["tree"]), laws, fewest)

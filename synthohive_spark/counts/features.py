@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from synthohive_spark.randomness import Floats, Ints
 from synthohive_spark.sql import text_literal
 
 EPOCH, MICROSECOND = dt.datetime(1970, 1, 1), dt.timedelta(microseconds=1)
+Flags = npt.NDArray[np.bool_]
 FARTHEST = 1e38  # trees count in floats of 32 bits, which end at 3.4e38
+NATS = 10.0  # by which chance must be the worse explanation: of some hundred flags, once in two hundred tables
 TEXTS = 32  # texts of a column that have a feature of their own
 
 
@@ -186,3 +190,33 @@ def _number_sql(reference: str, spark_type: str) -> str:
     if spark_type.startswith("timestamp"):
         return f"cast(unix_micros(cast({reference} as timestamp)) as double)"
     return f"cast({'int' if spark_type == 'boolean' else 'double'}({reference}) as double)"
+
+
+def kinds_apart(counts: Ints, x: Floats, least: int) -> tuple[Floats, int]:
+    """Kinds of parents that never have children, or never fewer than some number (an order that was sent has an event).
+
+    Args:
+        counts: children of each parent, shape (n,).
+        x: their features, shape (n, width): kinds are those of which a flag is set, or is not.
+        least: parents of a kind.
+
+    Returns:
+        What a tree has to tell apart first: the fewest children of the parent's kinds, or -1 where it has none at all,
+        shape (n,); and how many kinds there are.
+    """
+    fewest, kinds = np.full(len(counts), float(counts.min(initial=0))), 0
+    barren = np.zeros(len(counts), bool)
+    for flags in x.T[((x == 0) | (x == 1)).all(axis=0)]:
+        for kind in (flags == 1, flags == 0):
+            if not least <= kind.sum() < len(kind):
+                continue
+            low, others = counts[kind].min(), float((counts < counts[kind].min()).mean())
+            none, empty = not counts[kind].any(), float((counts == 0).mean())
+            new = (none and empty < 1 and -kind.sum() * math.log(empty) >= NATS and bool((kind & ~barren).any())) or (
+                0 < others < 1 and -kind.sum() * math.log(1 - others) >= NATS and bool((fewest[kind] < low).any())
+            )
+            kinds += new
+            if new:
+                barren |= kind & none
+                fewest[kind] = np.maximum(fewest[kind], low)
+    return np.where(barren, -1.0, fewest), kinds

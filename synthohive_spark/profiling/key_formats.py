@@ -105,12 +105,21 @@ def holders(source: SourceLake, table: str, column: str) -> list[str]:
     return [f.metadata.get(CHAR_VARCHAR, f.dataType.simpleString()) for f in fields]
 
 
-def key_format(people: People, table: str, column: str, nulls: float = 0.0) -> KeyFormat:
-    """The format of a key column whose values do not repeat; of a personal one a range of magnitude is kept only."""
+def key_format(people: People, table: str, column: str, nulls: float = 0.0, sql: str | None = None) -> KeyFormat:
+    """The format of a key column whose values do not repeat; of a personal one a range of magnitude is kept only.
+
+    Args:
+        people: the source's.
+        table: the table.
+        column: the column.
+        nulls: share of its rows that are null.
+        sql: what its values are to be taken for, as Spark SQL; None for what they are.
+    """
     source, support = people.source, people.support(table)
     own, personal = source.schema(table)[column].dataType.simpleString(), column in source.metadata.personal(table)
-    held = holders(source, table, column)
-    return _format(people.frame(table), column, own, source.rows[table], support, held, personal, nulls)
+    frame, held = people.frame(table), holders(source, table, column)
+    frame = frame if sql is None else frame.withColumn(column, F.expr(sql))
+    return _format(frame, column, own, source.rows[table], support, held, personal, nulls)
 
 
 def _format(

@@ -34,6 +34,7 @@ from synthohive_spark.profiling.protection import Protection, agrees_anyway, as_
 from synthohive_spark.profiling.rare_rows import rare_rows
 from synthohive_spark.profiling.running_ids import with_running_ids
 from synthohive_spark.profiling.unique_columns import Unique, unique_numbers
+from synthohive_spark.profiling.written_keys import with_written_keys
 from synthohive_spark.rules.children.find import find_aggregates, referring
 from synthohive_spark.rules.children.handed import aggregates_left
 from synthohive_spark.rules.children.lake import KeyToParent
@@ -164,7 +165,7 @@ class _Profiler:
         for child in {value.table for rule in found for value in rule.children}:
             first = key_design(self.source, child).driving
             driving[child] = () if first is None else tables[child].foreign_keys[first].columns
-        return aggregates_left(found, columns.types(), tables, driving)
+        return aggregates_left(found, columns.types(), tables, driving, len(self.children) > 1)
 
     def _empty(self, types: Mapping[str, str]) -> TablePlan:
         """The plan of a table without rows: its copy has none either."""
@@ -179,7 +180,10 @@ class _Profiler:
         """The plan with what decides the columns that no key decides: rules, shapes, else the model."""
         keys = {**{t: p.keys for t, p in self.plans.items()}, self.name: plan.keys}
         ancestors = Ancestors(self.name, plan.context, keys, self.source.frame)
-        rules = self._wanted(find(plan, self.spec, self.people, ancestors))
+        written, rules = with_written_keys(
+            self.people, self.name, plan.keys, self._wanted(find(plan, self.spec, self.people, ancestors))
+        )
+        plan = plan.model_copy(update={"keys": written})
         found = self._lawful(plan, rules)
         roles.update({r.column: r.gives for r in found if r.gives in ("derived", "given")})
         copied = [r for r in found if r.gives == "copied"]

@@ -165,6 +165,7 @@ class Sample:
         holders: {column of an ancestor: own columns that hold the ancestor's key; none where it is copied as it is}.
         keys: ids of columns that refer to other rows, and are known before anything is drawn.
         texts: texts that are not long, by id.
+        written: ids of keys that are texts: their parts may follow from other columns.
     """
 
     columns: tuple[Column, ...]
@@ -177,6 +178,7 @@ class Sample:
     holders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     keys: frozenset[str] = frozenset()
     texts: Mapping[str, pa.ChunkedArray] = field(default_factory=dict)
+    written: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, table: pa.Table, types: Mapping[str, str], targets: Collection[str], inputs: Collection[str]) -> Sample:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -24,13 +25,16 @@ from synthohive_spark.rules.kinds.derived import Derived
 from synthohive_spark.rules.kinds.null_decision import NullDecision
 from synthohive_spark.rules.kinds.null_implication import NullImplication, NullWhere
 from synthohive_spark.rules.kinds.one_of import OneOf
+from synthohive_spark.rules.kinds.present import PresentInFamily
 from synthohive_spark.rules.kinds.siblings import AmongSiblings
 from synthohive_spark.rules.kinds.text import TextOfParts
+from synthohive_spark.rules.kinds.written import without_parts_of_keys
 from synthohive_spark.rules.search import Searcher, kinds, views
 from synthohive_spark.rules.sharpen import asked_by, sharpened, texts_of
-from synthohive_spark.rules.siblings import sibling_rules
+from synthohive_spark.rules.siblings import follow_each_other, sibling_rules
 from synthohive_spark.rules.tabled import Tabled
-from synthohive_spark.rules.verify import known_zones, sampled, searched, verified
+from synthohive_spark.rules.turned import turned
+from synthohive_spark.rules.verify import SAMPLE, known_zones, sampled, searched, verified
 from synthohive_spark.schema import frames
 from synthohive_spark.schema.ancestors import SEEN, Ancestors
 from synthohive_spark.schema.context import DEGREE, ContextColumn, ContextPlan
@@ -43,6 +47,7 @@ from synthohive_spark.tables import TEXT, Table
 LONG = 128  # characters of a text from which on it is not taken apart
 log = get_logger(__name__)
 Later = Mapping[str, set[str]]  # columns that are aggregates of children or of siblings: own columns they build on
+KEYS = ("surrogate", "foreign")  # roles of columns with which nothing is computed, but for times
 NULLS = (NullDecision.name, NullImplication.name)  # of which one rule per column is kept
 
 
@@ -71,20 +76,22 @@ def find(plan: TablePlan, spec: Table, people: People, ancestors: Ancestors) -> 
         if not yielding:
             break
         held, made = ([r for r in each if r not in yielding] for each in (held, made))
-    rules = search.rules(laws)
+    source = people.source.frame(plan.table)
+    laws = turned(laws, search.names, search.types, partial(follow_each_other, plan.keys, source, plan.rows))
+    rules = search.rules(without_parts_of_keys(laws, search.numbered, min(plan.rows, SAMPLE)))
     if plan.reference:
         return [*rules, *made]
     firm = _without_sets(rules, kin)
-    intervals = sibling_rules(plan.keys, plan.columns, people.source.frame(plan.table), plan.rows, firm)
+    intervals = sibling_rules(plan.keys, plan.columns, source, plan.rows, firm)
     firm = [_between_keys(rule, intervals) for rule in firm]
     among = kept_rules(kin, plan.keys, plan.columns, firm, intervals)
     return [*_without_sets([_between_keys(rule, intervals) for rule in rules], among), *among, *made]
 
 
 def _overruled(laws: Sequence[Law], held: Iterable[Aggregate], search: _Search) -> list[Aggregate]:
-    """The statuses of children on which laws of the row hang that would be lost."""
+    """The statuses of children, and what these can be given, on which laws of the row hang that would be lost."""
     named = {search.names[i] for law in lost(laws, {*search.later}) for i in law.inputs if i in search.names}
-    return [r for r in held if r.is_status and r.column in named]
+    return [r for r in held if (r.is_status or r.handed) and r.column in named]
 
 
 def _between_keys(rule: Rule, intervals: Iterable[AmongSiblings]) -> Rule:
@@ -98,7 +105,9 @@ def _between_keys(rule: Rule, intervals: Iterable[AmongSiblings]) -> Rule:
 def _without_sets(rules: Iterable[Rule], among: Iterable[Rule]) -> list[Rule]:
     """Rules without sets of values that say nothing of some rows, where siblings decide the column together."""
     decided = {c for law in among for c in (law.column, *law.moved)}
-    return [r for r in rules if not (isinstance(r, OneOf) and r.some and r.column in decided)]
+    told = {law.column for law in among if isinstance(law, PresentInFamily)}
+    sets = [r for r in rules if isinstance(r, OneOf) and (r.column in told or (r.some and r.column in decided))]
+    return [r for r in rules if r not in sets]
 
 
 class _Search:
@@ -122,10 +131,11 @@ class _Search:
         closed = {*spec.key_columns, *spec.derived, *bounded, *map(self._name, self.later)}
         self.drawn = {self.ids[c.name] for c in own if c.role == "model" and c.name not in closed}
         times = {c.name for c in own if family_of(c.type) in ("date", "time", "plain time")}
-        numbered = {c.name for c in own if c.role in ("surrogate", "foreign")}
         self.personal = {self.ids[c.name] for c in own if c.name in spec.personal}
-        self.inputs = {self.ids[c.name] for c in own if c.name in times or c.name not in numbered} - self.personal
-        texts = any(family_of(self.types[t]) == "other" for t in self.drawn)  # may be those of ancestors
+        self.inputs = {self.ids[c.name] for c in own if c.name in times or c.role not in KEYS} - self.personal
+        self.numbered = frozenset(self.ids[c] for c in plan.keys.positions.texts if c in self.ids)
+        self.written = self.numbered - self.personal
+        texts = self.written or any(family_of(self.types[t]) == "other" for t in self.drawn)  # may be ancestors' ones
         self.seen = {
             f"c{i}": c.type
             for i, c in enumerate(self.columns)
@@ -157,19 +167,16 @@ class _Search:
         keys = () if seen.verbatim else self.plan.keys.at(seen.path[0]).columns
         return tuple(self.ids[k] for k in keys) if all(k in self.ids for k in keys) else None
 
-    def _keys(self) -> frozenset[str]:
-        """Ids of columns of keys that rows have before anything is drawn."""
-        held = (c for fk in self.plan.keys.foreign if fk.role in SEEN for c in fk.columns)
-        return frozenset(self.ids[c] for c in held if c in self.ids)
-
     def laws(self) -> list[Law]:
         """Verified laws, and those of kinds that the model learns."""
         frame, key = self.frame, self.plan.keys.primary_key or tuple(self.ancestors.read(self.plan.table).columns)
         types = self.types
         zones = known_zones(frame.sparkSession) if any(types[i] == "timestamp" for i in self.inputs) else ()
         paths = {i: self._path(self.columns[int(i[1:])].path) for i in self.seen}
-        inputs, keys = frozenset(self.inputs), self._keys()
-        searcher = Searcher(types, frozenset(self.drawn), inputs, zones, paths, self.people.k, self.holders, keys)
+        inputs, keys = frozenset(self.inputs), _held(self)
+        searcher = Searcher(
+            types, frozenset(self.drawn), inputs, zones, paths, self.people.k, self.holders, keys, self.written
+        )
         some = sampled(frame, key, self.plan.rows)
         sample = self._rows(some, self.seen, hashed=True)
         found = searched(sample, searcher)
@@ -177,8 +184,7 @@ class _Search:
         lawful = [law for law in found if law not in learnt and self._lawful(law)]
         possible = [law for law in lawful if not KINDS[law.kind].tabled]
         tabled = [law for law in lawful if KINDS[law.kind].tabled]
-        named = {i for law in possible for i in law.inputs}
-        rows = self._rows(frame, [i for i in self.seen if i in named])
+        rows = self._rows(frame, [i for i in self.seen if any(i in law.inputs for law in possible)])
         decisions = sharpened(rows, [law for law in possible if law.data], types)
         possible = [law for law in possible if not law.data] + self._common(decisions)
         held = verified(rows, possible, types)
@@ -238,7 +244,7 @@ class _Search:
         inherited = {t: law for t, law in choice.values.items() if law.inputs[0] in self.seen and law.kind == "copy"}
         whole = {t for t, law in choice.values.items() if law.reach == "whole"} | {*taken, *self.later}
         valued = {*choice.values, *taken, *self.later}
-        decided = Decided(self._named_by(whole), self._named_by(valued))
+        decided = Decided(frozenset(map(self._name, whole)), frozenset(map(self._name, valued)))
         nulls = self._nulls(laws, replace(decided, after=choice.after))
         values = {t: law for t, law in choice.values.items() if t not in inherited}
         free = [c.name for c in self.plan.columns.each if self._id(c.name) not in valued]
@@ -248,7 +254,9 @@ class _Search:
         }
         known = _joined(choice.after, self._needs(nulls.values(), of_nulls=True))
         exact = frozenset(c for c, rule in nulls.items() if rule.exactly)
-        decided = Decided(self._named_by(whole), self._named_by(valued), frozenset(nulls), exact, after=known)
+        decided = Decided(
+            frozenset(map(self._name, whole)), frozenset(map(self._name, valued)), frozenset(nulls), exact, after=known
+        )
         made = list[Rule]()
         for kind in (k.name for k in kinds() if k.name not in NULLS):
             late = RulesPlan(each=tuple(made)).completed.union(r.column for r in made if r.sql is not None)
@@ -311,9 +319,6 @@ class _Search:
         sql = sql if width is None else f"left({sql}, {width})"  # made-up parts may be longer together
         return Derived(column=name, expression=sql, whole=whole, above=tuple(dict.fromkeys(above)))
 
-    def _named_by(self, ids: Collection[str]) -> frozenset[str]:
-        return frozenset(map(self._name, ids))
-
     def _name(self, i: str) -> str:
         return self.names.get(i, i.removeprefix("name:"))
 
@@ -351,6 +356,12 @@ class _Search:
         above = [shown(F.col(c), i) for i, c in places.items()]
         above += [_short(F.col(c), i) for i, c in places.items() if hashed and types[i].startswith(TEXT)]
         return joined.select(*(F.col(quote(c)) for c in kept), *above)
+
+
+def _held(search: _Search) -> frozenset[str]:
+    """Ids of columns of keys that rows have before anything is drawn."""
+    held = (c for fk in search.plan.keys.foreign if fk.role in SEEN for c in fk.columns)
+    return frozenset(search.ids[c] for c in held if c in search.ids)
 
 
 def _born(search: _Search, column: str) -> bool:

@@ -19,12 +19,17 @@ DIFFERENT = 4  # values of a column that is null on other rows
 MARKS = [("", ""), *((mark, "") for mark in (" ", "-", ".", "_", ", ", "/")), *(("", mark) for mark in (" ", "-", "."))]
 WIDTHS = range(2, 16)  # of padded numbers
 EPOCH = dt.date(1970, 1, 1).toordinal()
+DAYS = {"date": 1, "time": 86_400_000_000, "plain time": 86_400_000_000}  # their units in a day, of UTC
 Maker = Callable[[Any], str]
 OTHERS = re.compile("[^a-z0-9]+")
 
 
 def _joined(mark: str) -> Maker:
     return lambda v: OTHERS.sub(mark, v.lower())
+
+
+def _spaced(mark: str) -> Maker:
+    return lambda v: v.lower().replace(" ", mark)
 
 
 def _first(count: int, act: Maker) -> Maker:
@@ -48,6 +53,7 @@ TEXTS: dict[str, Maker] = {
     "lower(split_part({0}, ' ', 1))": lambda v: str(v.split(" ")[0].lower()),
     "lower(split_part({0}, ' ', -1))": lambda v: str(v.split(" ")[-1].lower()),
     **{f"regexp_replace(lower({{0}}), '[^a-z0-9]+', '{mark}')": _joined(mark) for mark in ("", "-", "_", ".")},
+    **{f"replace(lower({{0}}), ' ', '{mark}')": _spaced(mark) for mark in ("", "-", "_", ".")},
     **{case.replace("{0}", f"left({{0}}, {n})"): _first(n, act) for n in (1, 2, 3, 4) for case, act in CASES.items()},
 }
 PATTERNS = ("yyyyMMdd", "yyyy-MM-dd", "ddMMyyyy", "yyMMdd", "yyyyMM", "yyyy")
@@ -150,7 +156,7 @@ def _makers(sample: Sample, column: Column) -> dict[str, Maker]:
         return {}
     if column.family == "integer":
         return {NUMBER: _written}
-    return DATES if column.family == "date" else {}
+    return DATES if column.family in DAYS else {}
 
 
 def values_of(sample: Sample, column: Column, rows: Ints) -> list[Any]:
@@ -159,6 +165,7 @@ def values_of(sample: Sample, column: Column, rows: Ints) -> list[Any]:
         shown: list[Any] = sample.texts[column.id].take(rows).to_pylist()
         return shown
     values = column.values[rows]
-    if column.family == "date":
+    if column.family in DAYS:
+        values = np.floor(values / DAYS[column.family])
         return [None if np.isnan(v) else dt.date.fromordinal(int(v) + EPOCH) for v in values]
     return [None if np.isnan(v) else int(v) for v in values]

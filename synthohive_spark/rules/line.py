@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from synthohive_spark.randomness import Ints
 from synthohive_spark.rules.evidence import COARSE, WHOLE
 from synthohive_spark.schema.conversion import Mask, Values
 from synthohive_spark.schema.rule import EXACT
@@ -41,6 +42,12 @@ class Places:
         """The greater of two, or the one that is known."""
         greater = np.where(self.there & other.there, np.maximum(self.at, other.at), self.known(other.at))
         return Places(greater, self.there | other.there)
+
+    def put(self, rows: Ints, sources: Ints) -> Places:
+        """Some rows have the places of others."""
+        at, there = self.at.copy(), self.there.copy()
+        at[rows], there[rows] = self.at[sources], self.there[sources]
+        return Places(at, there)
 
     def known(self, others: Any) -> Numbers:
         """The others where they are not known."""

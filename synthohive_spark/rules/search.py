@@ -37,7 +37,7 @@ class Searcher:
         types: Spark type of each column, by id.
         targets: ids of columns that may be derived.
         inputs: ids of columns that may be computed with.
-        zones, paths, least, holders, keys: as those of ``Sample``.
+        zones, paths, least, holders, keys, written: as those of ``Sample``.
     """
 
     types: Mapping[str, str]
@@ -48,6 +48,7 @@ class Searcher:
     least: int = 1
     holders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     keys: frozenset[str] = frozenset()
+    written: frozenset[str] = frozenset()
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The whole sample in, one row per candidate out."""
@@ -57,7 +58,7 @@ class Searcher:
         if table is not None:
             sample = Sample.of(table, self.types, self.targets, self.inputs)
             sample = replace(sample, zones=self.zones, paths=self.paths, least=self.least)
-            found = search(replace(sample, holders=self.holders, keys=self.keys))
+            found = search(replace(sample, holders=self.holders, keys=self.keys, written=self.written))
         texts = [json.dumps(law.to_dict()) for law in found]
         yield pa.RecordBatch.from_pydict({"law": texts}, schema=pa.schema([("law", pa.string())]))
 

@@ -11,7 +11,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from synthohive_spark.rules.evidence import EVIDENCE, ROWS
+from synthohive_spark.rules.evidence import COARSE, EVIDENCE, ROWS
 from synthohive_spark.rules.kinds.bounds import Bound, Ordered
 from synthohive_spark.rules.kinds.order import NUMBERED
 from synthohive_spark.rules.kinds.siblings import AmongSiblings
@@ -51,18 +51,35 @@ def sibling_rules(
         rows: how many.
         rules: between the columns of a row: what they bound or decide is not moved against them.
     """
+    return list(_chosen(_in_families(keys, frame, rows, list(_candidates(keys, columns, rules))[:MOST])))
+
+
+def follow_each_other(
+    keys: KeysPlan, frame: DataFrame, rows: int, pairs: Sequence[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """Of pairs of times that a row may begin and end at, those that lie one behind the other among siblings.
+
+    Args:
+        keys: of the table.
+        frame: its rows.
+        rows: how many.
+        pairs: names of the columns.
+    """
+    asked = [Sibling(AmongSiblings(column=b, other=e, form="joined"), b, e) for b, e in pairs][:MOST]
+    return [(held.by, held.end) for held in _in_families(keys, frame, rows, asked)]
+
+
+def _in_families(keys: KeysPlan, frame: DataFrame, rows: int, found: list[Sibling]) -> list[Sibling]:
+    """Those of some candidates that hold among the rows of the driving parent."""
     driving = keys.driving
-    if driving is None or rows < ROWS:
-        return []
-    found = list(_candidates(keys, columns, rules))[:MOST]
-    if not found:
+    if driving is None or rows < ROWS or not found:
         return []
     owner = [F.col(quote(c)) for c in driving.columns]
     families = frame.where(reduce(lambda a, b: a & b, [c.isNotNull() for c in owner]))
     if rows > SAMPLE:  # families of some parents first: most candidates end there
         place = F.pmod(F.xxhash64(F.lit("siblings"), *owner), F.lit(BUCKETS))
         found = _held(families.where(place < F.lit(int(SAMPLE / rows * BUCKETS))), owner, found)
-    return list(_chosen(_held(families, owner, found)))
+    return _held(families, owner, found)
 
 
 def _candidates(keys: KeysPlan, columns: ColumnsPlan, rules: Sequence[Rule]) -> Iterable[Sibling]:
@@ -112,7 +129,7 @@ def _held(rows: DataFrame, owner: list[Column], candidates: list[Sibling]) -> li
                 _number(rows, column).alias(f"{name}{i}"),
                 F.lag(_number(rows, column)).over(order).alias(f"{name}{i}_"),
             ]
-    counts = [count for i in range(len(candidates)) for count in _counts(i)]
+    counts = [count for i, c in enumerate(candidates) for count in _counts(i, c.rule.open)]
     row = rows.select(*wanted).agg(*counts).first()
     return [
         held for i, c in enumerate(candidates) if row is not None and (held := _judged(c, row.asDict(), i)) is not None
@@ -125,15 +142,21 @@ def _number(rows: DataFrame, column: str) -> Column:
     return F.expr(NUMBERED.get(kind, "{0}").format(quote(column)))
 
 
-def _counts(i: int) -> list[Column]:
+def _counts(i: int, open_: int | None) -> list[Column]:
     """How many rows have a sibling before them, and how many of these do not keep an order."""
     by, before, end, last = (F.col(f"{name}{i}{mark}") for name in ("by", "end") for mark in ("", "_"))
     more = before.isNotNull()
     counted = {"n": more, "tied": by == before}
     fits = (by - before) >= (end - by)  # the row's own interval would have room in the gap before it
-    counted |= {"inside": by < last, "loose": more & ~by.eqNullSafe(last), "gone": more & last.isNull()}
+    counted |= {"inside": by < last, "touch": by == last, "gone": more & last.isNull()}
+    endless = end.isNull() if open_ is None else end >= F.lit(open_ // COARSE * COARSE)
+    counted |= {"first": by.isNotNull() & before.isNull(), "endless": by.isNotNull() & endless}
     counted |= {"fits": more & fits, "told": more & fits.isNotNull()}
-    return [F.count_if(condition).alias(f"{name}{i}") for name, condition in counted.items()]
+    apart = {"least": F.min(by - last), "most": F.max(by - last)}
+    return [
+        *(F.count_if(condition).alias(f"{name}{i}") for name, condition in counted.items()),
+        *(distance.alias(f"{name}{i}") for name, distance in apart.items()),
+    ]
 
 
 def _judged(candidate: Sibling, row: Mapping[str, int], i: int) -> Sibling | None:
@@ -142,11 +165,16 @@ def _judged(candidate: Sibling, row: Mapping[str, int], i: int) -> Sibling | Non
     if rows < ROWS or row[f"tied{i}"]:
         return None
     single = not row[f"gone{i}"]
-    if not row[f"loose{i}"]:
-        return _as(candidate, form="joined", single=True)
+    unended = row[f"endless{i}"] == row[f"first{i}"]  # as many have no end as there are families: the last ones
+    gap = row[f"least{i}"]
+    if single and gap is not None and gap >= 0 and gap == row[f"most{i}"] and (not gap or candidate.rule.step):
+        units = round(gap * 10**candidate.rule.scale)
+        return _as(candidate, form="joined", gap=units, single=True, unended=unended)
     chance = (row[f"fits{i}"] + 1) / (row[f"told{i}"] + 1)
     told = -row[f"told{i}"] * math.log(chance) >= EVIDENCE
-    return _as(candidate, form="apart", single=single) if told and not row[f"inside{i}"] else None
+    if not told or row[f"inside{i}"]:
+        return None
+    return _as(candidate, form="apart", strict=not row[f"touch{i}"], single=single, unended=single and unended)
 
 
 def _as(candidate: Sibling, **found: Any) -> Sibling:

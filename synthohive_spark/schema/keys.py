@@ -65,6 +65,12 @@ class PositionKeys(Strict):
     null_shares: dict[str, float] = {}
     grid: tuple[SequencePlan, ...] = ()
 
+    @property
+    def texts(self) -> list[str]:
+        """Columns that are texts on every row."""
+        formats = {**self.surrogate, **self.unique}
+        return [c for c, f in formats.items() if f.kind == "string" and not self.null_shares.get(c)]
+
 
 class ForeignKeyPlan(Strict):
     """One foreign key.

@@ -53,6 +53,17 @@ def test_sql_finds_the_leaf_that_python_finds(spark: SparkSession) -> None:
     assert found == tree.apply(x).tolist()
 
 
+def test_parents_of_a_kind_that_never_has_children_have_none() -> None:
+    kind = RNG.choice(["open", "done", "void"], 600, p=[0.45, 0.45, 0.1])
+    context = pd.DataFrame({"size": RNG.normal(size=600), "kind": kind})
+    told = Leaves.learn(np.where(kind == "void", 0, RNG.poisson(1.5, 600)), context)
+    assert told is not None, "though nothing is known of the number of the others' children"
+    copy = pd.DataFrame({"size": RNG.normal(size=900), "kind": RNG.choice(["open", "done", "void"], 900)})
+    made = told.sample(copy, 7)
+    assert not made[copy["kind"] == "void"].any()
+    assert 1.2 < made[copy["kind"] != "void"].mean() < 1.8
+
+
 def test_attributes_that_say_nothing_make_no_law() -> None:
     context = pd.DataFrame({"size": RNG.normal(size=2000)})
     assert Leaves.learn(RNG.poisson(3, 2000), context) is None

@@ -24,7 +24,7 @@ QUICK_CONF = {  # dozens of short runs: to compile the code of each query takes 
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
 }
-QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m"  # C1 alone has 48 MB: too few
 
 
 def key(column: str, parent: str) -> dict[str, Any]:

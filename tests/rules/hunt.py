@@ -55,7 +55,8 @@ def hunt(
     for name, columns in tables.items():
         write_delta(folder / "source" / name, columns)
     described = {db.prefix + t: spec for db in known.values() for t, spec in db.metadata.items()}
-    made = fitted(spark, Metadata.load({"tables": described}), {t: str(folder / "source" / t) for t in tables})
+    paths = {t: str(folder / "source" / t) for t in tables}
+    made = fitted(spark, Metadata.load({"tables": described}), paths, linkage="conditional")  # as jobs count children
     made.generate({}, str(folder / "target"))
     assert made.trained is not None
     verdict = Verdict()

@@ -13,9 +13,12 @@ import pytest
 
 from synthohive_spark.profiling.counters import nats
 from synthohive_spark.rules.kin.find import OWNER, SiblingSearcher
+from synthohive_spark.rules.kinds.anchored import AnchoredInFamily
 from synthohive_spark.rules.kinds.extreme import ExtremeOfFamily
 from synthohive_spark.rules.kinds.first import FirstOfFamily
+from synthohive_spark.rules.kinds.handed_down import HandedDown
 from synthohive_spark.rules.kinds.once import OnceInFamily
+from synthohive_spark.rules.kinds.present import PresentInFamily
 from synthohive_spark.rules.kinds.running import RunningSum
 from synthohive_spark.rules.kinds.siblings import AmongSiblings
 from synthohive_spark.rules.kinds.stepped import SteppedInFamily
@@ -139,6 +142,81 @@ def test_numbers_that_rise_and_days_that_begin_at_the_parents_are_found() -> Non
     assert isinstance(rising, AmongSiblings)
     assert rising.other == "seq"
     assert rising.strict
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_the_state_of_the_last_row_is_found_to_be_the_parents_and_given_to_it(last: bool) -> None:
+    rng = np.random.default_rng(9)
+    state = rng.choice(["gold", "silver", "basic"], len(SEQ))
+    end = np.append(OWNERS[1:] != OWNERS[:-1], True) if last else SEQ == 1
+    theirs = state[end][OWNERS].tolist()
+    types = {"state": "string", "of:state": "string", "of:other": "string"}
+    others = {"of:state": theirs, "of:other": rng.choice(["gold", "basic"], len(SIZES))[OWNERS].tolist()}
+    rule = found(types, state=state.tolist(), **others)["handed.state"]
+    assert isinstance(rule, HandedDown)
+    assert (rule.source, rule.by, rule.last) == ("of:state", "seq", last)
+    drawn = {"state": texts(rng, ["gold", "silver", "basic", None]), "seq": pd.Series(SEQ)}
+    given = pd.Series(rng.choice(["gold", "basic"], len(SIZES))[OWNERS])
+    made = rule.among(drawn, Siblings.whole(OWNERS, {"of:state": given}))["state"]
+    assert made[end].tolist() == given[end].tolist()
+    assert made[~end].equals(drawn["state"][~end].astype(object))
+    cut = Siblings(OWNERS, *[np.ones(len(SIZES), bool)] * 2, {"of:state": given}, np.arange(len(SEQ)))
+    assert rule.among(drawn, cut)["state"].equals(drawn["state"].astype(object)), "the row at the end is elsewhere"
+
+
+def log_of_orders(rng: np.random.Generator) -> tuple[list[str], Any, Any, Any]:
+    """Kinds and times of events, and when the order of each was picked up and, if it was, delivered."""
+    ends = np.append(OWNERS[1:] != OWNERS[:-1], True)
+    done = (rng.random(len(SIZES)) < 0.6) & (SIZES > 2)
+    kind = np.where(SEQ == 1, "booked", rng.choice(["scan", "delay"], len(SEQ))).astype(object)
+    kind[SEQ == 2] = "picked"
+    kind[ends & done[OWNERS]] = "delivered"
+    times = np.cumsum(rng.integers(1, 900, len(SEQ))) * 1_000_000
+    picked, delivered = np.zeros(len(SIZES), np.int64), np.zeros(len(SIZES), np.int64)
+    picked[OWNERS[SEQ == 2]], delivered[OWNERS[ends]] = times[SEQ == 2], times[ends]
+    return kind.tolist(), times, pd.Series(picked).mask(SIZES < 2), pd.Series(delivered).mask(~done)
+
+
+def stamps(values: Any) -> Any:
+    return pa.array(values, pa.int64(), from_pandas=True).cast(pa.timestamp("us"))
+
+
+def test_events_are_there_by_what_their_parent_is_and_when_it_says() -> None:
+    rng = np.random.default_rng(10)
+    kind, times, picked, delivered = log_of_orders(rng)
+    types = {"kind": "string", "at": "timestamp_ntz", "of:picked": "timestamp_ntz", "of:done": "timestamp_ntz"}
+    known = {"of:picked": stamps(picked[OWNERS].to_numpy()), "of:done": stamps(delivered[OWNERS].to_numpy())}
+    rules = found(types, kind=kind, at=stamps(times), **known)
+    present, anchored = rules["present.kind"], rules["anchored.at"]
+    assert isinstance(present, PresentInFamily)
+    assert isinstance(anchored, AnchoredInFamily)
+    assert {(g.value, g.source, g.states, g.place) for g in present.given} == {
+        ("delivered", "of:done", None, -1),
+        ("picked", "of:picked", None, 1),
+    }
+    assert {*present.others} == {"scan", "delay"}
+    assert {(a.value, a.source) for a in anchored.anchors} == {("picked", "of:picked"), ("delivered", "of:done")}
+    assert anchored.by == "seq"
+
+    drawn = {"kind": texts(rng, ["booked", "scan", "delay", "picked", "delivered"]), "seq": pd.Series(SEQ)}
+    drawn["kind"][SEQ == 1] = "booked"
+    begin = rng.integers(0, 10**9, len(SIZES))
+    drawn["at"] = pd.Series((begin[OWNERS] + SEQ * 1000) * 1_000_000).astype("datetime64[us]")
+    given = {
+        "of:picked": pd.Series(((begin + 1_500) * 1_000_000)[OWNERS]).astype("datetime64[us]"),
+        "of:done": pd.Series(((begin + 7_200) * 1_000_000)[OWNERS])
+        .astype("datetime64[us]")
+        .mask(((rng.random(len(SIZES)) < 0.5) | (SIZES < 3))[OWNERS]),
+    }
+    siblings = Siblings.whole(OWNERS, given)
+    drawn |= present.among(drawn, siblings)
+    made = pd.DataFrame({**drawn, **anchored.among(drawn, siblings), "of": OWNERS, "done": given["of:done"]})
+    ends = np.append(OWNERS[1:] != OWNERS[:-1], True)
+    assert ((made["kind"] == "delivered") == (made["done"].notna() & ends)).all()
+    assert ((made["kind"] == "picked") == (SEQ == 2)).all()
+    assert (made["at"] == made["done"])[made["kind"] == "delivered"].all()
+    assert (made["at"] == given["of:picked"])[made["kind"] == "picked"].all()
+    assert (made.groupby("of")["at"].diff().dropna() >= pd.Timedelta(0)).all(), "what rose rises"
 
 
 def test_consecutive_values_are_told_from_chance_by_the_sizes_of_families() -> None:

@@ -28,6 +28,7 @@ TABLES: dict[str, Any] = {
     "visit": {"primary_key": "visit", "foreign_keys": [key("client", "client")]},
     "term": {"primary_key": "term", "foreign_keys": [key("client", "client")]},
     "entry": {"primary_key": ["client", "n"], "foreign_keys": [key("client", "client")]},
+    "version": {"primary_key": ["client", "version"], "foreign_keys": [key("client", "client")]},
     "test": {
         "primary_key": "test",
         "foreign_keys": [key("client", "client"), key("visit", "visit")],
@@ -91,7 +92,19 @@ def siblings() -> dict[str, pd.DataFrame]:
     entry["noted"] = (
         (pd.Timestamp("2020-01-01") + pd.to_timedelta(minute, "min")).dt.tz_localize("UTC").dt.as_unit("us")
     )
-    return {"term": term, "entry": entry}
+    return {"term": term, "entry": entry, "version": versions()}
+
+
+def versions() -> pd.DataFrame:
+    """Numbered periods that name their last day and how long they are; the last one of a client goes on."""
+    count = RNG.integers(1, 6, CLIENTS)
+    of, days = np.repeat(np.arange(CLIENTS), count), RNG.integers(20, 300, count.sum())
+    begin = RNG.integers(15_000, 17_000, CLIENTS)[of] + pd.Series(days + 1).groupby(of).cumsum().to_numpy() - days - 1
+    day, last = pd.Timestamp("1970-01-01"), np.append(of[1:] != of[:-1], True)
+    version = pd.DataFrame({"client": of, "version": np.concatenate([np.arange(1, n + 1) for n in count])})
+    version["first_day"] = (day + pd.to_timedelta(begin, "D")).date
+    version["last_day"] = pd.Series((day + pd.to_timedelta(begin + days, "D")).date).mask(last, None)
+    return version.assign(days=pd.Series(days, dtype="Int64").mask(last))
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +154,19 @@ def test_siblings_follow_each_other(lake: dict[str, Any]) -> None:
     assert broken(entry.selectExpr("noted", lag.format("noted", "n")), "noted > last") == 0
     assert {r["d"] for r in term.selectExpr("datediff(until, since) d").distinct().collect()} == {30, 60, 365, None}
     assert 100 < term.where("until is null").count() < 200, "half of the last ones of 300 clients"
+
+
+def test_numbered_periods_follow_each_other_in_the_order_of_their_numbers(lake: dict[str, Any]) -> None:
+    version = lake["frames"]["version"]
+    rules = [r for r in lake["plans"]["version"].rules.each if isinstance(r, AmongSiblings)]
+    assert [(r.column, r.other, r.form, r.gap, r.by, r.unended) for r in rules] == [
+        ("first_day", "last_day", "joined", 1, "version", True)
+    ]
+    after = "lead(first_day) over (partition by client order by version)"
+    asked = version.selectExpr("*", f"{after} as following")
+    assert broken(asked, "(following is null) = (last_day is null)") == 0
+    assert broken(asked, "following is null or following = date_add(last_day, 1)") == 0
+    assert broken(asked, "days <=> datediff(last_day, first_day)") == 0
 
 
 def test_the_distance_is_that_of_the_source(lake: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 
 from tests.rules.hunt import hunt
 from tests.rules.planted import database, families
+from tests.rules.planted_records import records
 
 KEPT = 0.98  # of the planted rules
 
@@ -42,6 +43,27 @@ def test_what_children_of_one_parent_have_together_is_kept(spark: SparkSession, 
     verdict = hunt(spark, tmp_path, range(1), families)
     assert verdict.share == 1.0, verdict.text()
     assert not verdict.taken, verdict.text()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_records_keep_what_was_planted(seed: int) -> None:
+    db = records(seed)
+    frames = db.frames(db.written())
+    assert {rule.kind: rule.share(frames) for rule in db.rules} == {rule.kind: 1.0 for rule in db.rules}
+
+
+@pytest.mark.spark
+def test_numbers_periods_and_events_of_records_are_kept(spark: SparkSession, tmp_path: Path) -> None:
+    verdict = hunt(spark, tmp_path, range(1), records)
+    assert verdict.share == 1.0, verdict.text()
+
+
+@pytest.mark.slow
+@pytest.mark.spark
+@pytest.mark.timeout(3_600)
+def test_many_records_keep_their_numbers_periods_and_events(spark: SparkSession, tmp_path: Path) -> None:
+    verdict = hunt(spark, tmp_path, range(1, 21), records)
+    assert verdict.share >= KEPT, verdict.text()
 
 
 @pytest.mark.slow

@@ -47,6 +47,23 @@ def test_the_next_interval_begins_where_the_last_one_ends(drawn: list[tuple[int,
         assert not (after["end"] <= after["begin"]).any(), "each is as long as it was, or as another one"
 
 
+@given(rows, st.integers(0, 2), st.randoms(use_true_random=False))
+def test_numbered_intervals_lie_in_the_order_of_their_numbers(
+    drawn: list[tuple[int, int, int | None]], gap: int, random: Any
+) -> None:
+    columns, owner = family(drawn)
+    numbers = list(range(len(owner)))
+    random.shuffle(numbers)
+    columns["n"] = pd.Series(numbers)
+    told: dict[str, Any] = {"column": "begin", "other": "end", "form": "joined", "unit": "micro", "step": SECOND}
+    rule = AmongSiblings(**told, gap=gap * SECOND, single=True, unended=True, by="n")
+    made = pd.DataFrame({**columns, **rule.among(columns, Siblings.whole(owner)), "of": owner})
+    for _, siblings in made.sort_values("n").groupby("of"):
+        apart = siblings["begin"].iloc[1:].array - siblings["end"].iloc[:-1].array
+        assert (apart == pd.Timedelta(gap, "s")).all()
+        assert siblings["end"].isna().tolist() == [False] * (len(siblings) - 1) + [True]
+
+
 @given(rows)
 def test_intervals_do_not_overlap(drawn: list[tuple[int, int, int | None]]) -> None:
     columns, owner = family(drawn)

@@ -12,6 +12,7 @@ from synthohive_spark.rules.evidence import Column, Flags, Vector, strangers
 
 NUMBERS, CATEGORIES, TIMES = 10, 10, 4  # columns of a child table that take part
 ALIKE = 1e-6  # relative difference of quotients that are one
+FEW_PARENTS = 12  # fewer say nothing; a dozen that agree in many values do: the evidence asks for these
 FEW_VALUES = 8  # a column of so many distinct values is a category
 SHARE_MOST, PERCENT_MOST = 1.0, 100.0
 

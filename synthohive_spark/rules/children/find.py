@@ -13,12 +13,13 @@ from pyspark.sql import functions as F
 from synthohive_spark import graph
 from synthohive_spark.lake.source import SourceLake
 from synthohive_spark.logs import get_logger
+from synthohive_spark.rules.children.family import FEW_PARENTS
 from synthohive_spark.rules.children.lake import FamilyLake, KeyToParent
 from synthohive_spark.rules.children.obstacles import closed_columns
 from synthohive_spark.rules.children.search import ChildLaw
 from synthohive_spark.rules.children.task import FamilySearcher, Side
 from synthohive_spark.rules.choose import in_order, reached
-from synthohive_spark.rules.evidence import COLUMNS, ROWS, family_of
+from synthohive_spark.rules.evidence import COLUMNS, family_of
 from synthohive_spark.rules.kinds.aggregate import Aggregate
 from synthohive_spark.schema.children import beside_children
 from synthohive_spark.schema.columns import ColumnsPlan
@@ -42,7 +43,7 @@ def find_aggregates(people: People, name: str, columns: ColumnsPlan, keys: Seque
     """
     parents = _Parents(name, columns, people, tuple(keys))
     source = people.source
-    few = source.rows[name] < ROWS or source.metadata.tables[name].reference
+    few = source.rows[name] < FEW_PARENTS or source.metadata.tables[name].reference
     asked = keys and not few and parents.side.targets
     return parents.aggregates() if asked else []
 

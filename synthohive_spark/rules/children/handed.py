@@ -1,6 +1,7 @@
-"""First and last days of children that the parent keeps as they were drawn, since its children can be given them.
+"""First and last days and states of children that the parent keeps as drawn, since its children can be given them.
 
-Then all that hangs on the parent's day stays true, also in other tables (``rules/kinds/extreme.py``).
+Then all that hangs on the parent's value stays true, also in other tables (``rules/kinds/extreme.py``,
+``rules/kinds/handed_down.py``).
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from synthohive_spark.rules.evidence import family_of
 from synthohive_spark.rules.kinds.aggregate import Aggregate
 from synthohive_spark.schema import frames
-from synthohive_spark.tables import Table
+from synthohive_spark.tables import TEXT, Table
 
 EXTREME = re.compile(r"(min|max)\(`((?:[^`]|``)+)`\)")
+OF_END = re.compile(r"(max_by|min_by)\(`((?:[^`]|``)+)`, .*\)", re.DOTALL)
 TEMPORAL = ("date", "time", "plain time")
 
 
@@ -22,6 +24,7 @@ def aggregates_left(
     types: Mapping[str, str],
     tables: Mapping[str, Table],
     driving: Mapping[str, tuple[str, ...]],
+    others: bool,
 ) -> list[Aggregate]:
     """The aggregates of a table without those that its children will have from it.
 
@@ -32,26 +35,33 @@ def aggregates_left(
         types: Spark types of its columns.
         tables: the metadata of its children.
         driving: the columns of the children's driving keys.
+        others: further tables refer to it, so that something may hang on a state there; else the state of its children
+            is as good.
     """
     given = set[tuple[str, str]]()
     left, named = list[Aggregate](), {c for rule in rules for c in rule.own}
     for rule in rules:
-        column = None if rule.column in named else _extreme(rule, types[rule.column], driving)
+        column = None if rule.column in named else _handed(rule, types[rule.column], driving, others)
         child = rule.children[0].table
         if column is None or (child, column) in given or _decided(tables[child], column):
             left.append(rule)
-        else:
-            given.add((child, column))
+            continue
+        given.add((child, column))
+        if rule.null_without and EXTREME.fullmatch(rule.children[0].sql):  # who has children is not always as exact
+            left.append(rule.model_copy(update={"handed": True}))
     return left
 
 
-def _extreme(rule: Aggregate, spark_type: str, driving: Mapping[str, tuple[str, ...]]) -> str | None:
-    """The children's column whose first or last day an aggregate is; None for other aggregates."""
+def _handed(rule: Aggregate, spark_type: str, driving: Mapping[str, tuple[str, ...]], others: bool) -> str | None:
+    """The children's column whose first or last day, or state, an aggregate is; None for other aggregates."""
     value = rule.children[0]
-    told = EXTREME.fullmatch(value.sql)
-    alone = rule.expression == frames.child(0) and not rule.own and not rule.null_without and len(rule.children) == 1
-    drives = driving.get(value.table) == value.columns
-    return told[2].replace("``", "`") if told and alone and drives and family_of(spark_type) in TEMPORAL else None
+    alone = rule.expression == frames.child(0) and not rule.own and len(rule.children) == 1
+    if not alone or driving.get(value.table) != value.columns:
+        return None
+    day = EXTREME.fullmatch(value.sql) if family_of(spark_type) in TEMPORAL else None
+    state = OF_END.fullmatch(value.sql) if others and spark_type.startswith((*TEXT, "boolean")) else None
+    told = day or state
+    return told[2].replace("``", "`") if told else None
 
 
 def _decided(child: Table, column: str) -> bool:

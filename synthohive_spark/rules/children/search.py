@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from synthohive_spark.randomness import Ints
-from synthohive_spark.rules.children.family import Family, FamilySample
+from synthohive_spark.rules.children.family import FEW_PARENTS, Family, FamilySample
 from synthohive_spark.rules.children.features import NUMBER, Feature, features, summed
-from synthohive_spark.rules.evidence import EVIDENCE, PROBE, ROWS, Column, Flags, Vector, close, evidence
+from synthohive_spark.rules.evidence import EVIDENCE, PROBE, Column, Flags, Vector, close, evidence
 from synthohive_spark.rules.kinds.aggregate import HALF
 from synthohive_spark.rules.value_kind import DIFFERENT
 from synthohive_spark.schema import frames
@@ -207,7 +207,7 @@ def _confirmed(sample: FamilySample, asked: Asked, parts: list[tuple[Feature, in
     null = np.isnan(asked.values) & np.isnan(value)
     same = (np.abs(asked.values - value) <= asked.allowed()) | null
     told = all(_told(_family(sample, f), f) and not _repeated(asked, _family(sample, f), f) for f, _ in parts)
-    if there.sum() < ROWS or not same[there].all() or not told or not _needed(asked, made, there):
+    if there.sum() < FEW_PARENTS or not same[there].all() or not told or not _needed(asked, made, there):
         return
     none = asked.target.values[~there]
     nulls = bool(null[there].any() or (len(none) and np.isnan(none).all()))

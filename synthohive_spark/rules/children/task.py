@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from synthohive_spark.randomness import Ints
-from synthohive_spark.rules.children.family import Family, FamilySample
+from synthohive_spark.rules.children.family import FEW_PARENTS, Family, FamilySample
 from synthohive_spark.rules.children.search import ChildLaw, sums_and_ends
 from synthohive_spark.rules.children.statuses import statuses
-from synthohive_spark.rules.evidence import ROWS, Column, read
+from synthohive_spark.rules.evidence import Column, read
 from synthohive_spark.worker import forget_archives
 
 PARENT, PLACE, VALUES = "parent", "place", "row"  # columns of the sample: an id, -1 of parents, numbers
@@ -68,7 +68,7 @@ class FamilySearcher:
     def found(self, table: pa.Table) -> list[ChildLaw]:
         """The candidates of a sample."""
         sample = self.families(table)
-        if sample.rows < ROWS:
+        if sample.rows < FEW_PARENTS:
             return []
         return [*sums_and_ends(sample), *statuses(sample)]
 

@@ -8,10 +8,13 @@ from collections.abc import Collection, Iterable, Sequence
 from synthohive_spark.rules.kin.find import kin
 from synthohive_spark.rules.kin.kind import Drawn, SiblingKind
 from synthohive_spark.rules.kinds.aggregate import Aggregate
+from synthohive_spark.rules.kinds.anchored import AnchoredInFamily
 from synthohive_spark.rules.kinds.bounds import Ordered
 from synthohive_spark.rules.kinds.extreme import ExtremeOfFamily
 from synthohive_spark.rules.kinds.first import FirstOfFamily
+from synthohive_spark.rules.kinds.handed_down import HandedDown
 from synthohive_spark.rules.kinds.once import OnceInFamily
+from synthohive_spark.rules.kinds.present import PresentInFamily
 from synthohive_spark.rules.kinds.running import RunningSum
 from synthohive_spark.rules.kinds.siblings import AmongSiblings
 from synthohive_spark.rules.kinds.stepped import SteppedInFamily
@@ -27,7 +30,11 @@ def sums(laws: Iterable[Rule]) -> dict[str, set[str]]:
 
 
 def kept_rules(
-    laws: Sequence[Rule], keys: KeysPlan, columns: ColumnsPlan, rules: Sequence[Rule], intervals: Sequence[Rule]
+    laws: Sequence[Rule],
+    keys: KeysPlan,
+    columns: ColumnsPlan,
+    rules: Sequence[Rule],
+    intervals: Sequence[AmongSiblings],
 ) -> list[Rule]:
     """The rules that are kept, in the order in which they are applied, with those of intervals among them.
 
@@ -43,6 +50,7 @@ def kept_rules(
     summed = {law.column for law in laws if isinstance(law, RunningSum)}
     computed = {rule.column for rule in rules if rule.sql is not None}  # by Spark, when workers are done
     laws = [law for law in laws if computed.isdisjoint(law.moved)]
+    intervals = [_ranked(rule, laws, drawn) for rule in intervals]
     for kind in reversed(kin()):  # sums first: what they give no other rule may
         own = list[Rule]()
         for law in laws:
@@ -53,8 +61,20 @@ def kept_rules(
         if kind.name == "running":
             summed = {rule.column for rule in own}
     firsts = [rule for rule in made["first"] if isinstance(rule, FirstOfFamily)]
-    once = [_placed(rule, firsts) for rule in made["once"] if isinstance(rule, OnceInFamily)]
-    return [*made["extreme"], *intervals, *made["stepped"], *made["rising"], *firsts, *once, *made["running"]]
+    once: list[Rule] = [_placed(rule, firsts) for rule in made["once"] if isinstance(rule, OnceInFamily)]
+    made["once"] = once
+    later = ("stepped", "rising", "first", "once", "present", "handed", "anchored", "running")
+    return [*made["extreme"], *intervals, *(rule for kind in later for rule in made[kind])]
+
+
+def _ranked(interval: AmongSiblings, laws: Iterable[Rule], drawn: Drawn) -> AmongSiblings:
+    """Intervals in the order of a counter with which their begins rise."""
+    for law in laws:
+        if not isinstance(law, AmongSiblings) or law.form != "rising" or law.column != interval.column:
+            continue
+        if law.other not in drawn.columns and not interval.fixed:
+            return interval.model_copy(update={"by": law.other})
+    return interval
 
 
 def _of(kind: SiblingKind, law: Rule) -> bool:
@@ -64,6 +84,9 @@ def _of(kind: SiblingKind, law: Rule) -> bool:
         "rising": AmongSiblings,
         "first": FirstOfFamily,
         "once": OnceInFamily,
+        "present": PresentInFamily,
+        "handed": HandedDown,
+        "anchored": AnchoredInFamily,
     }
     return isinstance(law, made.get(kind.name, RunningSum))
 

@@ -156,7 +156,8 @@ class SiblingTable:
         driving = self.keys.driving
         assert driving is not None
         seen = [c for c in self.ancestors.context.each if c.path == (driving.position,) and c.column != DEGREE]
-        kept = [c for c in seen if c.meaning and not c.passing and family_of(c.type) not in (None, "other")]
+        personal = self.people.source.metadata.personal(driving.references)
+        kept = [c for c in seen if c.meaning and not c.passing and family_of(c.type) and c.column not in personal]
         return {f"c{i}": c for i, c in enumerate(kept)}
 
     def laws(self) -> list[Rule]:

@@ -38,6 +38,7 @@ class Aggregate(Rule):
         expression: Spark SQL of own columns and of these values, ``__child0``, ``__child1`` ...
         scale: decimals that it is rounded to; None for no rounding.
         null_without: rows of which it says nothing are null; else they keep what was drawn.
+        handed: children can be given it, where other rules hang on what is drawn.
     """
 
     kind: Literal["aggregate"] = "aggregate"
@@ -46,6 +47,7 @@ class Aggregate(Rule):
     expression: str
     scale: int | None = None
     null_without: bool = False
+    handed: bool = False
 
     def text(self, ancestor: Ancestor) -> str:
         """The expression, with the tables of the children."""

@@ -70,7 +70,7 @@ class FirstOfFamily(Rule):
         asked = ~(rows.ended if self.last else rows.begun)[owner] if self.counted else np.ones(len(owner), bool)
         if self.swaps:
             by = self._swapped(by, right, owner)
-        first = _earliest(queue_places(by, self.last), owner) & asked
+        first = earliest(queue_places(by, self.last), owner) & asked
         wrong = np.flatnonzero(first & ~right)
         if len(wrong):
             pool = own[first & right].to_numpy(object)
@@ -83,9 +83,9 @@ class FirstOfFamily(Rule):
     def _swapped(self, by: Values, right: Mask, owner: Ints) -> Values:
         """The order of rows, of which those with a right value come first."""
         place = queue_places(by, self.last)
-        first = _earliest(place, owner)
+        first = earliest(place, owner)
         wrong = np.flatnonzero(first & ~right & ~_any(first & right, owner)[owner])
-        best = np.flatnonzero(_earliest(np.where(right, place, np.iinfo(np.int64).max), owner) & right)
+        best = np.flatnonzero(earliest(np.where(right, place, np.iinfo(np.int64).max), owner) & right)
         there = dict(zip(owner[best[::-1]].tolist(), best[::-1].tolist(), strict=True))  # the first of each family
         asked = zip(wrong[::-1].tolist(), owner[wrong[::-1]].tolist(), strict=True)
         pairs = {family: (row, there[family]) for row, family in asked if family in there}
@@ -110,7 +110,7 @@ def queue_places(by: Values, last: bool) -> Ints:
     return np.where(known, -codes if last else codes, len(codes) + 1)
 
 
-def _earliest(place: Ints, owner: Ints) -> Mask:
+def earliest(place: Ints, owner: Ints) -> Mask:
     """Rows that have the least place of their family."""
     least = np.full(int(owner.max(initial=-1)) + 1, np.iinfo(np.int64).max)
     np.minimum.at(least, owner, place)

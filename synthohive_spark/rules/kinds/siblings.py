@@ -15,11 +15,12 @@ from synthohive_spark.rules.kin.kind import Drawn, SiblingKind, in_family, over
 from synthohive_spark.rules.kin.sample import Queue, SiblingSample
 from synthohive_spark.rules.kinds.extreme import line_of
 from synthohive_spark.rules.line import Line, Numbers, Places, Unit, equal
-from synthohive_spark.schema.conversion import Values
+from synthohive_spark.schema.conversion import Mask, Values
 from synthohive_spark.schema.rule import Ancestor, Rule, Siblings
 from synthohive_spark.sql import quote
 
 Form = Literal["joined", "apart", "rising"]
+PLURAL = {"day": " days", "micro": " microseconds", "number": ""}
 
 
 class AmongSiblings(Rule):
@@ -31,9 +32,12 @@ class AmongSiblings(Rule):
         other: the interval's other end; of what rises, the column that it rises with.
         form: intervals are joined: the next one begins where the last one ends; or they are apart, or touch; or times
             or numbers rise with the counter, or with another time.
+        gap: of joined intervals, by how much later the next one begins: a day where the end is the last day.
         fixed: the begin of an interval is decided by a key.
-        strict: what rises is never equal.
+        strict: what rises is never equal; intervals that are apart never touch.
         single: of the intervals of a parent only the last one may have no end.
+        unended: and the last one never has an end.
+        by: a counter in whose order intervals lie; None where only their begins tell an order.
         open: an end that means "no end".
         unit: what they are counted in.
         step: of their grid, as that of ``Ordered``.
@@ -45,9 +49,12 @@ class AmongSiblings(Rule):
     kind: Literal["siblings"] = "siblings"
     other: str
     form: Form
+    gap: int = 0
     fixed: bool = False
     strict: bool = False
     single: bool = False
+    unended: bool = False
+    by: str | None = None
     open: int | None = None
     unit: Unit = "day"
     step: int = 1
@@ -60,15 +67,18 @@ class AmongSiblings(Rule):
         """The columns of rows that it moves together, and what orders them."""
         if self.form == "rising":
             return (self.column, self.other, *self.along)
-        return (self.column,) if self.fixed else (self.column, self.other)
+        ordering = () if self.by is None else (self.by,)
+        return (self.column,) if self.fixed else (self.column, self.other, *ordering)
 
     def text(self, ancestor: Ancestor) -> str:
         """How it stands to the siblings' values."""
         if self.form == "rising":
             return f"rises with {quote(self.other)} among the rows of a parent"
         begin, end = (self.other, self.column) if self.fixed else (self.column, self.other)
-        word = {"joined": "=", "apart": ">="}[self.form]
-        return f"next {quote(begin)} {word} last {quote(end)} among the rows of a parent"
+        word = "=" if self.form == "joined" else ">" if self.strict else ">="
+        more = f" + {self.gap}{PLURAL[self.unit]}" if self.gap else ""
+        rank = "" if self.by is None else f", in the order of {quote(self.by)}"
+        return f"next {quote(begin)} {word} last {quote(end)}{more} among the rows of a parent{rank}"
 
     def check(self, types: Mapping[str, str]) -> str | None:
         """Whether no row before a row has more than the row; not asked of intervals."""
@@ -85,10 +95,11 @@ class AmongSiblings(Rule):
             return self._risen(columns, line, owner)
         if self.fixed:
             begin, end = line.places(columns[self.other]), line.places(columns[self.column])
-            made = {self.column: self._ended(begin, end, owner)}
+            made = {self.column: self._ended(begin, end, rows)}
         else:
             begin, end = line.places(columns[self.column]), line.places(columns[self.other])
-            made = dict(zip((self.column, self.other), self._laid(begin, end, owner), strict=True))
+            rank = None if self.by is None else pd.factorize(columns[self.by], sort=True)[0].astype(np.int64)
+            made = dict(zip((self.column, self.other), self._laid(begin, end, rows, rank), strict=True))
         return {name: line.column(places, index) for name, places in made.items()}
 
     def _risen(self, columns: Mapping[str, Values], line: Line, owner: Ints) -> dict[str, Values]:
@@ -107,43 +118,71 @@ class AmongSiblings(Rule):
         moved = {c: columns[c].iloc[order].set_axis(columns[c].index) for c in self.along}
         return {**moved, self.column: line.column(Places(at, own.there), columns[self.column].index)}
 
-    def _ended(self, begin: Places, end: Places, owner: Ints) -> Places:
+    @property
+    def _pause(self) -> int:
+        """From the end of one to the begin of the next at least; joined ones have no more."""
+        return self.gap if self.form == "joined" else self.strict * max(self.step, 1)
+
+    def _endless(self, end: Places) -> Mask:
+        return ~end.there | equal(end, self.open)
+
+    def _opened(self, end: Places, rows: Ints) -> Places:
+        """Ends, of which those of some rows mean "no end"."""
+        at, there = end.at.copy(), end.there.copy()
+        at[rows], there[rows] = 0 if self.open is None else self.open, self.open is not None
+        return Places(at, there)
+
+    def _ended(self, begin: Places, end: Places, rows: Siblings) -> Places:
         """Ends, given begins: that of each row but the last is, or is at most, the next begin."""
+        owner = rows.owner
         order = np.lexsort((begin.at, owner))
         more = np.append(owner[order][1:] == owner[order][:-1], False)
-        rows, behind = order[:-1][more[:-1]], order[1:][more[:-1]]
-        at, there, endless = end.at.copy(), end.there.copy(), ~end.there | equal(end, self.open)
-        never = rows[endless[rows]]
+        if self.unended:
+            end = self._opened(end, order[~more & ~rows.ended[owner[order]]])
+        here, behind = order[:-1][more[:-1]], order[1:][more[:-1]]
+        at, there, endless = end.at.copy(), end.there.copy(), self._endless(end)
+        never = here[endless[here]]
         if self.single and len(never):  # then the last one has none, so that as many families have such a one
             last = order[~more]
             last = last[np.isin(owner[last], owner[never])]
             at[last], there[last] = end.at[never[0]], end.there[never[0]]
-            at[never], there[never] = begin.at[behind[endless[rows]]], True
-        after = begin.at[behind]
-        at[rows] = np.minimum(at[rows], after) if self.form == "apart" else after
-        there[rows] |= self.form == "joined"
+            at[never], there[never] = begin.at[behind[endless[here]]] - self._pause, True
+        after = begin.at[behind] - self._pause
+        at[here] = np.minimum(at[here], after) if self.form == "apart" else after
+        there[here] |= self.form == "joined"
         return Places(at, there)
 
-    def _laid(self, begin: Places, end: Places, owner: Ints) -> tuple[Places, Places]:
-        """Intervals one behind the other, each as long as it was drawn; one without an end comes last."""
-        endless = ~end.there | equal(end, self.open)
-        length = np.where(begin.there & ~endless, end.at - begin.at, 0)
-        order = np.lexsort((begin.at, endless & self.single, owner))
+    def _laid(self, begin: Places, end: Places, rows: Siblings, rank: Ints | None) -> tuple[Places, Places]:
+        """Intervals one behind the other, each as long as it was drawn; the last one is that without an end."""
+        owner = rows.owner
+        order = np.lexsort((begin.at, owner))
         order = order[begin.there[order]]
+        if rank is not None:  # whole intervals go to the rows of their rank
+            ranked = np.lexsort((rank, owner))
+            ranked = ranked[begin.there[ranked]]
+            begin, end, order = begin.put(ranked, order), end.put(ranked, order), ranked
         more = np.append(owner[order][1:] == owner[order][:-1], False)
-        there, early = end.there.copy(), order[more & endless[order]]
+        final = ~more & ~rows.ended[owner[order]]  # the last one of its family, not of a slice
+        lasting = np.zeros(int(owner.max(initial=-1)) + 1, bool)
+        lasting[owner[begin.there & self._endless(end)]] = True
+        if self.single:
+            end = self._opened(end, order[final & (self.unended | lasting[owner[order]])])
+        endless = self._endless(end)
+        length = np.where(begin.there & ~endless, end.at - begin.at, 0)
+        there, early = end.there.copy(), order[~final & endless[order]]
         if self.single and len(early):  # they get an end after all, at another one's distance
             lengths = length[begin.there & ~endless]
             picked = (uniform(early.astype(np.int64)) * len(lengths)).astype(np.int64)
             length[early] = lengths[picked] if len(lengths) else self.step
             there[early], endless[early] = True, False
-        length[order[more]] = np.maximum(length[order[more]], self.step)  # no two of them begin at once
+        least = 0 if self._pause else self.step  # no two of them begin at once
+        length[order[more]] = np.maximum(length[order[more]], least)
         first, last = begin.at.copy(), end.at.copy()
         until, family = 0, -1
         for row in order:  # each depends on the one before
             place = begin.at[row]
             if owner[row] == family:
-                place = until if self.form == "joined" else max(until, place)
+                place = until + self._pause if self.form == "joined" else max(until + self._pause, place)
             first[row], until, family = place, place + length[row], owner[row]
             if not endless[row]:
                 last[row] = until

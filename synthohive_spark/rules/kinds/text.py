@@ -8,7 +8,7 @@ key of the copy, which begins where the source's does, would be what the source 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ from synthohive_spark.sql import text_literal
 
 READ = 64  # rows on which a text is taken apart
 CHECKED = 4_096  # rows on which it is put together again
+ATTEMPTS = 3  # at reading a text: rows that refute one are read in the next
 TRIED = 12.0  # nats: some exp(12) forms of columns are tried at each place
 PARTS = 16  # of a text, constants among them
 TOKEN = re.compile(r"[0-9]+|[^\W\d_]+|[\W_]|.", re.DOTALL)
@@ -76,21 +77,33 @@ class TextOfParts(ValueKind):
 
 
 def _whole(sample: Sample, target: Column) -> Law | None:
-    """The law of a text that is put together from columns and constants on every row."""
-    rows = _spread(np.flatnonzero(~np.isnan(target.values)), READ)
-    parts = _taken_apart(values_of(sample, target, rows), forms_of(sample, target, rows))
-    used = [part.form for part in parts if part.form is not None]
-    if not used or (len(parts) == 1 and used[0].sql == "{0}"):
-        return None
-    every = _spread(np.arange(sample.rows), CHECKED)
-    shown, made = values_of(sample, target, every), _put_together(sample, parts, every)
-    pairs = list(zip(shown, made, strict=True))
-    both = [i for i, (a, b) in enumerate(pairs) if a is not None and b is not None]
-    if any(shown[i] != made[i] for i in both) or not _convincing([shown[i] for i in both]):
-        return None
+    """The law of a text that is put together from columns and constants on every row.
+
+    Rows that refute what some rows told are read with these once more: most names have no space, some do.
+    """
+    every = spread_rows(np.arange(sample.rows), CHECKED)
+    shown = values_of(sample, target, every)
+    rows = spread_rows(np.flatnonzero(~np.isnan(target.values)), READ)
+    for _ in range(ATTEMPTS):
+        parts = _taken_apart(values_of(sample, target, rows), forms_of(sample, target, rows))
+        used = [part.form for part in parts if part.form is not None]
+        if not used or (len(parts) == 1 and used[0].sql == "{0}"):
+            return None
+        pairs = list(zip(shown, _put_together(sample, parts, every), strict=True))
+        both = [i for i, (a, b) in enumerate(pairs) if a is not None and b is not None]
+        wrong = [i for i in both if pairs[i][0] != pairs[i][1]]
+        if not wrong:
+            return _put(target, parts, pairs) if convincing([shown[i] for i in both]) else None
+        rows = np.append(rows, every[spread_rows(np.array(wrong), READ)])
+    return None
+
+
+def _put(target: Column, parts: Sequence[_Part], pairs: Sequence[tuple[str | None, str | None]]) -> Law:
+    """The law of a text from its parts, that reaches as far as the pairs of what it is and what it is made of say."""
     reach: Reach = "whole"
     if any((a is None) != (b is None) for a, b in pairs):
         reach = "part" if any(a is None and b is not None for a, b in pairs) else "fill"
+    used = [part.form for part in parts if part.form is not None]
     places = iter(range(len(used)))
     each = [part.sql(0 if part.form is None else next(places)) for part in parts]
     return _law(target, used, f"concat({', '.join(each)})" if len(each) > 1 else each[0], reach)
@@ -134,14 +147,14 @@ def _shown(sample: Sample, form: Form, rows: Ints) -> list[str | None]:
 
 def _partly(sample: Sample, target: Column) -> Law | None:
     """The law of a text whose first parts are of one sort on all rows, and some of them forms of columns."""
-    rows = _spread(np.flatnonzero(~np.isnan(target.values)), READ)
+    rows = spread_rows(np.flatnonzero(~np.isnan(target.values)), READ)
     tokens = [TOKEN.findall(text) for text in values_of(sample, target, rows)]
     forms, used, pieces = forms_of(sample, target, rows), list[Form](), list[tuple[str, str]]()
-    every = _spread(np.arange(sample.rows), CHECKED)
+    every = spread_rows(np.arange(sample.rows), CHECKED)
     apart = [None if t is None else TOKEN.findall(t)[:PARTS] for t in values_of(sample, target, every)]
     for n in range(min(PARTS, *map(len, tokens))):
         here = [t[n] for t in tokens]
-        pattern = _pattern(here)
+        pattern = pattern_of(here)
         if pattern is None:
             break
         fits = [f for f in [*forms, *number_forms(forms, here)] if list(f.values) == here]
@@ -156,25 +169,36 @@ def _partly(sample: Sample, target: Column) -> Law | None:
 
 
 def _around(pieces: Sequence[tuple[str, str]]) -> str:
-    """A text whose first tokens, given as patterns, are replaced where there is SQL for them."""
+    """A text whose first tokens are replaced where there is SQL for them, as a law says it."""
+    return with_tokens("{own}", pieces, lambda text: _escaped(text_literal(text)))
+
+
+def with_tokens(own: str, pieces: Sequence[tuple[str, str]], literal: Callable[[str], str] = text_literal) -> str:
+    """Spark SQL of a text whose first tokens, given as patterns, are replaced where there is SQL for them.
+
+    Args:
+        own: SQL of the text.
+        pieces: (pattern, SQL) of each token; no SQL where it stays.
+        literal: SQL of a constant.
+    """
     last = max(n for n, (pattern, value) in enumerate(pieces) if value and pattern in (NUMBERS, LETTERS)) + 1
     patterns, parts = [pattern for pattern, _ in pieces], list[str]()
     for n, (pattern, value) in enumerate(pieces[:last]):
-        drawn = _escaped(text_literal(f"^{''.join(patterns[:n])}({pattern})"))
-        parts.append(value or f"regexp_extract({{own}}, {drawn}, 1)")
-    whole = _escaped(text_literal(f"^{''.join(patterns[:last])}"))
-    parts.append(f"regexp_replace({{own}}, {whole}, '')")
-    return f"if({{own}} rlike {whole}, concat({', '.join(parts)}), {{own}})"
+        drawn = literal(f"^{''.join(patterns[:n])}({pattern})")
+        parts.append(value or f"regexp_extract({own}, {drawn}, 1)")
+    whole = literal(f"^{''.join(patterns[:last])}")
+    parts.append(f"regexp_replace({own}, {whole}, '')")
+    return f"if({own} rlike {whole}, concat({', '.join(parts)}), {own})"
 
 
 def _holds(apart: Sequence[list[str] | None], place: int, made: Sequence[str | None]) -> bool:
     """Whether one token of texts is what was made of a column, on all rows that have both, and by no accident."""
     both = [(tokens, value) for tokens, value in zip(apart, made, strict=True) if tokens and value is not None]
     same = all(len(tokens) > place and tokens[place] == value for tokens, value in both)
-    return same and _convincing([value for _, value in both])
+    return same and convincing([value for _, value in both])
 
 
-def _pattern(tokens: Sequence[str]) -> str | None:
+def pattern_of(tokens: Sequence[str]) -> str | None:
     """The pattern of tokens that are of one sort on all rows."""
     if all(t.isdigit() and t.isascii() for t in tokens):
         return NUMBERS
@@ -183,7 +207,7 @@ def _pattern(tokens: Sequence[str]) -> str | None:
     return re.escape(tokens[0]) if len({*tokens}) == 1 else None
 
 
-def _convincing(texts: Sequence[str]) -> bool:
+def convincing(texts: Sequence[str]) -> bool:
     """Whether chance would not agree in so many texts."""
     codes = np.unique(np.array(texts, dtype=object), return_inverse=True)[1] if texts else np.zeros(0)
     return len(texts) >= ROWS and evidence(codes.astype(np.float64)) >= EVIDENCE + TRIED
@@ -198,7 +222,7 @@ def _escaped(sql: str) -> str:
     return sql.replace("{", "{{").replace("}", "}}")
 
 
-def _spread(rows: Ints, count: int) -> Ints:
+def spread_rows(rows: Ints, count: int) -> Ints:
     """So many of the rows at most."""
     places: Ints = np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(np.int64)
     return rows[places]
