@@ -33,7 +33,7 @@ def unique_columns(table: TableProfile) -> list[str]:
     """Columns that are unique and non-null, exactly."""
     if table.rows < 2:  # uniqueness says nothing
         return []
-    likely = [c for c, p in table.columns.items() if p.family and not p.nulls and p.distinct >= NEARLY * table.rows]
+    likely = [c for c, p in table.columns.items() if p.family and not p.nulls and p.distinct >= table.nearly_all]
     likely = sorted(likely, key=lambda c: -_appeal(table, c, ()))[:CHECKED]
     sure = counts.unique(table, [(c,) for c in likely])
     return [c for c in likely if (c,) in sure]
