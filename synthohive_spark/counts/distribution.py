@@ -27,6 +27,7 @@ LEAF_PARENTS = 20  # parents in each leaf of a conditional law, at least
 WORTH = 0.02  # share of the variance of unseen parents' counts that attributes must explain
 STRETCH = 20  # parents that share what rows see of the number of their children, at least
 MOSTLY = 0.5  # parents that must have children before counts follow texts that tell nothing of unseen parents
+MOST_OFF = 0.01  # of the children: so many may be missing, or more, where kinds of parents have what theirs have
 STEEPEST = 50.0  # of a tilted law: the odds of the largest count against none, as a logarithm
 
 
@@ -313,9 +314,12 @@ class Leaves:
             np.add.at(joint[i], at, own.parents.astype(np.float64))
         held = np.asarray(parents, np.int64)
         sums = np.array([own.mean for own in self.laws]) * held
-        least = np.array(self.fewest or [0] * len(self.laws))[:, None]
+        least, all_ = np.array(self.fewest or [0] * len(self.laws))[:, None], int(wanted @ law.values)
         possible = np.where(least < 0, law.values == 0, law.values >= least)
         cells = fit_margins(joint, held, wanted, possible)
+        if abs(int((cells @ law.values).sum()) - all_) > MOST_OFF * all_:  # the table has its rows first of all
+            possible = np.ones_like(possible)
+            cells = fit_margins(joint, held, wanted)
         cells = fit_sums(cells, law.values, sums * (cells @ law.values).sum() / max(sums.sum(), 1e-9), possible)
         laws = (
             LinkageModel().fit(dict(zip(law.values.tolist(), row.tolist(), strict=True))) if row.any() else own

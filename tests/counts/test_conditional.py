@@ -64,6 +64,20 @@ def test_parents_of_a_kind_that_never_has_children_have_none() -> None:
     assert 1.2 < made[copy["kind"] != "void"].mean() < 1.8
 
 
+def test_a_table_has_its_rows_whatever_kinds_its_parents_are_of() -> None:
+    kind = RNG.choice(["open", "void"], 600, p=[0.8, 0.2])
+    counts = np.where(kind == "void", 0, 1 + RNG.poisson(1.5, 600))
+    told = Leaves.learn(counts, pd.DataFrame({"kind": kind}))
+    assert told is not None
+    law = LinkageModel().fit(counts)
+    for voids in (118, 122, 400):
+        copy = pd.DataFrame({"kind": ["void"] * voids + ["open"] * (600 - voids)})
+        leaf = told.tree.apply(told.features.matrix(copy))
+        parents = np.bincount(leaf, minlength=told.tree.leaves).tolist()
+        made = told.balanced(parents, law).at_ranks(np.arange(600), parents, 1)
+        assert abs(made.sum() - counts.sum()) <= 0.01 * counts.sum()
+
+
 def test_attributes_that_say_nothing_make_no_law() -> None:
     context = pd.DataFrame({"size": RNG.normal(size=2000)})
     assert Leaves.learn(RNG.poisson(3, 2000), context) is None
