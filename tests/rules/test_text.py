@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from pyspark.sql import SparkSession
 from synthohive_spark.rules.evidence import TEXT_OF, Sample
 from synthohive_spark.rules.forms import DATES, TEXTS, forms_of, number_forms
 from synthohive_spark.rules.kinds.text import TextOfParts
+from synthohive_spark.rules.kinds.written import Written
 
 N = 600
 RNG = np.random.default_rng(23)
@@ -156,3 +158,13 @@ def test_forms_are_in_spark_what_they_are_in_python(spark: SparkSession) -> None
     made = rows.selectExpr(*(form.sql.format("v") for form in forms)).collect()
     assert [tuple(row) for row in made] == [*zip(*(form.values for form in forms), strict=True)]
     assert any(list(form.values) == codes for form in forms)
+
+
+@pytest.mark.parametrize("personal", [True, False])
+def test_letters_of_a_key_are_told_by_categories_but_not_by_personal_columns(personal: bool) -> None:
+    kinds = np.random.default_rng(0).choice(["steel", "paint", "food"], 300).tolist()
+    keys = [f"{ {'steel': 'ST', 'paint': 'HP', 'food': 'F'}[kind] }-{i:04d}" for i, kind in enumerate(kinds)]
+    table = pa.table({"v0": keys, "v1": kinds, f"v0{TEXT_OF}": keys, f"v1{TEXT_OF}": kinds})
+    sample = Sample.of(table, {"v0": "string", "v1": "string"}, (), set() if personal else {"v1"})
+    found = Written().search(replace(sample, written=frozenset({"v0"}), least=5))
+    assert [law.inputs for law in found] == ([] if personal else [("v1",)])

@@ -214,18 +214,19 @@ def _token(sample: Sample, key: Column, rows: Any, here: Sequence[str]) -> _Toke
 
 
 def _by_value(sample: Sample, column: Column, rows: Any, here: Sequence[str]) -> _Token | None:
-    """Tokens that follow from the values of a column, each of which enough people have."""
-    if column.id not in sample.texts or not 2 <= column.distinct <= FEW or np.isnan(column.values).any():
+    """Tokens that follow from the values of a column that is not personal, each of which enough people have."""
+    known = column.input and column.id in sample.texts and not np.isnan(column.values).any()
+    if not known or not 2 <= column.distinct <= FEW:
         return None
     shown = values_of(sample, column, rows)
     told = dict(zip(shown, here, strict=True))
     if [told[value] for value in shown] != [*here]:
         return None
-    known, codes = np.unique(column.values, return_inverse=True)
-    held = sample.held(codes.astype(np.int64), len(known))
+    each, codes = np.unique(column.values, return_inverse=True)
+    held = sample.held(codes.astype(np.int64), len(each))
     chance = len(told) * math.log(len({*told.values()}))  # as many ways to write so many values
     tokens = np.unique(np.array(here, dtype=object), return_inverse=True)[1].astype(np.float64)
-    if (held < sample.least).any() or len(known) != len(told) or evidence(tokens) < EVIDENCE + TRIED + chance:
+    if (held < sample.least).any() or len(each) != len(told) or evidence(tokens) < EVIDENCE + TRIED + chance:
         return None
     cases = [f"when {text_literal(v)} then {text_literal(t)}" for v, t in sorted(told.items())]
     escaped = " ".join(cases).replace("{", "{{").replace("}", "}}")
