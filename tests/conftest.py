@@ -40,7 +40,7 @@ LEAN = {
     "spark.buffer.pageSize": "1m",  # a task's thread keeps the page of each sort it ran, 16 MB by default
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
     # C1 alone has a code cache of 48 MB; when that is full, everything is interpreted
-    "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
+    "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -Xmn600m -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
 }
 
 
