@@ -22,8 +22,15 @@ from synthohive_spark.logs import get_logger
 log = get_logger(__name__)
 
 # A lake of few cells (rows by columns): to compile the code of each query takes longer than to run it uncompiled.
+# So does to plan it again after each of its stages, which then are jobs of their own.
 SMALL_CELLS = 1_000_000
-SMALL = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+SMALL = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+}
+PARTITIONS = "spark.sql.shuffle.partitions"
+SMALL_PARTITIONS = 8  # of such a lake at most: nothing merges them, and each task holds a tenth of a million cells
 
 
 def get_session(app_name: str, master: str | None = None, conf: Mapping[str, str] | None = None) -> SparkSession:
@@ -109,7 +116,11 @@ def setting_of(spark: SparkSession, key: str, default: str = "") -> str:
 @contextmanager
 def sized(spark: SparkSession, cells: int) -> Iterator[SparkSession]:
     """Settings for work on a lake of so many cells (rows by columns), for the length of a ``with`` block."""
-    with settings(spark, SMALL if cells <= SMALL_CELLS else {}):
+    wanted: dict[str, str] = {}
+    if cells <= SMALL_CELLS:
+        own = setting_of(spark, PARTITIONS)  # Databricks knows "auto"
+        wanted = {**SMALL, PARTITIONS: str(min(int(own), SMALL_PARTITIONS) if own.isdigit() else SMALL_PARTITIONS)}
+    with settings(spark, wanted):
         yield spark
 
 

@@ -39,6 +39,7 @@ LEAN = {
     "spark.databricks.delta.delta.log.cacheSize": "40",  # each table in it holds a few MB
     "spark.buffer.pageSize": "1m",  # a task's thread keeps the page of each sort it ran, 16 MB by default
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
+    "spark.python.daemon.module": "tests.worker_daemon",  # a worker has its imports when it starts
     # C1 alone has a code cache of 48 MB; when that is full, everything is interpreted
     "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -Xmn600m -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
 }
@@ -82,3 +83,11 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared data sets (../shared/data) are not on this machine")
     return folder
+
+
+@pytest.fixture
+def as_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small lake is worked on as large ones are: on as many partitions as the session says, none kept in memory."""
+    monkeypatch.setattr("synthohive_spark.session.SMALL_CELLS", 0)
+    monkeypatch.setattr("synthohive_spark.lake.held.CELLS", 0)
+    monkeypatch.setattr("synthohive_spark.generation.stage.FAMILY_SLICE", 1)

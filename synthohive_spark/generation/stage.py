@@ -25,7 +25,7 @@ from synthohive_spark.models.base import ConditionalGenerativeModel
 from synthohive_spark.privacy.rewriting import Secret, secret_key
 from synthohive_spark.schema import frames
 from synthohive_spark.schema.conversion import arrow_type, frame_from_arrow, to_arrow
-from synthohive_spark.session import setting_of
+from synthohive_spark.session import PARTITIONS, setting_of
 from synthohive_spark.sql import quote
 
 SHUFFLE_PARTITIONS = 200  # Spark's own default
@@ -47,9 +47,10 @@ def stage_frame(
             without it.
     """
     plan, spark = stage.stage.plan, stage.stage.spark
-    wanted = setting_of(spark, "spark.sql.shuffle.partitions")
+    wanted = setting_of(spark, PARTITIONS)
     partitions = int(wanted) if wanted.isdigit() else SHUFFLE_PARTITIONS  # Databricks knows "auto"
-    few = 1 + math.ceil(stage.total / FAMILY_SLICE)  # about as many batches as there are; an idle task costs a start
+    # About as many as there are batches, of which few rows make one; an idle task costs a start.
+    few = 1 if stage.total <= FAMILY_SLICE else 1 + math.ceil(stage.total / FAMILY_SLICE)
     gathered = batch_rows(stage).repartition(min(partitions, few), *frames.BATCH).sortWithinPartitions(*frames.BATCH)
     learnt = None
     if artifact != Artifact():

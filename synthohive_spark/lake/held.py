@@ -31,10 +31,16 @@ class Held:
         self._kept: list[DataFrame] = []
 
     def keep(self, frame: DataFrame, rows: int) -> DataFrame:
-        """The frame, kept if so many rows are few; it is read when it is first asked."""
-        if rows * len(frame.columns) <= CELLS and persisted(frame):
-            self._kept.append(frame)
-        return frame
+        """The frame, kept if so many rows are few; it is read when it is first asked.
+
+        What is kept is one partition, so that questions about it need no exchange of rows: a stage less for each.
+        """
+        if rows * len(frame.columns) > CELLS:
+            return frame
+        whole = frame.coalesce(1)
+        if persisted(whole):
+            self._kept.append(whole)
+        return whole
 
     def __enter__(self) -> Held:
         return self

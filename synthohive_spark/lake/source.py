@@ -132,7 +132,7 @@ class SourceLake:
         spark = self.raw(next(iter(counts))).sparkSession
         with sized(spark, cells), Held() as memory:
             for table, rows in counts.items():
-                memory.keep(self.raw(table), rows)
+                self._raw[table] = memory.keep(self.raw(table), rows)
             yield
 
     def resolves(self, table: str) -> None:

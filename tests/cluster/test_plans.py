@@ -76,7 +76,9 @@ def plans(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict
     planned = plan_tables(check_source(pin_source(DeltaIO(spark), METADATA, refs)), 5)
     sizes = {t: p.rows for t, p in planned.items()}
     frames = {}
-    with settings(spark, {"spark.sql.autoBroadcastJoinThreshold": "-1", "spark.sql.shuffle.partitions": "2"}):
+    large = {"spark.sql.autoBroadcastJoinThreshold": "-1", "spark.sql.shuffle.partitions": "2"}
+    with settings(spark, large), pytest.MonkeyPatch.context() as patched:
+        patched.setattr("synthohive_spark.generation.stage.FAMILY_SLICE", 1)  # few rows are made in more than one task
         for table, plan in planned.items():
             wanted = plan.rows if plan.keys.driving is None else None
             stage = plan_stage(StageInput(spark, plan, planned, lambda t: read(paths[t]), sizes, wanted, 1))

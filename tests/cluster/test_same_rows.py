@@ -46,6 +46,7 @@ IN_SESSION = {
 
 @pytest.mark.slow
 @pytest.mark.spark
+@pytest.mark.usefixtures("as_large")
 def test_small_chains_are_the_same_on_seven_partitions_and_in_small_batches(
     small: Trained, small_hashes: Hashes
 ) -> None:
@@ -89,6 +90,7 @@ def _settings(small: Trained) -> dict[str, str]:
 @pytest.mark.spark
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("conf", IN_SESSION.values(), ids=IN_SESSION.keys())
+@pytest.mark.usefixtures("as_large")
 def test_a_database_is_the_same_under(whole: Trained, whole_hashes: Hashes, conf: dict[str, str]) -> None:
     assert whole.here("varied", conf) == whole_hashes
 

@@ -99,6 +99,7 @@ def test_expressions_hold_on_every_row_and_keys_and_counts_stay(lake: dict[str, 
 
 
 @spark_only
+@pytest.mark.usefixtures("as_large")
 def test_partitions_batches_and_the_number_of_workers_change_no_row(lake: dict[str, Any], spark: SparkSession) -> None:
     other = {
         "spark.sql.shuffle.partitions": "7",

@@ -236,6 +236,7 @@ def test_personal_data_are_written_as_fakes_of_their_kind(shop: dict[str, Any], 
     assert fake["born"].between(real["born"].min(), real["born"].max()).all()
 
 
+@pytest.mark.usefixtures("as_large")
 def test_a_seed_gives_one_lake_whatever_the_partitions(shop: dict[str, Any], spark: SparkSession) -> None:
     other = {
         "spark.sql.shuffle.partitions": "7",

@@ -167,27 +167,30 @@ def test_a_table_that_only_has_orphans(pin: Pin) -> None:
 
 def test_small_tables_are_held_for_a_block(pin: Pin, monkeypatch: pytest.MonkeyPatch) -> None:
     source = pin(metadata("null"), users=USERS, orders=ORDERS)
-    small = {t: source.raw(t) for t in source.metadata.tables}
     with source.held():
+        small = {t: source.raw(t) for t in source.metadata.tables}
         assert all(frame.storageLevel.useMemory for frame in small.values())
         assert check_source(source).rows == {"users": 3, "orders": 6}
     assert not any(frame.storageLevel.useMemory for frame in small.values())
+    source = pin(metadata("null"), users=USERS, orders=ORDERS)
     monkeypatch.setattr("synthohive_spark.lake.held.CELLS", 0)
     with source.held():
-        assert not any(frame.storageLevel.useMemory for frame in small.values())
+        assert not any(source.raw(t).storageLevel.useMemory for t in source.metadata.tables)
 
 
-def test_queries_of_a_small_lake_are_not_compiled(
+def test_queries_of_a_small_lake_are_neither_compiled_nor_planned_again(
     pin: Pin, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = pin(metadata("null"), users=USERS, orders=ORDERS)
-    with settings(spark, {"spark.sql.codegen.wholeStage": "true"}):
-        with source.held():
-            assert spark.conf.get("spark.sql.codegen.wholeStage") == "false"
-        assert spark.conf.get("spark.sql.codegen.wholeStage") == "true"
-        monkeypatch.setattr("synthohive_spark.session.SMALL_CELLS", 0)
-        with source.held():
-            assert spark.conf.get("spark.sql.codegen.wholeStage") == "true"
+    source, told = pin(metadata("null"), users=USERS, orders=ORDERS), list[list[str]]()
+    keys = ("spark.sql.codegen.wholeStage", "spark.sql.adaptive.enabled", "spark.sql.shuffle.partitions")
+    own = ["true", "true", "200"]
+    with settings(spark, dict(zip(keys, own, strict=True))):
+        for cells in (1_000_000, 0):
+            monkeypatch.setattr("synthohive_spark.session.SMALL_CELLS", cells)
+            with source.held():
+                told.append([str(spark.conf.get(key)) for key in keys])
+            assert [spark.conf.get(key) for key in keys] == own
+    assert told == [["false", "false", "8"], own]
 
 
 def test_types_are_checked_before_a_row_is_read(pin: Pin) -> None:
