@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyspark.sql.types import StructType
+
+from tests.delta_table import write_table
 
 ARROW = {
     "tinyint": pa.int8(),
@@ -30,7 +32,7 @@ Columns = Mapping[str, tuple[str, bool, list[Any]]]
 
 
 def write_delta(folder: Path, columns: Columns) -> None:
-    """One table of one version and one file, as the Delta protocol says."""
+    """One table of one file."""
     fields, arrays = [], []
     for name, (spark, required, values) in columns.items():
         text = spark.startswith(("char", "varchar"))
@@ -46,37 +48,7 @@ def write_delta(folder: Path, columns: Columns) -> None:
         )
         arrays.append(pa.array(values, arrow))
     table = pa.Table.from_arrays(arrays, names=list(columns))
-    (folder / "_delta_log").mkdir(parents=True)
-    pq.write_table(table, folder / "part-0.parquet")
-    plain = {"minReaderVersion": 1, "minWriterVersion": 2}
-    ntz = {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": ["timestampNtz"]}
-    told = any(spark == "timestamp_ntz" for spark, _, _ in columns.values())
-    actions = [
-        {"commitInfo": {"timestamp": 1_700_000_000_000, "operation": "WRITE", "operationParameters": {}}},
-        {"protocol": {**ntz, "writerFeatures": ["timestampNtz", "invariants"]} if told else plain},
-        {
-            "metaData": {
-                "id": str(uuid.uuid4()),
-                "format": {"provider": "parquet", "options": {}},
-                "schemaString": json.dumps({"type": "struct", "fields": fields}),
-                "partitionColumns": [],
-                "configuration": {},
-                "createdTime": 1_700_000_000_000,
-            }
-        },
-        {
-            "add": {
-                "path": "part-0.parquet",
-                "partitionValues": {},
-                "size": (folder / "part-0.parquet").stat().st_size,
-                "modificationTime": 1_700_000_000_000,
-                "dataChange": True,
-                "stats": json.dumps({"numRecords": table.num_rows}),
-            }
-        },
-    ]
-    log = "\n".join(json.dumps(a) for a in actions)
-    (folder / "_delta_log" / f"{0:020d}.json").write_text(log)
+    write_table(folder, StructType.fromJson({"type": "struct", "fields": fields}), table)
 
 
 def read_delta(folder: Path) -> Columns:
