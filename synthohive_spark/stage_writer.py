@@ -24,7 +24,7 @@ from synthohive_spark.errors import (
 from synthohive_spark.generation import oracle
 from synthohive_spark.generation.aggregates import exact_rows, next_due
 from synthohive_spark.generation.constraints import violation
-from synthohive_spark.generation.row_counts import planned_sizes
+from synthohive_spark.generation.row_counts import planned_cells, planned_sizes
 from synthohive_spark.generation.stage import completed, stage_frame
 from synthohive_spark.generation.stage_input import StageInput
 from synthohive_spark.generation.stage_plan import plan_stage
@@ -145,10 +145,10 @@ class TableGenerator:
         def read(table: str) -> DataFrame:
             return flat(made[table])
 
-        for tables in self.stages:
-            log.info("stage_start", tables=tables)
-            for table in tables:
-                with settings(self.spark):
+        with settings(self.spark), sized(self.spark, planned_cells(self.trained.plans, self.planned)):
+            for tables in self.stages:
+                log.info("stage_start", tables=tables)
+                for table in tables:
                     made[table] = self._structured(table, self.frame(table, sizes, read)[0])
                     persisted(made[table])
                     try:
@@ -157,14 +157,13 @@ class TableGenerator:
                         if (broken := violation(e)) is not None:
                             raise ConstraintViolationError(broken) from e
                         raise
-            while (due := self.due(sizes, exact)) is not None:
-                with settings(self.spark):
+                while (due := self.due(sizes, exact)) is not None:
                     drawn = made[due]
                     made[due] = self._structured(due, exact_rows(self.trained.plans, due, read))
                     if persisted(made[due]):
                         made[due].count()
                         drawn.unpersist()
-                exact.add(due)
+                    exact.add(due)
         return made
 
     def _structured(self, table: str, rows: DataFrame) -> DataFrame:
@@ -260,7 +259,7 @@ class StageWriter:
         read = WrittenRows(lambda table, version: memory.keep(self._open(table, version), sizes[table]), versions)
         ready = {*exact}
         planned = made.planned
-        cells = sum(rows * len(trained.plans[table].columns.each) for table, rows in planned.items())
+        cells = planned_cells(trained.plans, planned)
         log.info("tables_to_generate", rows={t: n for t, n in planned.items() if t not in sizes})
         bar = tqdm(total=len(planned) - len(sizes), desc="generating", unit="table", disable=None)
         with bar, memory, settings(made.spark), sized(made.spark, cells), self._cleaning(touched, before, sizes):

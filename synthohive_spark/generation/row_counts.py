@@ -77,6 +77,11 @@ def without_parent(fk: ForeignKeyPlan, children: int) -> int:
     return round(children * share / (1 - share)) if 0 < share < 1 else 0
 
 
+def planned_cells(plans: Plans, sizes: Mapping[str, int]) -> int:
+    """Rows by columns of tables, as far as they are known before any is made."""
+    return sum(rows * len(plans[table].columns.each) for table, rows in sizes.items())
+
+
 def planned_sizes(plans: Plans, wanted: Mapping[str, int]) -> dict[str, int]:
     """Rows of every table before any is made: they follow from the driving keys alone.
 
