@@ -39,8 +39,10 @@ SHOWN = 4  # further unique columns that the draft names: a person reads it
 """Alternatives to a primary key that the file shows."""
 FEW_ROWS, FEW_COLUMNS, CHILDREN = 100, 4, 5  # of a table of words; the rows that refer to each of its rows
 # Numbers may be secret where words are not, so that a table that has some (a price list) must look more like a list of
-# codes: fewer rows, each with a name of its own, and more rows that refer to them.
+# codes: fewer rows, each with a name of its own, and more rows that refer to them. So must a list of periods, of which
+# each has a first and a last day, one of them its own.
 NUMBERS = ("tinyint", "smallint", "int", "bigint", "float", "double", "decimal", "boolean")
+DAYS = ("date", "timestamp")
 LISTED_ROWS, LISTED_COLUMNS, LISTED_CHILDREN = 50, 8, 20
 
 
@@ -199,10 +201,13 @@ def _words_of(table: DraftedTable) -> str:
     words = [c for c, kind in kinds.items() if kind.startswith(TEXT)]
     if words and len(words) == len(kinds) and table.rows <= FEW_ROWS and len(table.columns) <= FEW_COLUMNS:
         return "words"
-    numbers = all(kind.startswith((*NUMBERS, *TEXT)) for kind in kinds.values())
-    named = any(text.startswith(listed([c])) for c in words for text in table.alternatives)
+    days = [c for c, kind in kinds.items() if kind.startswith(DAYS)]
+    known = all(kind.startswith((*NUMBERS, *TEXT)) for c, kind in kinds.items() if c not in days)
+    named = any(text.startswith(listed([c])) for c in days or words for text in table.alternatives)
     small = table.rows <= LISTED_ROWS and len(table.columns) <= LISTED_COLUMNS
-    return "words and numbers" if named and numbers and small else ""
+    if not (named and known and small and len(days) != 1):
+        return ""
+    return "periods" if days else "words and numbers"
 
 
 def _with_policy(key: DraftedKey, found: Sequence[DraftedKey], own: primary.Primary | None) -> DraftedKey:

@@ -10,9 +10,7 @@ from pyspark.sql import functions as F
 from synthohive_spark.evaluation.scores import ConstraintCheck, DerivedColumn
 from synthohive_spark.logs import get_logger
 from synthohive_spark.rules.kinds.aggregate import broken_aggregates
-from synthohive_spark.schema import frames
 from synthohive_spark.schema.ancestors import Ancestors
-from synthohive_spark.schema.context import ContextPlan
 from synthohive_spark.schema.keys import ForeignKeyPlan, KeysPlan
 from synthohive_spark.schema.table_plan import Plans
 from synthohive_spark.sql import quote
@@ -64,13 +62,8 @@ def broken_rules(name: str, plans: Plans, synthetic: Mapping[str, DataFrame]) ->
     checks = [(rule.column, sql, rule.seen) for rule in plan.rules.each if (sql := rule.check(types)) is not None]
     if not checks:
         return _said(name, found)
-    wanted = {seen for _, _, names in checks for seen in names}
-    context = ContextPlan(each=tuple(c for c in plan.context.each if c.name in wanted))
-    rows = synthetic[name]
-    if context.each:
-        ancestors = Ancestors(name, context, {t: p.keys for t, p in plans.items()}, synthetic.__getitem__)
-        rows = ancestors.beside(rows, [F.col(quote(c)) for c in rows.columns])
-        rows = rows.withColumnsRenamed({frames.context(i): frames.hidden(c.name) for i, c in enumerate(context.each)})
+    ancestors = Ancestors(name, plan.context, {t: p.keys for t, p in plans.items()}, synthetic.__getitem__)
+    rows = ancestors.beside_named(synthetic[name], {seen for _, _, names in checks for seen in names})
     marked = rows.select(*(F.expr(sql).cast("boolean").alias(f"n{i}") for i, (_, sql, _) in enumerate(checks)))
     missed = [F.count_if(~F.coalesce(F.col(f"n{i}"), F.lit(True))).alias(f"n{i}") for i in range(len(checks))]
     counted = marked.agg(*missed).collect()[0]

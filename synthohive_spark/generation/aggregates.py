@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pyspark.sql import DataFrame
 
 from synthohive_spark.rules.kinds.aggregate import aggregates, replaced
-from synthohive_spark.schema.ancestors import Reader
+from synthohive_spark.schema.ancestors import Ancestors, Reader
 from synthohive_spark.schema.table_plan import Plans
 
 
@@ -38,4 +38,5 @@ def exact_rows(plans: Plans, table: str, read: Reader) -> DataFrame:
         read: tables that are written, by name.
     """
     plan = plans[table]
-    return replaced(read(table), plan.rules, plan.columns, read)
+    ancestors = Ancestors(table, plan.context, {t: p.keys for t, p in plans.items()}, read)
+    return replaced(read(table), plan.rules, plan.columns, ancestors)

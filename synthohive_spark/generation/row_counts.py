@@ -10,8 +10,8 @@ import numpy as np
 from synthohive_spark.counts.distribution import LinkageModel
 from synthohive_spark.errors import ConfigError
 from synthohive_spark.schema.key_format import KeyFormat
-from synthohive_spark.schema.keys import ForeignKeyPlan
-from synthohive_spark.schema.table_plan import Plans, TablePlan
+from synthohive_spark.schema.keys import ForeignKeyPlan, KeysPlan
+from synthohive_spark.schema.table_plan import Plans
 
 AT_ONCE = 65_536  # parents whose children are counted in one piece
 
@@ -38,7 +38,12 @@ def wanted_rows(plans: Plans, asked: Mapping[str, int]) -> dict[str, int]:
     roots = {t: p.rows for t, p in plans.items() if p.keys.driving is None}
     wanted = {**roots, **asked, **{t: p.rows for t, p in plans.items() if p.reference}}
     sizes = planned_sizes(plans, wanted)
-    found = [line for table, plan in plans.items() for line in _problems(plan, sizes[table])]
+    found = [
+        line
+        for table, plan in plans.items()
+        if not plan.reference
+        for line in _problems(table, plan.columns.types(), plan.keys, sizes[table])
+    ]
     if found:
         raise ConfigError("\n  - ".join(["keys have fewer values than rows are wanted:", *found]))
     return wanted
@@ -49,26 +54,23 @@ def scaled_rows(plans: Plans, scale: float) -> dict[str, int]:
     return {t: max(min(1, p.rows), round(p.rows * scale)) for t, p in plans.items() if p.keys.driving is None}
 
 
-def _problems(plan: TablePlan, rows: int) -> Iterator[str]:
-    types = plan.columns.types()
-    for column, form, values in _formats(plan, rows):
+def _problems(table: str, types: Mapping[str, str], keys: KeysPlan, rows: int) -> Iterator[str]:
+    for column, form, values in _formats(keys, rows):
         if not form.holds(values):
             yield (
-                f"{plan.table}.{column}: {values} different keys of type {types[column]} are needed for {rows} rows, "
+                f"{table}.{column}: {values} different keys of type {types[column]} are needed for {rows} rows, "
                 "and it, or a column that refers to it, has room for fewer; lower generate.scale or "
-                f"generate.rows.{plan.table}, or make the column wider"
+                f"generate.rows.{table}, or make the column wider"
             )
 
 
-def _formats(plan: TablePlan, rows: int) -> Iterator[tuple[str, KeyFormat, int]]:
+def _formats(keys: KeysPlan, rows: int) -> Iterator[tuple[str, KeyFormat, int]]:
     """Key columns that are made, and how many values each needs."""
-    if plan.reference:
-        return
-    for column, form in {**plan.keys.positions.surrogate, **plan.keys.positions.unique}.items():
+    for column, form in {**keys.positions.surrogate, **keys.positions.unique}.items():
         yield column, form, rows
-    if plan.keys.grid:
-        rest = math.prod(p.size for p in plan.keys.grid[1:])
-        yield plan.keys.grid[0].column, plan.keys.grid[0].format, max(plan.keys.grid[0].size, -(-rows // rest))
+    if keys.grid:
+        rest = math.prod(p.size for p in keys.grid[1:])
+        yield keys.grid[0].column, keys.grid[0].format, max(keys.grid[0].size, -(-rows // rest))
 
 
 def without_parent(fk: ForeignKeyPlan, children: int) -> int:

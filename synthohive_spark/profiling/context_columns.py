@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from synthohive_spark.counts.distribution import LinkageModel
 from synthohive_spark.graph import LEVELS
@@ -166,7 +166,7 @@ def _to_repeat(column: ColumnPlan, parent: TablePlan, but: Sequence[str] = ()) -
 
 
 def passing_columns(
-    seen: Sequence[ContextColumn], keys: KeysPlan, plans: Mapping[str, TablePlan]
+    seen: Sequence[ContextColumn], keys: KeysPlan, plans: Mapping[str, TablePlan], exact: Collection[str] = ()
 ) -> tuple[ContextColumn, ...]:
     """What rows see of their ancestors, with a mark on what becomes what the ancestor's children say.
 
@@ -174,8 +174,9 @@ def passing_columns(
         seen: the columns.
         keys: of the table.
         plans: of the tables before it.
+        exact: those of them that have become that before the rows are made.
     """
-    passing = {t: changing(plan.rules) for t, plan in plans.items()}
+    passing = {t: set[str]() if t in exact else changing(plan.rules) for t, plan in plans.items()}
     return tuple(
         c.model_copy(update={"passing": True}) if c.column in passing[_at_end(c.path, keys, plans)] else c for c in seen
     )

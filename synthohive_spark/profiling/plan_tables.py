@@ -39,13 +39,14 @@ from synthohive_spark.rules.children.find import find_aggregates, referring
 from synthohive_spark.rules.children.handed import aggregates_left
 from synthohive_spark.rules.children.lake import KeyToParent
 from synthohive_spark.rules.children.obstacles import without_obstacles
+from synthohive_spark.rules.children.order import tables_before, told_by
 from synthohive_spark.rules.find import find
 from synthohive_spark.rules.kinds.aggregate import Aggregate
 from synthohive_spark.rules.kinds.siblings import AmongSiblings
 from synthohive_spark.schema.ancestors import Ancestors
 from synthohive_spark.schema.columns import ColumnPlan, ColumnsPlan, Role
 from synthohive_spark.schema.context import DEGREE, ContextColumn, ContextPlan
-from synthohive_spark.schema.keys import PositionKeys, SequencePlan
+from synthohive_spark.schema.keys import KeysPlan, PositionKeys, SequencePlan
 from synthohive_spark.schema.people import People
 from synthohive_spark.schema.rule import Rule, RulesPlan
 from synthohive_spark.schema.table_plan import TablePlan
@@ -89,9 +90,10 @@ def plan_tables(
     children = referring(tables)
 
     def profiler(name: str) -> _Profiler:
-        return _Profiler(name, people, plans, method, children[name], personal, secret)
+        return _Profiler(name, people, plans, method, children[name], personal, secret, after[name])
 
     for stage in graph.stages(tables):
+        after = tables_before(stage, plans, tables)
         made = side_by_side(lambda name: profiler(name).plan(), stage)
         for name, plan in made.items():
             plans[name] = plan
@@ -115,6 +117,7 @@ class _Profiler:
     children: Sequence[KeyToParent]
     personal: PersonalData
     secret: str | None
+    after: tuple[str, ...]
 
     @property
     def source(self) -> SourceLake:
@@ -151,12 +154,19 @@ class _Profiler:
             reference=spec.reference,
             keys=keys,
             columns=columns,
-            context=ContextPlan(each=with_holders(passing_columns(seen, keys, self.plans), keys, self.plans)),
+            context=ContextPlan(each=with_holders(self._passing(seen, keys), keys, self.plans)),
             subject=self.people.paths[self.name],
             rules=RulesPlan(each=tuple(later)),
             design=self.source.design(self.name),
+            after=self.after,
         )
         return self._with_values(plan, frame, types, roles)
+
+    def _passing(self, seen: Sequence[ContextColumn], keys: KeysPlan) -> tuple[ContextColumn, ...]:
+        """What rows see of their ancestors; those that have become what their children say will not change."""
+        tables = self.source.metadata.tables
+        exact = [t for t in self.plans if told_by(t, self.plans, tables) <= {*self.after}]
+        return passing_columns(seen, keys, self.plans, exact)
 
     def _aggregates(self, columns: ColumnsPlan) -> list[Aggregate]:
         """Columns that become what children say, once these are written."""
@@ -295,7 +305,8 @@ class _Profiler:
         parents = {c.name: self._parent(plan, c).columns.personal.get(c.column) for c in plan.context.each}
         above = {name: treatment for name, treatment in parents.items() if treatment is not None}
         found = [r for r in rules if not (r.learnt and r.column in widths)]  # such a text carries two
-        return [r for r in found if not (agrees_anyway(r, treated) or is_overruled(r, treated, above))]
+        key = plan.keys.primary_key
+        return [r for r in found if not (agrees_anyway(r, treated, key) or is_overruled(r, treated, above))]
 
     def _learnable(self, plan: TablePlan, rules: Sequence[Rule], countries: Sequence[str]) -> tuple[ContextColumn, ...]:
         """The context without attributes of few ancestors out of many, which would only teach who these are.

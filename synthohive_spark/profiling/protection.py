@@ -28,13 +28,16 @@ from synthohive_spark.tables import Table
 log = get_logger(__name__)
 
 
-def agrees_anyway(rule: Rule, treated: Mapping[str, Treatment]) -> bool:
-    """Whether a rule puts together what fakes of the row's person are made of anyway: an address of fake names."""
+def agrees_anyway(rule: Rule, treated: Mapping[str, Treatment], key: Collection[str]) -> bool:
+    """Whether a rule puts together what fakes of the row's person are made of anyway: an address of fake names.
+
+    With the row's key in it, it says more, and no two rows get the same.
+    """
     own = treated.get(rule.column)
     if own is None or own.action != "fake" or own.kind not in NUMBERED or rule.gives != "derived" or rule.sql is None:
         return False
     parts = [treated[c] for c in names_in(rule.sql, list(treated)) - {rule.column}]
-    return any(is_faked(part.action) and part.kind in NAMED for part in parts)
+    return any(is_faked(part.action) and part.kind in NAMED for part in parts) and not names_in(rule.sql, key)
 
 
 def is_overruled(rule: Rule, treated: Mapping[str, Treatment], above: Mapping[str, Treatment]) -> bool:

@@ -58,15 +58,20 @@ def _format(people: People, table: str, rule: WrittenKey) -> KeyFormat | None:
     width = None if form.width is None else form.width - rule.longest + len(marks)
     masks = tuple(m for m in form.masks if width is None or m.length <= width)
     room = sum(mask.capacity for mask in masks) >= people.source.rows[table]
-    apart = all(_stands_apart(mask, mark, digits == NUMBERS) for mask in masks for mark, digits in marks.items())
+    apart = all(_stands_apart(mask, mark, pattern) for mask in masks for mark, pattern in marks.items())
     return form.model_copy(update={"masks": masks, "width": width}) if masks and room and apart else None
 
 
-def _stands_apart(mask: Mask, mark: str, digits: bool) -> bool:
-    """Whether a mark stands once in a mask, and beside nothing that could be taken for a part of what replaces it."""
+def _stands_apart(mask: Mask, mark: str, pattern: str) -> bool:
+    """Whether a mark stands once in a mask, and beside nothing that could be taken for a part of what replaces it.
+
+    What replaces it may have a fixed number of characters; then no neighbour can be taken for one of them.
+    """
     if mask.tokens.count(mark) != 1:
         return False
+    if not pattern.endswith("+"):
+        return True
     at = mask.tokens.index(mark)
     beside: Iterable[str] = mask.tokens[max(at - 1, 0) : at] + mask.tokens[at + 1 : at + 2]
     letters = "".join("".join(mask.words(token)) for token in beside)
-    return not any(ch.isdigit() if digits else ch.isalpha() for ch in letters)
+    return not any(ch.isdigit() if pattern == NUMBERS else ch.isalpha() for ch in letters)

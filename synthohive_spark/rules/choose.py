@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from synthohive_spark.rules.branches import from_json, size
 from synthohive_spark.rules.kind import KINDS, Law
 from synthohive_spark.rules.value_kind import ValueKind
 
@@ -27,9 +28,9 @@ class Choice:
 def choose(laws: Iterable[Law], given: Collection[str], taken: Mapping[str, Collection[str]]) -> Choice:
     """A consistent set of laws that give values: one per column, and no column follows from itself.
 
-    Columns that keys and parents decide come first, then laws that give every row, then those that round on the way and
-    cannot be turned round (tax from the net amount), then the column with the most distinct values of each relation: a
-    sum rather than its parts.
+    Columns that keys and parents decide come first, then laws that give every row, then those that put a day to an
+    hour, then those that round on the way and cannot be turned round (tax from the net amount), then the column with
+    the most distinct values of each relation: a sum rather than its parts.
 
     Args:
         laws: verified ones; those of kinds that give no values are passed over.
@@ -45,7 +46,7 @@ def choose(laws: Iterable[Law], given: Collection[str], taken: Mapping[str, Coll
     ]
     after = {target: set(inputs) for target, inputs in taken.items()}
     known, chosen = set(given), dict[str, Law]()
-    waiting = sorted(values, key=_preference)
+    waiting = sorted(_right_way_round(values), key=_preference)
     while waiting:
         fixed = (w for w in waiting if w.reach == "whole" and known.issuperset(w.inputs))
         law = next(fixed, waiting[0])
@@ -57,6 +58,22 @@ def choose(laws: Iterable[Law], given: Collection[str], taken: Mapping[str, Coll
         if known.issuperset(law.inputs):
             known.add(law.target)
     return Choice(chosen, in_order(after), {target: frozenset(inputs) for target, inputs in after.items()})
+
+
+def _right_way_round(laws: Iterable[Law]) -> list[Law]:
+    """Laws without those that tell a category from a number which it gives itself, together with others.
+
+    A room's rate, which its type and the hotel's stars give, may tell the type; drawn first it would fit no stars.
+    """
+    found = list(laws)
+    made = {law.target: {*law.inputs} for law in found if KINDS[law.kind].tabled and _gives_all(law)}
+    return [
+        law for law in found if not (KINDS[law.kind].listed and any(law.target in made.get(i, ()) for i in law.inputs))
+    ]
+
+
+def _gives_all(law: Law) -> bool:
+    return law.reach == "whole" and len(law.inputs) > 1
 
 
 def acyclic(laws: Iterable[Law], after: Mapping[str, Collection[str]]) -> list[Law]:
@@ -104,7 +121,11 @@ def in_order(after: Mapping[str, Collection[str]]) -> list[str]:
     return done
 
 
-def _preference(law: Law) -> tuple[bool, int, bool, int, int, int, int, str]:
-    kind, size = KINDS[law.kind], len(law.data)
+def _preference(law: Law) -> tuple[int, int, bool, int, int, int, tuple[int, int, int], str]:
+    kind, asked = KINDS[law.kind], (0, 0, 0)
+    if law.data:  # a threshold of one column rather than which of two is greater
+        asked = size(from_json(law.data)), len(law.inputs), len(law.data)
+    renewed = isinstance(kind, ValueKind) and kind.renewed
+    some = 0 if law.reach == "whole" else 1 if renewed else 2  # an hour on some day, then a day where there is an hour
     late = kind.order if kind.tabled else int(kind.listed)  # formulas, then constants, then dictionaries
-    return law.reach != "whole", late, not law.slack, -law.distinct, kind.order, -int(law.target[1:]), size, law.sql
+    return some, late, not law.slack, -law.distinct, kind.order, -int(law.target[1:]), asked, law.sql

@@ -33,6 +33,8 @@ COLUMNS = 128  # columns among which the search looks; copies and nulls are look
 ABOVE = 32  # columns of ancestors among which the search looks; copies are looked for among all
 PAIRED = 48  # own numbers of which every pair is tried: with those of ancestors 3,160 pairs
 WORDS = 256  # values of a text that are told apart
+DAY_OF = ":day"  # behind the id of a time: its day, as a view of it
+MICROS = 86_400_000_000  # of a day
 TEXT_OF = ":text"  # behind the id of a text: the text itself
 WHOLE, COARSE = 2**53, 64  # floats hold each whole number below, and each multiple of so much in the years to 9999
 OPEN_SHARE = 0.01  # of the times of a column mean "no end", at least, if any does
@@ -234,6 +236,12 @@ class Sample:
         """Columns that one may compute with, as many as the search looks at: own ones, then those of ancestors."""
         usable = [c for c in self.columns if c.input and c.distinct > 1]
         return (*[c for c in usable if not c.above][:COLUMNS], *[c for c in usable if c.above][:ABOVE])
+
+    @functools.cached_property
+    def days(self) -> tuple[Column, ...]:
+        """The days of the times among the inputs, as views of them."""
+        times = [c for c in self.inputs if c.family in ("time", "plain time")]
+        return tuple(Column(f"{c.id}{DAY_OF}", "date", np.floor(c.values / MICROS), False, True) for c in times)
 
     @functools.cached_property
     def determinants(self) -> tuple[Column, ...]:

@@ -140,6 +140,8 @@ class Kind(ABC):
         tabled: its laws are checked and written down as dictionaries, group by group.
         listed: its laws hold a constant for each of some cases.
         impersonal: its laws hold no value of a person, so that columns declared personal take part.
+        tells_nulls: its laws say only where a column is null.
+        asks_nulls: they only ask where others are, too.
         views: {name: Spark SQL of a text ``{0}``}: further columns that the sample holds of each text of the row.
     """
 
@@ -149,6 +151,8 @@ class Kind(ABC):
     impersonal: ClassVar[bool] = False
     tabled: ClassVar[bool] = False
     listed: ClassVar[bool] = False
+    tells_nulls: ClassVar[bool] = False
+    asks_nulls: ClassVar[bool] = False
     views: ClassVar[Mapping[str, str]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

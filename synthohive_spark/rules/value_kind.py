@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from synthohive_spark.rules.evidence import EVIDENCE, Column, Flags, Sample, Vector, close, evidence, judge
+from synthohive_spark.rules.evidence import DAY_OF, EVIDENCE, Column, Flags, Sample, Vector, close, evidence, judge
 from synthohive_spark.rules.kind import Kind, Law
 from synthohive_spark.schema.rule import EXACT
 
@@ -46,10 +46,12 @@ class ValueKind(Kind):
     Attributes:
         rounds: a target with decimals is the result rounded to them.
         casts: a result that does not fit the target's type becomes null.
+        renewed: what does not give every row can be computed once more all the same, when its inputs have changed.
     """
 
     rounds: ClassVar[bool] = False
     casts: ClassVar[bool] = True
+    renewed: ClassVar[bool] = False
 
     @abstractmethod
     def candidates(self, sample: Sample) -> Iterable[Candidate]:
@@ -81,7 +83,7 @@ class ValueKind(Kind):
 def fitting(kind: ValueKind, sample: Sample) -> list[Law]:
     """Laws of a kind among its candidates, which say what they are made from but not which column they may give."""
     targets, probe = sample.targets, sample.probe
-    shown = {c.id: c.values[probe] for c in (*sample.columns, *sample.views)}
+    shown = {c.id: c.values[probe] for c in (*sample.columns, *sample.views, *sample.days)}
     stacked = np.array([shown[t.id] for t in targets]).reshape(len(targets), len(probe))
     slack = np.array([_slack(t) for t in targets])[:, None]
     error = EXACT * np.maximum(1.0, np.abs(stacked))
@@ -113,6 +115,8 @@ def law_of(kind: ValueKind, sample: Sample, target: Column, candidate: Candidate
     plain = kind.rounds and not candidate.slack
     if plain and target.number and target.scale is not None and _has_fractions(candidate):
         sql = f"round({sql}, {target.scale})"
+    for n, b in enumerate(candidate.inputs):
+        sql = sql.replace(f"{{{n}}}", f"to_date({{{n}}})") if b.id.endswith(DAY_OF) else sql
     inputs = tuple(b.base for b in candidate.inputs)
     return Law(kind.name, target.id, inputs, sql, reach, candidate.zone, target.distinct, slack=candidate.slack)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -63,6 +63,19 @@ class Ancestors:
                 counts = self.read(self.table).groupBy(*named).agg(F.count("*").alias(frames.context(degree)))
                 rows = _joined(rows, counts, names)
         return rows.select(*map(quote, kept), *(frames.context(i) for i in range(len(self.context.each))))
+
+    def beside_named(self, frame: DataFrame, names: Collection[str]) -> DataFrame:
+        """Rows of the table with some of the context, which is called ``frames.hidden`` of its name, as rules call it.
+
+        Args:
+            frame: rows of the table.
+            names: of columns of the context.
+        """
+        context = ContextPlan(each=tuple(c for c in self.context.each if c.name in names))
+        if not context.each:
+            return frame
+        rows = replace(self, context=context).beside(frame, [F.col(quote(c)) for c in frame.columns])
+        return rows.withColumnsRenamed({frames.context(i): frames.hidden(c.name) for i, c in enumerate(context.each)})
 
     def parents(self, fk: ForeignKeyPlan, wanted: Paths) -> DataFrame:
         """The parent behind a key, row by row: ``own_rows`` with ``with_higher``."""

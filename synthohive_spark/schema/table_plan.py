@@ -38,6 +38,8 @@ class TablePlan(Strict):
         rules: what holds between columns.
         rare: rows of the source that no row of the copy may repeat.
         design: what the copy declares beside its columns.
+        after: tables that are made before it, though no key of it refers to them: its ancestors become what the rows
+            of these say, and it sees that.
     """
 
     table: str
@@ -50,6 +52,7 @@ class TablePlan(Strict):
     rules: RulesPlan = RulesPlan()
     rare: RareRows = RareRows()
     design: Design = Design()
+    after: tuple[str, ...] = ()
 
     @property
     def protected(self) -> dict[str, str]:
@@ -89,7 +92,7 @@ Plans: TypeAlias = Mapping[str, TablePlan]
 def generation_order(plans: Plans) -> list[list[str]]:
     """Tables in the order in which they are made: those of a stage need only tables of earlier ones."""
     needs = {
-        name: {fk.references for fk in plan.keys.foreign if fk.role not in ("late", "self")} & {*plans}
+        name: {*plan.after, *(k.references for k in plan.keys.foreign if k.role not in ("late", "self"))} & {*plans}
         for name, plan in plans.items()
     }
     sorter, order, names = TopologicalSorter(needs), list[list[str]](), list(plans)

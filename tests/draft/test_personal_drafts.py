@@ -48,6 +48,10 @@ def test_a_small_table_of_words_may_be_copied_and_no_other() -> None:
         "prices": replace(table(10, {**TEXTS, "price": ("double", "")}), alternatives=("[label] is unique too",)),
         "unnamed": table(10, {**TEXTS, "price": ("double", "")}),  # where several rows have one label
         "branches": replace(table(10, {**TEXTS, "opened": ("date", "")}), alternatives=("[label] is unique too",)),
+        "terms": replace(
+            table(10, {**TEXTS, "first": ("date", ""), "last": ("date", "")}), alternatives=("[first] is unique too",)
+        ),
+        "stays": table(10, {**TEXTS, "first": ("date", ""), "last": ("date", "")}),  # some of which are at once
         "budgets": replace(
             table(20, {**TEXTS, "spent": ("double", "")}), alternatives=("[label] is unique too",)
         ),  # for 200 rows
@@ -58,7 +62,7 @@ def test_a_small_table_of_words_may_be_copied_and_no_other() -> None:
     }
     tables["items"] = table(200, TEXTS, *(name for name in tables if name != "alone"))
     drafted = with_references(tables)
-    assert [t for t, each in drafted.items() if each.reference] == ["genres", "prices"]
+    assert [t for t, each in drafted.items() if each.reference] == ["genres", "prices", "terms"]
     text = draft_text(drafted, "a test")
     assert "reference: true  # copied as it is: 20 rows of words, none personal, for 200 rows that refer to it" in text
     assert Metadata.load(yaml.safe_load(text)).tables["genres"].reference

@@ -16,8 +16,8 @@ from synthohive_spark.lake.source import check_source, pin_source
 from synthohive_spark.location import TableRef
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.profiling.plan_tables import plan_tables
-from synthohive_spark.rules import find
 from synthohive_spark.rules import kinds as package
+from synthohive_spark.rules import table_search
 from synthohive_spark.rules.kind import KINDS, Law
 from synthohive_spark.rules.search import Searcher
 from tests.lakes import write_lake
@@ -40,7 +40,7 @@ def upper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (tmp_path / "kinds").mkdir()
     (tmp_path / "kinds" / "upper.py").write_text(block[1], encoding="utf-8")
     monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path / "kinds")])
-    monkeypatch.setattr(find, "searched", here)  # the workers' package has no such file
+    monkeypatch.setattr(table_search, "searched", here)  # the workers' package has no such file
     package.load.cache_clear()
     yield
     KINDS.pop("upper", None)

@@ -79,6 +79,14 @@ COLUMNS = {
             "round(try_subtract(try_subtract(try_add(price, freight), discount), tax), 2)",
             (PRICE + FREIGHT - DISCOUNT - TAX).round(2),
         ),
+        (
+            "round(try_multiply(try_subtract(try_add(price, freight), quantity), tax), 2)",
+            np.round((PRICE + FREIGHT - QUANTITY) * TAX, 2),
+        ),
+        (
+            "round(try_multiply(try_add(try_add(price, quantity), freight), percent / 100), 2)",
+            np.round((PRICE + FREIGHT + QUANTITY) * PERCENT / 100, 2),
+        ),
     ],
 )
 def test_a_planted_formula_is_found_and_one_that_nearly_holds_is_not(sql: str, made: Any) -> None:

@@ -109,3 +109,8 @@ def test_times_rise_with_the_counter(strict: bool) -> None:
     assert made.isna().equals(when.isna())
     if not strict:
         assert sorted(made.dropna()) == sorted(when.dropna()), "only who has which"
+    lasting = pd.to_timedelta(rng.integers(0, 90, len(owner)), unit="s")
+    taken = rule.model_copy(update={"along": ("until",)})
+    both = taken.among({"when": when, "until": when + lasting, "n": counter}, Siblings.whole(owner))
+    assert both["when"].equals(made)
+    assert sorted((both["until"] - both["when"]).dropna()) == sorted(lasting[when.notna()]), "each as long as before"

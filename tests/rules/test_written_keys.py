@@ -15,8 +15,10 @@ from synthohive_spark.schema.table_plan import TablePlan
 from tests.lakes import fitted, key_faults, write_lake
 
 pytestmark = pytest.mark.spark
-BRANCHES, ARTICLES, BILLS = 60, 400, 900
+BRANCHES, ARTICLES, BILLS, MEMBERS = 60, 400, 900, 500
 TABLES: dict[str, Any] = {
+    "member": {"primary_key": "number"},
+    "course": {"primary_key": "code"},
     "branch": {"primary_key": "branch"},
     "article": {
         "primary_key": "sku",
@@ -30,7 +32,10 @@ TABLES: dict[str, Any] = {
 
 
 def planted() -> dict[str, pd.DataFrame]:
-    """Branches named by country, articles by group, bills by year and by the country of the article's branch."""
+    """Branches named by country, articles by group, bills by year and by the country of the article's branch.
+
+    Members have the year right before their number, courses the faculty and their level.
+    """
     rng = np.random.default_rng(11)
     country = rng.choice(["DE", "FR", "PL"], BRANCHES)
     numbers = rng.permutation(np.arange(100, 1000))
@@ -45,7 +50,16 @@ def planted() -> dict[str, pd.DataFrame]:
     at = article["branch"].to_numpy()[which]
     number = [f"{d.year}/{b[:2]}-{i:05d}" for d, b, i in zip(day, at, rng.permutation(BILLS), strict=True)]
     bill = pd.DataFrame({"number": number, "sku": article["sku"].to_numpy()[which], "issued": day.date})
-    return {"branch": branch, "article": article, "bill": bill}
+    joined = pd.Timestamp("2015-06-01") + pd.to_timedelta(rng.integers(0, 2_900, MEMBERS), "D")
+    ids = rng.permutation(MEMBERS)
+    member = pd.DataFrame({"number": [f"M{d.year}{i:05d}" for d, i in zip(joined, ids, strict=True)]})
+    member["joined"] = joined.date
+    course = pd.DataFrame(
+        {"faculty": rng.choice(["ENG", "LAW", "MED"], BRANCHES), "level": rng.integers(1, 6, BRANCHES)}
+    )
+    parts = zip(course["faculty"], course["level"], rng.permutation(BRANCHES), strict=True)
+    course.insert(0, "code", [f"{f}{n}{i:03d}" for f, n, i in parts])
+    return {"branch": branch, "article": article, "bill": bill, "member": member, "course": course}
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +82,12 @@ def test_parts_of_keys_are_those_of_their_rows(lake: dict[str, Any]) -> None:
     bill = frames["bill"].join(frames["article"], "sku")
     assert share(bill, "number rlike '^[0-9]{4}/[A-Z]{2}-[0-9]{5}$'") == 1.0
     assert share(bill, "left(number, 7) = concat(year(issued), '/', left(branch, 2))") == 1.0
+
+
+def test_parts_of_one_token_are_too(lake: dict[str, Any]) -> None:
+    member, course = lake["frames"]["member"], lake["frames"]["course"]
+    assert share(member, "number rlike '^M[0-9]{9}$' and substr(number, 2, 4) = year(joined)") == 1.0
+    assert share(course, "code rlike '^[A-Z]{3}[0-9]{4}$' and code like concat(faculty, level, '%')") == 1.0
 
 
 def test_keys_are_unique_and_children_refer_to_whole_ones(lake: dict[str, Any]) -> None:

@@ -126,10 +126,21 @@ class _Parents:
 
 
 def _chosen(rules: Sequence[Aggregate]) -> list[Aggregate]:
-    """One per column, and none that builds on itself; each behind those that it builds on."""
+    """One per column, and none that builds on itself; each behind those that it builds on.
+
+    What is put together of values that are columns of the row themselves is a rule of the row: net less discount.
+    """
+    alone = {(rule.children[0].table, rule.children[0].sql) for rule in rules if _is_alone(rule)}
     chosen: dict[str, Aggregate] = {}
     for rule in rules:
+        if not _is_alone(rule) and alone.issuperset((child.table, child.sql) for child in rule.children):
+            continue
         after = {c: r.own for c, r in chosen.items()}
         if rule.column not in chosen and rule.column not in reached(rule.own, after):
             chosen[rule.column] = rule
     return [chosen[c] for c in in_order({c: rule.own for c, rule in chosen.items()})]
+
+
+def _is_alone(rule: Aggregate) -> bool:
+    """Whether a column is one value of the children, and nothing else."""
+    return len(rule.children) == 1 and not rule.own

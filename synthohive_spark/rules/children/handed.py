@@ -1,7 +1,7 @@
-"""First and last days and states of children that the parent keeps as drawn, since its children can be given them.
+"""First and last days, states and sums of children that the parent keeps as drawn: its children can be given them.
 
 Then all that hangs on the parent's value stays true, also in other tables (``rules/kinds/extreme.py``,
-``rules/kinds/handed_down.py``).
+``rules/kinds/handed_down.py``, ``rules/kinds/shared.py``).
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from synthohive_spark.tables import TEXT, Table
 
 EXTREME = re.compile(r"(min|max)\(`((?:[^`]|``)+)`\)")
 OF_END = re.compile(r"(max_by|min_by)\(`((?:[^`]|``)+)`, .*\)", re.DOTALL)
+SUM = re.compile(r"try_sum\(try_cast\(cast\(`((?:[^`]|``)+)` as double\) as decimal\(38,12\)\)\)")
+SUMMED = (f"cast({frames.child(0)} as double)", f"coalesce(cast({frames.child(0)} as double), 0)")
 TEMPORAL = ("date", "time", "plain time")
 
 
@@ -41,8 +43,11 @@ def aggregates_left(
     given = set[tuple[str, str]]()
     left, named = list[Aggregate](), {c for rule in rules for c in rule.own}
     for rule in rules:
-        column = None if rule.column in named else _handed(rule, types[rule.column], driving, others)
         child = rule.children[0].table
+        if (summed := _shared(rule, driving)) is not None and not _decided(tables[child], summed):
+            left.append(rule.model_copy(update={"handed": True}))
+            continue
+        column = None if rule.column in named else _handed(rule, types[rule.column], driving, others)
         if column is None or (child, column) in given or _decided(tables[child], column):
             left.append(rule)
             continue
@@ -62,6 +67,14 @@ def _handed(rule: Aggregate, spark_type: str, driving: Mapping[str, tuple[str, .
     state = OF_END.fullmatch(value.sql) if others and spark_type.startswith((*TEXT, "boolean")) else None
     told = day or state
     return told[2].replace("``", "`") if told else None
+
+
+def _shared(rule: Aggregate, driving: Mapping[str, tuple[str, ...]]) -> str | None:
+    """The children's column whose sum an aggregate is; None for other aggregates."""
+    value = rule.children[0]
+    alone = rule.expression in SUMMED and not rule.own and len(rule.children) == 1
+    told = SUM.fullmatch(value.sql) if alone and driving.get(value.table) == value.columns else None
+    return told[1].replace("``", "`") if told else None
 
 
 def _decided(child: Table, column: str) -> bool:

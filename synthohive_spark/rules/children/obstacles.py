@@ -67,11 +67,12 @@ def _obstacle(name: str, aggregate: Aggregate, plans: Plans, stage: Mapping[str,
     rules, types = plans[name].rules, plans[name].columns.types()
     again = recomputed(rules, {aggregate.column})
     changed = {aggregate.column, *again}
-    holding = [other for other, plan in plans.items() if changed & _held(name, plan.keys)]
+    first = {child.table for child in aggregate.children}
+    holding = [o for o, plan in plans.items() if changed & _held(name, plan.keys) and not first <= {*plan.after}]
     if holding:
         return f"keys of {holding[0]} hang on it"
     for rule in rules.each:
-        firm = rule.binding and not isinstance(rule, Aggregate) and (rule.column not in again or rule.seen)
+        firm = rule.binding and not isinstance(rule, Aggregate) and rule.column not in again
         if firm and changed & _names(rule, types):
             return f"a rule of {rule.column} hangs on it"
     return None

@@ -19,7 +19,8 @@ from synthohive_spark.schema import frames
 from synthohive_spark.schema.rule import EXACT
 
 BEST = 4  # candidates of each column that go on to the whole table
-TWICE, SOME = 2.0, 0.1  # times as often as by chance, and so much more, is no accident of small families
+TWICE, SOME = 2.0, 0.1  # times as often as by chance, and so much more, is no accident of small families ...
+FEW_ROWS = 3.0  # ... and of large ones so many rows each: of many payments of a term some are on its first day
 PROPORTION = 1e-3  # relative difference of factors that are one: small numbers are rounded
 
 
@@ -242,7 +243,8 @@ def _repeated(asked: Asked, family: Family, feature: Feature) -> bool:
         return False
     mixed = family.mixed()
     by_chance = _having(mixed, feature, feature.make(mixed))
-    return _having(family, feature, asked.target.values) > TWICE * by_chance + SOME
+    more = min(SOME, FEW_ROWS / max(float(family.size[family.size > 0].mean()), 1.0))
+    return _having(family, feature, asked.target.values) > TWICE * by_chance + more
 
 
 def _having(family: Family, feature: Feature, values: Vector) -> float:

@@ -17,8 +17,8 @@ def steady(
 ) -> tuple[Choice, list[Law]]:
     """A consistent set of laws that give values (``choose``), and the laws among which others may look.
 
-    What follows from such a column on every row, by SQL over the row alone, is computed once more with it; other laws
-    that name one, or what follows from it, would hold for the value that was drawn.
+    What follows from such a column on every row is computed once more with it; other laws that name one, or what
+    follows from it, would hold for the value that was drawn.
 
     Args:
         laws: verified ones.
@@ -35,8 +35,9 @@ def steady(
             break
         known = [law for law in known if law not in broken]
     order = [c for c in choice.order if c not in later]
-    kept = [law for law in known if law.target not in changed or law in choice.values.values() or _says_usual(law)]
-    return Choice(choice.values, order, choice.after), [law for law in kept if _follows(law, changed)]
+    moved = changed - {t for t, law in choice.values.items() if _is_renewed(law)}  # the others are null where they were
+    kept = [law for law in known if law in choice.values.values() or _stays(law, changed, moved)]
+    return Choice(choice.values, order, choice.after), kept
 
 
 def lost(laws: Sequence[Law], later: Collection[str]) -> list[Law]:
@@ -51,16 +52,28 @@ def lost(laws: Sequence[Law], later: Collection[str]) -> list[Law]:
     return [law for law in firm if not _follows(law, later)]
 
 
+def _stays(law: Law, changed: Collection[str], moved: Collection[str]) -> bool:
+    """Whether others may look at a law though columns change, and of some of these also where they are null."""
+    kind = KINDS[law.kind]
+    if law.target in (moved if kind.tells_nulls else changed):
+        return _says_usual(law)
+    return _follows(law, moved if kind.asks_nulls else changed)
+
+
+def _is_renewed(law: Law) -> bool:
+    kind = KINDS[law.kind]
+    return isinstance(kind, ValueKind) and kind.renewed
+
+
 def _says_usual(law: Law) -> bool:
     return not KINDS[law.kind].verified
 
 
 def _follows(law: Law, changed: Collection[str]) -> bool:
-    """Whether a law can be kept when columns change: it names none, or gives its column anew from the row alone."""
+    """Whether a law can be kept when columns change: it names none, or gives its column anew on every row."""
     if _says_usual(law) or not {*law.inputs} & {*changed}:
         return True
-    alone = not any(i.startswith("c") for i in law.inputs)
-    return isinstance(KINDS[law.kind], ValueKind) and law.reach == "whole" and alone
+    return isinstance(KINDS[law.kind], ValueKind) and (law.reach == "whole" or _is_renewed(law))
 
 
 def _changed(later: set[str], values: Mapping[str, Law]) -> set[str]:

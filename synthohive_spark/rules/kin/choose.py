@@ -16,6 +16,7 @@ from synthohive_spark.rules.kinds.handed_down import HandedDown
 from synthohive_spark.rules.kinds.once import OnceInFamily
 from synthohive_spark.rules.kinds.present import PresentInFamily
 from synthohive_spark.rules.kinds.running import RunningSum
+from synthohive_spark.rules.kinds.shared import SharedOut
 from synthohive_spark.rules.kinds.siblings import AmongSiblings
 from synthohive_spark.rules.kinds.stepped import SteppedInFamily
 from synthohive_spark.schema.columns import ColumnsPlan
@@ -63,7 +64,7 @@ def kept_rules(
     firsts = [rule for rule in made["first"] if isinstance(rule, FirstOfFamily)]
     once: list[Rule] = [_placed(rule, firsts) for rule in made["once"] if isinstance(rule, OnceInFamily)]
     made["once"] = once
-    later = ("stepped", "rising", "first", "once", "present", "handed", "anchored", "running")
+    later = ("stepped", "rising", "first", "once", "present", "handed", "anchored", "shared", "running")
     return [*made["extreme"], *intervals, *(rule for kind in later for rule in made[kind])]
 
 
@@ -87,6 +88,7 @@ def _of(kind: SiblingKind, law: Rule) -> bool:
         "present": PresentInFamily,
         "handed": HandedDown,
         "anchored": AnchoredInFamily,
+        "shared": SharedOut,
     }
     return isinstance(law, made.get(kind.name, RunningSum))
 
@@ -129,7 +131,7 @@ def _drawn(keys: KeysPlan, plan: ColumnsPlan, rules: Sequence[Rule]) -> Drawn:
                 if not bound.above:
                     bases.setdefault(bound.name, []).append((rule.column, side))
     others = [r for r in rules if r.column not in ordered and not isinstance(r, Aggregate) and _hangs(r)]
-    named = {c for rule in others for c in _names(rule, plan.types())}
+    named = {c for rule in others for c in _names(rule, plan.types()) if rule.binding or c != rule.column}
     parent = f"{'+'.join(driving.columns)}:" if driving is not None else ""
     return Drawn(columns, frozenset(named), ordered, bases, parent)
 

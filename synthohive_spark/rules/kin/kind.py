@@ -44,6 +44,11 @@ class Drawn:
         rule = self.ordered.get(column)
         return rule is None or all(self.above(b) for b in (*rule.lower, *rule.upper))
 
+    def scaled(self, column: str) -> bool:
+        """Whether siblings may share out a number: nothing needs it as it is, and only the parent bounds it, above."""
+        rule = self.ordered.get(column)
+        return self.shared(column) and (rule is None or not rule.lower)
+
     def led_by(self, column: str) -> tuple[str, ...] | None:
         """What a column bounds, and what that bounds: siblings exchange all of it at once; None if they may not."""
         led, todo = list[str](), [column]

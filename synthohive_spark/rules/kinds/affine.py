@@ -38,10 +38,10 @@ class Affine(ValueKind):
 def _lines(sample: Sample) -> Iterator[tuple[Column, Candidate]]:
     """Pairs of columns whose outermost two rows of the probe give a structural line."""
     targets, probe = [t for t in sample.targets if t.distinct > 1][:TARGETS], sample.probe
-    for b in sample.inputs:
+    for b in (*sample.inputs, *sample.days):
         x = b.values[probe]
         for a in targets:
-            if a.id == b.id or not ((a.number and b.number) or (a.type == b.type and a.family in TIMES)):
+            if a.id == b.base or not ((a.number and b.number) or (a.type == b.type and a.family in TIMES)):
                 continue
             y = a.values[probe]
             both = ~np.isnan(x) & ~np.isnan(y)

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from synthohive_spark.rules.evidence import family_of
 from synthohive_spark.schema import frames
-from synthohive_spark.schema.ancestors import Reader
+from synthohive_spark.schema.ancestors import Ancestors, Reader
 from synthohive_spark.schema.children import ChildValue, beside_children
 from synthohive_spark.schema.columns import ColumnsPlan
 from synthohive_spark.schema.rule import EXACT, Ancestor, Rule, RulesPlan
@@ -64,6 +64,16 @@ class Aggregate(Rule):
     def aggregated(self) -> tuple[str, ...]:
         """These values."""
         return tuple(child.sql for child in self.children)
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is a sum that children can share out among them."""
+        return self.handed and self.children[0].sql.startswith("try_sum(")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a rule of the row may give the column as well."""
+        return self.is_share or self.is_status
 
     @property
     def is_status(self) -> bool:
@@ -134,22 +144,25 @@ def broken_aggregates(frame: DataFrame, rules: RulesPlan, types: Mapping[str, st
     return {} if row is None else {rule.column: int(row[f"n{i}"]) for i, rule in enumerate(each)}
 
 
-def replaced(frame: DataFrame, rules: RulesPlan, columns: ColumnsPlan, read: Reader) -> DataFrame:
+def replaced(frame: DataFrame, rules: RulesPlan, columns: ColumnsPlan, ancestors: Ancestors) -> DataFrame:
     """Rows of a table whose children are written: aggregates are exact, and what follows from them follows again.
 
     Args:
         frame: the rows, with what the model drew.
         rules: of the table.
         columns: of the table.
-        read: rows of child tables, by name.
+        ancestors: joins what its rows see; reads child tables, too.
     """
     each, types, widths = aggregates(rules), columns.types(), columns.widths()
-    rows = beside_children(frame, [child for rule in each for child in rule.children], read)
+    again = recomputed(rules, {rule.column for rule in each})
+    seen = {name for rule in rules.each if rule.column in again and rule.sql is not None for name in rule.seen}
+    rows = ancestors.beside_named(frame, seen)
+    rows = beside_children(rows, [child for rule in each for child in rule.children], ancestors.read)
     first = 0
     for rule in each:
         value, width = rule.value(types[rule.column], first), widths.get(rule.column)
         rows = rows.withColumn(rule.column, value if width is None else F.left(value, F.lit(width)))
         first += len(rule.children)
-    for column, sql in recomputed(rules, {rule.column for rule in each}).items():
+    for column, sql in again.items():
         rows = rows.withColumn(column, F.expr(sql).cast(types[column]))
     return rows.select(*(F.col(quote(c)) for c in frame.columns))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from synthohive_spark.rules.evidence import Column, Sample, Vector
-from synthohive_spark.rules.kinds.numbers import wide
+from synthohive_spark.rules.kinds.numbers import whole, wide
 from synthohive_spark.rules.orders import TIMES
 from synthohive_spark.rules.value_kind import Candidate, ValueKind
 
@@ -21,13 +21,18 @@ class Clamp(ValueKind):
     rounds = True
 
     def candidates(self, sample: Sample) -> Iterator[Candidate]:
-        """Pairs of numbers, and of dates or times of one type; null where one of them is."""
+        """Pairs of numbers, and of dates or times of one type; null where one is, but that no days are over."""
         for a, b in sample.pairs:
             first, last = wide(0, a), wide(1, b)
             yield from _ends((a, b), first, last)
             for pair, less in (((a, b), f"{first}, {last}"), ((b, a), f"{wide(0, b)}, {wide(1, a)}")):
                 apart = f"try_subtract({less})"
                 yield Candidate(pair, f"if({apart} < 0, 0, {apart})", _above)
+        days = [*(c for c in sample.inputs if c.family == "date"), *sample.days]
+        for pair in itertools.permutations(days, 2):
+            apart = "datediff({0}, {1})"
+            yield Candidate(pair, f"if({apart} < 0, 0, {apart})", _above, whole)
+            yield Candidate(pair, f"if({apart} > 0, {apart}, 0)", _above_or_none, whole)
         times = [c for c in sample.inputs if c.family in TIMES]
         for pair in itertools.combinations(times, 2):
             if pair[0].type == pair[1].type:
@@ -55,3 +60,7 @@ def _greatest(v: Sequence[Vector]) -> Vector:
 def _above(v: Sequence[Vector]) -> Vector:
     made: Vector = np.maximum(v[0] - v[1], 0.0)
     return made
+
+
+def _above_or_none(v: Sequence[Vector]) -> Vector:
+    return np.nan_to_num(_above(v))

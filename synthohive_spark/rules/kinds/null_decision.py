@@ -39,6 +39,7 @@ class NullDecision(Kind):
 
     name = "null_decision"
     order = 32
+    tells_nulls = True
     impersonal = True
 
     def search(self, sample: Sample) -> list[Law]:

@@ -20,6 +20,8 @@ class NullImplication(Kind):
 
     name = "null_implication"
     order = 20
+    tells_nulls = True
+    asks_nulls = True
     impersonal = True
 
     def search(self, sample: Sample) -> list[Law]:

@@ -94,7 +94,7 @@ class AllowedSets(Kind):
         free = [law for law in laws if table.names[law.target] not in decided.valued]
         ruled = {i for i, n in table.names.items() if n in decided.nulls}  # where these are null is said exactly
         free = [law for law in free if law.target not in ruled or None not in dict(joined(from_json(law.data)).values)]
-        drawn = sorted(table.references[i] for i, n in table.names.items() if n not in decided.whole)
+        drawn = sorted(table.references[i] for i, n in table.names.items() if n not in decided.valued)
         return [
             OneOf(
                 column=table.names[law.target],

@@ -107,8 +107,14 @@ class Order(Kind):
                 made.append(_rule(target, [*now, *([near[target]] if target in near else [])], table))
             if then and names[target] not in decided.nulls:
                 made.append(_later(target, then, table))
-                later.add(target)
+                later |= set() if _moves_away(target, then, bounds) else {target}
         return made
+
+
+def _moves_away(target: str, then: Sequence[Law], bounds: Mapping[str, Sequence[Law]]) -> bool:
+    """Whether a column that moves to its bounds moves away from all that it bounds itself."""
+    led = {law.facts["side"] for own in bounds.values() for law in own if target in law.inputs}
+    return led.isdisjoint(law.facts["side"] for law in then)
 
 
 def _nearest(sample: Sample) -> list[Law]:

@@ -103,20 +103,35 @@ class AmongSiblings(Rule):
         return {name: line.column(places, index) for name, places in made.items()}
 
     def _risen(self, columns: Mapping[str, Values], line: Line, owner: Ints) -> dict[str, Values]:
-        """The values of a family in the order of its counter; equal ones a step apart where they may not be equal."""
+        """The values of a family in the order of its counter; equal ones a step apart where they may not be equal.
+
+        What goes with a value that is put a step apart is as far from it as before: an end from its begin.
+        """
         own = line.places(columns[self.column])
         counter = pd.factorize(columns[self.other], sort=True)[0].astype(np.int64)
         at, known = own.at.copy(), np.flatnonzero(own.there)
         places = known[np.lexsort((counter[known], owner[known]))]
         sources = known[np.lexsort((at[known], owner[known]))]
         values = at[sources]
-        if self.strict and not self.along:
-            values = _spread(values, owner[places], max(self.step, 1))
-        at[places] = values
-        order = np.arange(len(at))
-        order[places] = sources
+        spread = _spread(values, owner[places], max(self.step, 1)) if self.strict else values
+        at[places] = spread
+        order, later = np.arange(len(at)), np.zeros_like(at)
+        order[places], later[places] = sources, spread - values
         moved = {c: columns[c].iloc[order].set_axis(columns[c].index) for c in self.along}
+        if later.any():
+            moved = {c: self._later(values, later) for c, values in moved.items()}
         return {**moved, self.column: line.column(Places(at, own.there), columns[self.column].index)}
+
+    def _later(self, values: Values, later: Numbers) -> Values:
+        """A column so much later on each row; as it is where it is not counted in the same unit."""
+        timed_ = values.dtype.kind == "M"
+        if timed_ != (self.unit == "micro") or (self.unit == "day") != (values.dtype == object):
+            return values
+        line = Line(self.unit, self.step, self.scale)
+        own = line.places(values)
+        return line.column(Places(own.at + later, own.there), values.index).where(
+            pd.Series(later != 0).to_numpy(), values
+        )
 
     @property
     def _pause(self) -> int:

@@ -23,11 +23,11 @@ class Sum(ValueKind):
 
     def candidates(self, sample: Sample) -> Iterator[Candidate]:
         """Dates with dates and lengths, times with times and lengths, numbers with numbers."""
-        days = [c for c in sample.inputs if c.family == "date"]
+        days = [*(c for c in sample.inputs if c.family == "date"), *sample.days]
         times = [c for c in sample.inputs if c.family in INSTANTS]
         lengths = [c for c in sample.inputs if c.whole]
         for b in days:
-            yield from (Candidate((b, c), "datediff({0}, {1})", _plus(-1), whole) for c in days if c.id != b.id)
+            yield from (Candidate((b, c), "datediff({0}, {1})", _plus(-1), whole) for c in days if c.base != b.base)
             for c in lengths:
                 added = f"try_cast({integer(1, c)} as int)"
                 yield Candidate((b, c), f"date_add({{0}}, {added})", _plus(1), _is("date"))

@@ -27,6 +27,7 @@ TRIED = 12.0  # nats: some exp(12) forms of columns are tried at each place
 PARTS = 16  # of a text, constants among them
 TOKEN = re.compile(r"[0-9]+|[^\W\d_]+|[\W_]|.", re.DOTALL)
 NUMBERS, LETTERS = "[0-9]+", r"\p{L}+"
+SORTS = (NUMBERS.removesuffix("+"), LETTERS.removesuffix("+"))
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ def with_tokens(own: str, pieces: Sequence[tuple[str, str]], literal: Callable[[
         pieces: (pattern, SQL) of each token; no SQL where it stays.
         literal: SQL of a constant.
     """
-    last = max(n for n, (pattern, value) in enumerate(pieces) if value and pattern in (NUMBERS, LETTERS)) + 1
+    last = max(n for n, (pattern, value) in enumerate(pieces) if value and pattern.startswith(SORTS)) + 1
     patterns, parts = [pattern for pattern, _ in pieces], list[str]()
     for n, (pattern, value) in enumerate(pieces[:last]):
         drawn = literal(f"^{''.join(patterns[:n])}({pattern})")

@@ -8,6 +8,7 @@ after it, whatever stands at the marks, since the tokens of both are the same in
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -36,6 +37,8 @@ from synthohive_spark.schema.rule import Ancestor, Rule, worded
 from synthohive_spark.sql import quote, text_literal
 
 FEW = 32  # values of a column of which each may be written in another way
+WIDEST = 9  # characters of a token that is looked at piece by piece: a number of the day, and one more
+WIDTH = re.compile(r"\{([0-9]+)\}$")  # of a pattern of so many characters
 OF_ITS_OWN = 0.5  # values, of the rows, from which on a text is as individual as the key that it is made from
 MARK = 0xE100  # from here on, in the private use area: no text holds them, and a mask keeps them as they are
 ANYTHING = {NUMBERS: "0", LETTERS: "X"}  # what stands at a mark where nothing follows
@@ -83,7 +86,7 @@ class WrittenKey(Rule):
         """The key with the parts at its marks."""
         made = quote(self.column)
         for n in self.places:
-            value = f"coalesce({self.values[n]}, {text_literal(ANYTHING[self.patterns[n]])})"
+            value = f"coalesce({self.values[n]}, {text_literal(_anything(self.patterns[n]))})"
             made = f"replace({made}, {text_literal(chr(MARK + n))}, {value})"
         return made
 
@@ -96,6 +99,13 @@ class WrittenKey(Rule):
         """The parts and what they are."""
         parts = [f"part {n + 1} = {worded(self.values[n], self.above, ancestor)}" for n in self.places]
         return ", ".join(parts)
+
+
+def _anything(pattern: str) -> str:
+    """What stands at a mark of a pattern where nothing follows."""
+    width = WIDTH.search(pattern)
+    sort = NUMBERS if pattern.startswith(NUMBERS.removesuffix("+")) else LETTERS
+    return ANYTHING[sort] * (1 if width is None else int(width[1]))
 
 
 @dataclass(frozen=True)
@@ -180,15 +190,20 @@ def _law(sample: Sample, key: Column) -> Law | None:
     if any(text is None for text in texts):
         return None
     apart = [TOKEN.findall(text) for text in texts]
-    used, pieces = list[Column](), list[tuple[str, str]]()
-    for n in range(min(PARTS, *map(len, apart))):
+    used, pieces, n = list[Column](), list[tuple[str, str]](), 0
+    while n < min(PARTS, *map(len, apart)):
         here = [tokens[n] for tokens in apart]
         pattern = pattern_of(here)
         if pattern is None:
             break
         found = _token(sample, key, rows, here) if pattern in ANYTHING and len({*here}) > 1 else None
+        if found is None and pattern in ANYTHING and (begin := _beginning(sample, key, rows, here)) is not None:
+            width, found = begin
+            pattern = f"{pattern.removesuffix('+')}{{{width}}}"
+            apart = [[*t[:n], t[n][:width], t[n][width:], *t[n + 1 :]] for t in apart]
         pieces.append((pattern, "" if found is None else found.at(len(used))))
         used += [] if found is None else [found.column]
+        n += 1
     if not used:
         return None
     pieces = pieces[: max(n for n, (_, sql) in enumerate(pieces) if sql) + 1]
@@ -211,6 +226,18 @@ def _token(sample: Sample, key: Column, rows: Any, here: Sequence[str]) -> _Toke
             if made == [*here]:
                 return _Token(form.column, form.sql)
     return next((token for c in sample.own if (token := _by_value(sample, c, rows, here)) is not None), None)
+
+
+def _beginning(sample: Sample, key: Column, rows: Any, here: Sequence[str]) -> tuple[int, _Token] | None:
+    """How many characters of tokens of one width follow from something, and from what: the year before a number."""
+    if len({len(token) for token in here}) > 1:
+        return None
+    for width in range(min(len(here[0]), WIDEST) - 1, 0, -1):
+        begin = [token[:width] for token in here]
+        found = _token(sample, key, rows, begin) if len({*begin}) > 1 else None
+        if found is not None:
+            return width, found
+    return None
 
 
 def _by_value(sample: Sample, column: Column, rows: Any, here: Sequence[str]) -> _Token | None:
