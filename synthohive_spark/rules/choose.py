@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from synthohive_spark.rules.branches import from_json, size
+from synthohive_spark.rules.branches import from_json, questions
 from synthohive_spark.rules.kind import KINDS, Law
 from synthohive_spark.rules.value_kind import ValueKind
 
@@ -124,7 +124,7 @@ def in_order(after: Mapping[str, Collection[str]]) -> list[str]:
 def _preference(law: Law) -> tuple[int, int, bool, int, int, int, tuple[int, int, int], str]:
     kind, asked = KINDS[law.kind], (0, 0, 0)
     if law.data:  # a threshold of one column rather than which of two is greater
-        asked = size(from_json(law.data)), len(law.inputs), len(law.data)
+        asked = len(questions(from_json(law.data))), len(law.inputs), len(law.data)
     renewed = isinstance(kind, ValueKind) and kind.renewed
     some = 0 if law.reach == "whole" else 1 if renewed else 2  # an hour on some day, then a day where there is an hour
     late = kind.order if kind.tabled else int(kind.listed)  # formulas, then constants, then dictionaries

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from synthohive_spark.rules.branches import Asks, Branch, Leaf, Question, to_json
 from synthohive_spark.rules.choose import choose, in_order
-from synthohive_spark.rules.kind import Law
+from synthohive_spark.rules.kind import WAY, Law
 from synthohive_spark.rules.kinds import load
 from synthohive_spark.rules.kinds.null_implication import combined
 from synthohive_spark.sql import names_in
@@ -80,3 +81,29 @@ def test_order(after: dict[str, list[str]], order: list[str]) -> None:
 def test_names_in_an_expression() -> None:
     columns = ["price", "two words", "a`b", "qty", "rice"]
     assert names_in("Price * `two words` + `a``b`", columns) == {"price", "two words", "a`b"}
+
+
+def decided(target: int, asks: Asks, *columns: str) -> Law:
+    """A category of two values that one question tells."""
+    leaves = [Leaf((("late", 9),)), Leaf((("in time", 9),))]
+    bound = ("4",) if asks == "at most" else ()
+    way = Branch(Question(asks, columns[0], *columns[1:], values=bound), leaves[0], leaves[1])
+    return Law("decision", f"v{target}", columns, "", distinct=2, facts={WAY: to_json(way)})
+
+
+def test_a_threshold_says_more_than_which_of_two_is_greater() -> None:
+    laws = [decided(0, "before", "v1", "v2"), decided(0, "at most", "v2")]
+    assert choose(laws, (), {}).values["v0"].inputs == ("v2",)
+
+
+def test_a_number_that_a_category_gives_does_not_tell_it() -> None:
+    rate = law("dictionary", 2, "v0", "c1", distinct=12)
+    assert [*choose([decided(0, "at most", "v2"), rate], (), {}).values] == ["v2"]
+    alone = law("dictionary", 2, "v0", distinct=12)
+    assert [*choose([decided(0, "at most", "v2"), alone], (), {}).values] == ["v0"], "one of them tells the other"
+
+
+def test_an_hour_on_a_day_rather_than_a_day_where_there_is_an_hour() -> None:
+    filled = law("part", 0, "v1", distinct=400, reach="fill")
+    assert [*choose([filled, law("on_day", 1, "v0", distinct=300, reach="part")], (), {}).values] == ["v1"]
+    assert [*choose([replace(filled, reach="whole"), law("on_day", 1, "v0", reach="part")], (), {}).values] == ["v0"]
