@@ -14,6 +14,7 @@ from synthohive_spark.rules.evidence import Sample
 from synthohive_spark.rules.kinds.order import NUMBERED
 from synthohive_spark.rules.search import search
 from synthohive_spark.sql_grammar import sql_problem
+from tests.rules.test_search import found
 
 ROWS = 400
 RNG = np.random.default_rng(5)
@@ -70,3 +71,24 @@ def test_spark_computes_the_same(spark: SparkSession, zone: str) -> None:
                 assert [*lake.selectExpr(*asked).first()] == [0] * len(asked), (spark_type, column)
     finally:
         spark.conf.set("spark.sql.session.timeZone", before)
+
+
+def test_days_follow_from_the_day_of_a_time() -> None:
+    rng = np.random.default_rng(6)
+    lent = pd.Timestamp("2022-03-01", tz="UTC") + pd.to_timedelta(rng.integers(0, 60 * 24 * 500, ROWS), unit="min")
+    back = pd.Series(lent.normalize() + pd.to_timedelta(rng.integers(1, 60, ROWS), unit="D")).mask(
+        rng.random(ROWS) < 0.1
+    )
+    due = lent.normalize() + pd.Timedelta(days=28)
+    over = (back - pd.Series(due)).dt.days.clip(lower=0)
+    kept = (back - pd.Series(lent.normalize())).dt.days
+    frame = {"lent": pa.array(lent), "back": pa.array(back.dt.date), "due": pa.array(pd.Series(due).dt.date)}
+    lengths = {"over": pa.array(over.astype("Int64")), "fined": pa.array(over.fillna(0).astype(int))}
+    laws = found({**frame, **lengths, "kept": pa.array(kept.astype("Int64"))})
+    assert "date_add(to_date(lent), 28)" in laws["due"]
+    assert "datediff(back, to_date(lent))" in laws["kept"]
+    assert any("if(datediff(back, due) < 0, 0, datediff(back, due))" in sql for sql in laws["over"])
+    assert any("if(datediff(back, due) > 0, datediff(back, due), 0)" in sql for sql in laws["fined"])
+    assert [
+        sql_problem(sql, {*frame, *lengths, "kept"}) for each in laws.values() for sql in each if "date" in sql
+    ] == [None for each in laws.values() for sql in each if "date" in sql]

@@ -101,6 +101,10 @@ def test_each_row_is_due_so_much_later_than_the_one_before() -> None:
     assert found({"n": number, "first": FIRST, "due": weekly}, "due")[0] == (
         "date_add(first, try_cast(try_multiply(n, 7) as int))"
     )
+    again = [f + dt.timedelta(21 * int(n) - 14) for f, n in zip(FIRST, number, strict=True)]
+    assert found({"n": number, "first": FIRST, "due": again}, "due")[0] == (
+        "date_add(first, try_cast(try_add(try_multiply(n, 21), -14) as int))"
+    )
     step = {"monthly": 1, "yearly": 12}
     due = [months(f, (int(n) - 1) * step[p]) for f, n, p in zip(FIRST, number, PLAN, strict=True)]
     assert found({"plan": PLAN, "n": number, "first": FIRST, "due": due}, "due") == [

@@ -1,7 +1,8 @@
 """A date is so many months after or before another one: a period ends a month later, a loan after its term.
 
-A counter may say how often: an instalment is due a month after the one before, the first on the day itself. A period
-that names its last day ends the day before.
+A counter may say how often: an instalment is due a month after the one before, the first on the day itself, an exam
+held three weeks after the one before, the first a week after the course. A period that names its last day ends the day
+before.
 """
 
 from __future__ import annotations
@@ -78,6 +79,28 @@ def _each(sample: Sample, base: Column, count: Column) -> Iterator[Candidate]:
             if days == int(days) and days and abs(days) <= FURTHEST:
                 sql = f"date_add({{0}}, try_cast(try_multiply({number}, {int(days)}) as int))"
                 yield Candidate((base, count), sql, _times(int(days), start, np.add), _date)
+        yield from _begun(sample, target, base, count)
+
+
+def _begun(sample: Sample, target: Column, base: Column, count: Column) -> Iterator[Candidate]:
+    """A date some days after another one, and so many more for each step of a counter."""
+    apart, times = (target.values - base.values)[sample.probe], count.values[sample.probe]
+    rows = np.flatnonzero(~np.isnan(apart) & ~np.isnan(times))
+    more = rows[times[rows] != times[rows[0]]][:1] if len(rows) else rows
+    if not len(more):
+        return
+    first, next_ = int(rows[0]), int(more[0])
+    size = float((apart[next_] - apart[first]) / (times[next_] - times[first]))
+    begin = float(apart[first] - size * times[first])
+    known = begin in [-size * start for start in STARTS]  # tried already
+    if size and not known and size == int(size) and begin == int(begin) and max(abs(size), abs(begin)) <= FURTHEST:
+        days = f"try_add(try_multiply({integer(1, count)}, {int(size)}), {int(begin)})"
+
+        def later_by(v: Sequence[Vector]) -> Vector:
+            made: Vector = v[0] + v[1] * size + begin
+            return made
+
+        yield Candidate((base, count), f"date_add({{0}}, try_cast({days} as int))", later_by, _date)
 
 
 def _times(size: int, start: int, move: Callable[[Vector, Vector], Vector]) -> Callable[[Sequence[Vector]], Vector]:
