@@ -114,3 +114,10 @@ def test_the_lesser_the_greater_and_what_is_above_zero() -> None:
     above = found({**columns, "paid": np.round(np.maximum(asked - limit, 0), 2)})["paid"]
     assert above == ["round(if(try_subtract(asked, ceiling) < 0, 0, try_subtract(asked, ceiling)), 2)"]
     assert found({**columns, "paid": np.where(RNG.random(N) < 0.99, np.minimum(asked, limit), 7)}) == {}
+
+
+def test_a_share_of_a_sum_is_found_beside_the_sum_that_it_goes_into() -> None:
+    asked = np.round((PRICE + FREIGHT - QUANTITY) * TAX, 2)
+    laws = found({**COLUMNS, "asked": asked, "total": (PRICE + FREIGHT - QUANTITY + asked).round(2)})
+    assert "round(try_multiply(try_subtract(try_add(price, freight), quantity), tax), 2)" in laws["asked"]
+    assert "round(try_subtract(try_add(try_add(price, freight), asked), quantity), 2)" in laws["total"]

@@ -43,9 +43,10 @@ class Total(Formula):
         rates = [term for c in likely if c.distinct <= VALUES for term in _rates(c)][:RATES]
 
         def of(target: Column) -> Iterator[list[Candidate]]:
-            yield from _Sums(sample, target, shown)
+            plain = iter(_Sums(sample, target, shown))
             of_rates = (_Sums(sample, target, shown, rate) for rate in rates if rate.inputs[0].id != target.id)
-            yield [c for sums in of_rates for c in sums.of_three()]
+            yield [*next(plain), *(c for sums in of_rates for c in sums.of_three())]
+            yield from plain
 
         return lambda target: of(target) if len(shown) > 2 else []
 
