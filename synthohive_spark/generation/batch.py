@@ -28,6 +28,7 @@ from synthohive_spark.generation.steps.values import DrawValues
 from synthohive_spark.matching.matching import label_name
 from synthohive_spark.models.artifact import Artifact
 from synthohive_spark.models.base import ConditionalGenerativeModel
+from synthohive_spark.rules.kinds.parents import ParentsInOrder
 from synthohive_spark.schema import frames
 from synthohive_spark.schema.conversion import TIMES, Values, as_drawn, as_micros, as_spark
 from synthohive_spark.schema.frames import hidden
@@ -98,7 +99,10 @@ class BatchGenerator:
         free = nullable.difference(keys.primary_key)
         own = {c: types[c] for c in columns.named("sequence", "grid")}
         text = self.artifact.matching
-        parents = AssignParents(plan.table, keys, plan.context, free, self.patterns, self.sizes, self.seed, text)
+        orders = tuple(rule for rule in plan.rules.each if isinstance(rule, ParentsInOrder))
+        parents = AssignParents(
+            plan.table, keys, plan.context, free, self.patterns, self.sizes, self.seed, text, orders
+        )
         made = MakePositionKeys(plan.table, keys, own, total, self.seed, plan.rules.origins)
         moved = frozenset[str]().union(*(rule.moved for rule in plan.rules.each))
         later = not moved.union(columns.apart).isdisjoint(plan.rare.columns)

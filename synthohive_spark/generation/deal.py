@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
@@ -42,33 +40,6 @@ def deal_known(row: Ints, slots: Ints) -> Ints:
         return np.full(len(row), NOBODY, np.int64)
     found: Ints = np.where(slots[order][place] == row, order[place], NOBODY)
     return found
-
-
-def deal_apart(dealt: Ints, parent: Ints, others: Sequence[Ints], rng: np.random.Generator) -> Ints:
-    """Slots exchanged between rows, so that no row has a parent that it has already; as many rows as can be.
-
-    Args:
-        dealt: slot of each row, shape (rows,); -1 for none.
-        parent: the parent behind each row's slot, as a code; shape (rows,).
-        others: the parents that each row has behind other keys, by the same codes; shape (rows,) each.
-        rng: chooses with whom a row exchanges.
-
-    Returns:
-        The slot of each row.
-    """
-    made, parent = dealt.copy(), parent.copy()
-    alike = np.any([parent == other for other in others], axis=0) & (dealt >= 0)
-    for row in np.flatnonzero(alike):
-        mine = [other[row] for other in others]
-        if parent[row] not in mine:  # it was exchanged already
-            continue
-        able = (made >= 0) & ~np.isin(parent, mine) & np.all([other != parent[row] for other in others], axis=0)
-        with_whom = np.flatnonzero(able)
-        if len(with_whom):
-            other_row = with_whom[int(rng.integers(len(with_whom)))]
-            for values in (made, parent):
-                values[[row, other_row]] = values[[other_row, row]]
-    return made
 
 
 def codes(*frames: pd.DataFrame) -> list[Ints]:

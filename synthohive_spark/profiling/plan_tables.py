@@ -34,6 +34,7 @@ from synthohive_spark.profiling.protection import Protection, agrees_anyway, as_
 from synthohive_spark.profiling.rare_rows import rare_rows
 from synthohive_spark.profiling.running_ids import with_running_ids
 from synthohive_spark.profiling.unique_columns import Unique, unique_numbers
+from synthohive_spark.profiling.unique_pairs import UNIQUE, with_unique_pairs
 from synthohive_spark.profiling.written_keys import with_written_keys
 from synthohive_spark.rules.children.find import find_aggregates, referring
 from synthohive_spark.rules.children.handed import aggregates_left
@@ -42,6 +43,7 @@ from synthohive_spark.rules.children.obstacles import without_obstacles
 from synthohive_spark.rules.children.order import tables_before, told_by
 from synthohive_spark.rules.find import find
 from synthohive_spark.rules.kinds.aggregate import Aggregate
+from synthohive_spark.rules.kinds.parents import ParentsInOrder
 from synthohive_spark.rules.kinds.siblings import AmongSiblings
 from synthohive_spark.schema.ancestors import Ancestors
 from synthohive_spark.schema.columns import ColumnPlan, ColumnsPlan, Role
@@ -80,7 +82,8 @@ def plan_tables(
     """
     source, personal = with_personal(source, actions)
     check_actions((t.action for each in personal.treated.values() for t in each.values()), secret)
-    source = with_counters(with_implied_keys(with_running_ids(with_used_keys(source))))
+    source = with_implied_keys(with_running_ids(with_used_keys(source)))
+    source = with_counters(with_unique_pairs(source))
     tables = source.metadata.tables
     problems = [p for name in tables for p in key_design(source, name).problems]
     if problems:
@@ -245,8 +248,8 @@ class _Profiler:
     def _wanted(self, found: Sequence[Rule]) -> list[Rule]:
         """The rules without those that the metadata switch off."""
         off = self.spec.switched_off
-        counters = {name for name in off if name.startswith(COUNTER)}  # they are keys by now
-        unknown = sorted(off.difference(counters, (r.name for r in found)))
+        keys = {name for name in off if name.startswith((COUNTER, UNIQUE))}
+        unknown = sorted(off.difference(keys, (r.name for r in found)))
         if unknown:
             log.warning("rules_not_found", table=self.name, rules=unknown, found=sorted(r.name for r in found))
         return [r for r in found if r.name not in off]
@@ -312,10 +315,12 @@ class _Profiler:
         """The context without attributes of few ancestors out of many, which would only teach who these are.
 
         Synthetic ancestors are others, whose attributes the model has never seen. What a rule or a person names stays;
-        what only Spark needs, or a rule to decode what is drawn, hidden from the model.
+        what only Spark needs, or a rule to decode what is drawn or to match parents, hidden from the model.
         """
         keys, context = plan.keys, plan.context
-        apart = [r for r in rules if r.sql is not None or type(r).decode is not Rule.decode]
+        apart = [
+            r for r in rules if r.sql is not None or type(r).decode is not Rule.decode or isinstance(r, ParentsInOrder)
+        ]
         computed = {name for r in apart for name in r.seen}
         needed = {name for r in rules if r not in apart for name in r.seen} | {*countries}
         needed = needed.union(*(fk.follows for fk in keys.following))

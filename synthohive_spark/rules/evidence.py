@@ -161,7 +161,8 @@ class Sample:
         rows: how many.
         views: what a kind made of texts (``Kind.views``); their ids are ``column:view``.
         zones: time zones that Spark knows; () for all that Python does.
-        paths: the way to an ancestor's column, by its id: of a parent's the ids of the key's columns, with commas.
+        paths: the way to an ancestor's column, by its id: of a parent's the ids of the key's columns, with commas; of
+            one further up this and, behind a slash, what leads on.
         least: people who must hold a value before a law may name it.
         people: code of whom each row is about, shape (rows,); None where each is about another person.
         holders: {column of an ancestor: own columns that hold the ancestor's key; none where it is copied as it is}.

@@ -103,6 +103,9 @@ class Searched(Protocol):
     def context(self, column: str) -> ContextColumn | None:
         """The ancestor's column behind an id; None for one of the table's own."""
 
+    def key(self, column: str) -> tuple[str, ...]:
+        """Columns of the key that leads to the ancestor's column behind an id."""
+
     def above(self, columns: Iterable[str]) -> tuple[str, ...]:
         """Names in the context of those of some columns that are ancestors'."""
 

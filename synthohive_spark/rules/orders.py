@@ -69,13 +69,13 @@ def _telling(found: Sequence[Bounding]) -> list[Bounding]:
 
 def _looked_at(sample: Sample) -> list[Column]:
     """Times, and as many numbers of the row and of its ancestors as every pair is tried of."""
-    numbers = [c for c in sample.columns if c.number and _exact(c)]
+    numbers = [c for c in sample.columns if c.number and is_exact(c)]
     above = [c for c in numbers if c.id.startswith("c")]
     own = [c for c in numbers if not c.id.startswith("c")]
     return [*(c for c in sample.columns if c.family in TIMES), *own[:PAIRED], *above[:PAIRED]]
 
 
-def _exact(column: Column) -> bool:
+def is_exact(column: Column) -> bool:
     """Whether floats hold its numbers, in units of the last digit."""
     scale = 0 if column.family == "double" else column.scale or 0
     return not len(column.known) or float(np.abs(column.known).max()) * 10.0**scale < WHOLE

@@ -138,9 +138,12 @@ class TableSearch:
 
     def _path(self, path: tuple[int, ...]) -> str:
         """The way to an ancestor, as ``Sample.paths``."""
-        if len(path) > 1:
-            return f"{path}"
-        return ",".join(self.ids[c] for c in self.plan.keys.at(path[0]).columns if c in self.ids)
+        first = ",".join(self.ids[c] for c in self.plan.keys.at(path[0]).columns if c in self.ids) or f"{path[0]}"
+        return first if len(path) == 1 else f"{first}/{path[1:]}"
+
+    def key(self, column: str) -> tuple[str, ...]:
+        """Columns of the key that leads to the ancestor's column behind an id."""
+        return self.plan.keys.at(self.at(column).path[0]).columns
 
     def at(self, column: str) -> ContextColumn:
         """The ancestor's column behind an id of one."""

@@ -264,6 +264,16 @@ class KeysPlan(Strict):
         """The keys whose parents have to agree with the parent behind ``fk``."""
         return [k for k in self.dealt if k.role == "bound" and k.anchor == fk.position]
 
+    def is_movable(self, fk: ForeignKeyPlan) -> bool:
+        """Whether rows of a batch may exchange their parents behind a key: nothing outside it was laid out by them.
+
+        That is so where parents repeat freely, or only rows of one driving parent have different ones.
+        """
+        driving = self.driving
+        kin = driving is not None and fk.bucket is not None and {*fk.bucket} == {*driving.referenced_columns}
+        led = any(fk.position in k.within for k in self.dealt) or any(k.bucket is not None for k in self.anchored(fk))
+        return fk.role in ("drawn", "bound") and (fk.bucket is None or fk.once or kin) and not (fk.before or led)
+
     @property
     def first_null(self) -> int | None:
         """The first of ``dealt`` that some rows with a driving parent have and others do not."""

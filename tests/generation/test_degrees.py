@@ -57,7 +57,7 @@ class Seen(ColumnShuffle):
             return super().sample(num_rows, context, seed)
         seen = context["up:#"].astype("Int64")
         learnt = pd.Series(np.resize(self.pools["v"], num_rows))
-        return pd.DataFrame({"v": seen.where(np.arange(num_rows) % 2 == 0, learnt)})
+        return pd.DataFrame({"v": seen.where(np.arange(num_rows) % 2 == 0, learnt).fillna(learnt)})
 
     sample_table = sample
 
@@ -82,10 +82,11 @@ def test_rows_see_what_the_model_learnt(spark: SparkSession, tmp_path: Path, dri
     keys.add_table("children", pk="id", fk=fks)
     up = pd.array([*np.repeat(np.arange(PARENTS), np.arange(1, PARENTS + 1)), *[None] * NOBODY], dtype="Int64")
     rows = len(up)
+    drawn = np.random.default_rng(2).integers(-PARENTS, PARENTS + 1, rows)  # the model stays within what the table has
     lake = {
         "parents": pd.DataFrame({"id": range(PARENTS), "size": [1, 2] * (PARENTS // 2)}),
         "others": pd.DataFrame({"id": range(400), "size": [1, 2] * 200}),
-        "children": pd.DataFrame({"id": range(rows), "up": up, "other": np.arange(rows) % 400, "v": 0}),
+        "children": pd.DataFrame({"id": range(rows), "up": up, "other": np.arange(rows) % 400, "v": drawn}),
     }
     made = StagedOrchestrator(keys, spark, model_cls=Seen)
     made.fit_all(write_lake(spark, tmp_path / "source", lake))

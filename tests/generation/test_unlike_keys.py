@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from synthohive_spark.generation.deal import deal_apart
+from synthohive_spark.generation.exchange import Fit, deal_fitting
 from synthohive_spark.metadata import Metadata
 from tests.lakes import fitted, key_faults, write_lake
 
@@ -21,10 +21,12 @@ from tests.lakes import fitted, key_faults, write_lake
 def test_no_row_keeps_what_it_has_wherever_rows_can_exchange(rows: int, parents: int, keys: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     parent, dealt = rng.integers(0, parents, rows), np.arange(rows, dtype=np.int64)
-    dealt[rng.random(rows) < 0.2] = -1
-    parent[dealt < 0] = -1
+    free = np.zeros((0, rows))
     others = [rng.integers(0, parents, rows) for _ in range(keys)]
-    made = deal_apart(dealt, parent, others, rng)
+    fit = Fit(free, free, np.zeros(0, bool), parent, np.array(others), None, np.zeros(rows, np.int64), once=True)
+    dealt[rng.random(rows) < 0.2] = -1
+    made = deal_fitting(dealt, fit, rng)
+    parent = np.where(dealt >= 0, parent, -1)
     assert sorted(made) == sorted(dealt), "whoever is dealt stays dealt, as often"
     of = {int(slot): int(p) for slot, p in zip(dealt, parent, strict=True)}
     now = np.array([of[int(slot)] for slot in made])

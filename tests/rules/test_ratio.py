@@ -66,7 +66,9 @@ def test_a_line_costs_what_its_product_costs_or_a_fifth_less(spark: SparkSession
             "line": np.arange(LINES),
             "good": which,
             "paid": [Decimal(int(c)) / 100 for c in cents],
-            "pieces": rng.integers(1, 20, LINES),
+            "pieces": rng.integers(
+                1, 500, LINES
+            ),  # so many that hardly a row is one of the source, which would be drawn again
         }
     )
     key = {"columns": ["good"], "references": "goods", "referenced_columns": ["good"]}

@@ -12,13 +12,15 @@ import pandas as pd
 from synthohive_spark.counts.distribution import LinkageModel, law_seed, places
 from synthohive_spark.errors import GenerationError
 from synthohive_spark.generation.batch_state import BatchRows, BatchState
-from synthohive_spark.generation.deal import NOBODY, codes, deal_apart, deal_grouped, deal_known
+from synthohive_spark.generation.deal import NOBODY, codes, deal_grouped, deal_known
+from synthohive_spark.generation.exchange import Fit, deal_fitting
 from synthohive_spark.generation.groups import ANYBODY
 from synthohive_spark.generation.null_patterns import Patterns
 from synthohive_spark.generation.position_keys import position_values
 from synthohive_spark.matching.labels import Labels, RankedLabels
 from synthohive_spark.matching.matching import Matcher, Matching, label_name
 from synthohive_spark.randomness import Ints
+from synthohive_spark.rules.kinds.parents import ParentsInOrder
 from synthohive_spark.schema import frames
 from synthohive_spark.schema.context import DEGREE, ContextPlan, degree_name
 from synthohive_spark.schema.conversion import Mask, Values, as_model, filled, pick, take
@@ -73,6 +75,7 @@ class AssignParents:
         sizes: rows of other tables, by name.
         seed: the generation seed.
         matching: which parents go together, as ``Matching.pack``.
+        orders: what parents of one row keep.
     """
 
     table: str
@@ -83,6 +86,7 @@ class AssignParents:
     sizes: Mapping[str, int]
     seed: int
     matching: str
+    orders: tuple[ParentsInOrder, ...] = ()
 
     def __call__(self, state: BatchState) -> BatchState:
         """The parents of the rows, key by key."""
@@ -150,8 +154,7 @@ class AssignParents:
         fk, each, count = parents.fk, parents.each, state.rows.count
         dealt = np.full(count, NOBODY, np.int64)
         dealt[wanted] = self._deal(parents, wanted, state, made)
-        if fk.unlike:
-            dealt = self._apart(parents, dealt, state)
+        dealt = self._fitting(parents, dealt, state, made)
         given = [c for c in fk.columns if c not in state.columns]
         if not self.nullable.issuperset(given):
             state.keep[wanted] &= dealt[wanted] >= 0
@@ -170,15 +173,39 @@ class AssignParents:
             label = pd.Series([] if parents.cluster is None else parents.cluster.astype(str), dtype=object)
             state.labels[label_name(fk.columns)] = pick(label, dealt)
 
-    def _apart(self, parents: Parents, dealt: Ints, state: BatchState) -> Ints:
-        """The parents exchanged between rows of the batch, so that no row has one that it has behind another key."""
-        fk = parents.fk
-        theirs = pd.DataFrame({n: parents.each[frames.key(fk.position, n)] for n in range(len(fk.columns))})
+    def _fitting(self, parents: Parents, dealt: Ints, state: BatchState, made: Assignment) -> Ints:
+        """The parents exchanged between rows of the batch, so that no row has one that may not meet those it has."""
+        fk, each, rows = parents.fk, parents.each, state.rows
+        orders = [o for o in self.orders if self._is_between(o, fk, state)] if self.keys.is_movable(fk) else []
+        if not orders and not fk.unlike:
+            return dealt
+        needs, has = np.zeros((len(orders), rows.count)), np.zeros((len(orders), len(each)))
+        for i, order in enumerate(orders):
+            for n, seen in ((n, c) for n, c in enumerate(self.seen.each) if c.name in order.seen):
+                sign = 1 if order.upper in state.context else -1
+                if seen.path[0] == fk.position:
+                    has[i] = -sign * order.line(seen.name, as_model(each[frames.context(n)], seen.type))
+                else:
+                    needs[i] = -sign * order.line(seen.name, state.context[seen.name])
+        theirs = pd.DataFrame({n: each[frames.key(fk.position, n)] for n in range(len(fk.columns))})
         others = [self.keys.at(p).columns for p in fk.unlike]
-        mine = [pd.DataFrame({n: state.columns[c] for n, c in enumerate(columns)}) for columns in others]
-        known, *had = codes(theirs, *mine)
-        parent = np.where(dealt >= 0, known[dealt] if len(known) else NOBODY, NOBODY)
-        return deal_apart(dealt, parent, had, state.rows.rng)
+        had = [pd.DataFrame({n: state.columns[c] for n, c in enumerate(columns)}) for columns in others]
+        parent, *unlike = codes(theirs, *had)
+        group = np.zeros(rows.count, np.int64)
+        if fk.role == "bound":
+            (group,) = codes(made.groups[fk.position].to_frame())
+        kin = rows.owner if fk.bucket is not None and not fk.once else None
+        if kin is not None:  # other rows of a family that is cut lie in other batches
+            total, here = (rows.families[c].to_numpy(np.int64) for c in ("total", "rows"))
+            group = np.where((total > here)[rows.owner], NOBODY, group)
+        told = np.array(unlike, np.int64).reshape(len(unlike), rows.count)
+        strict = np.array([order.strict for order in orders], bool)
+        return deal_fitting(dealt, Fit(needs, has, strict, parent, told, kin, group, fk.once), rows.rng)
+
+    def _is_between(self, order: ParentsInOrder, fk: ForeignKeyPlan, state: BatchState) -> bool:
+        """Whether a row has one of the two columns of an order, and a key's parents have the other one."""
+        own = {c.name for c in self.seen.each if c.path[0] == fk.position}
+        return len(own.intersection(order.seen)) == 1 and len(state.context.keys() & {*order.seen}) == 1
 
     def _parents(self, index: int, fk: ForeignKeyPlan, state: BatchState, known: Matching) -> Parents:
         """The parents that the batch's rows may take: one row each, with ``copies`` slots."""

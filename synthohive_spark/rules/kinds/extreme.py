@@ -16,6 +16,7 @@ from synthohive_spark.rules.kin.kind import Drawn, SiblingKind, in_family, over
 from synthohive_spark.rules.kin.sample import SiblingSample
 from synthohive_spark.rules.kinds.order import GRIDS, UNITS
 from synthohive_spark.rules.line import Line, Places, Unit
+from synthohive_spark.rules.orders import QUESTIONS
 from synthohive_spark.schema.conversion import Values
 from synthohive_spark.schema.frames import hidden
 from synthohive_spark.schema.rule import Ancestor, Rule, Siblings
@@ -137,7 +138,18 @@ def _holds(sample: SiblingSample, column: Column, source: Column, last: bool) ->
     if told.sum() < ROWS or (ends[known] != theirs[known]).any():
         return False
     beyond = (column.values != source.values) & ~np.isnan(source.values) & ~np.isnan(column.values)
-    return bool(beyond.sum() >= ROWS) and evidence(theirs[told]) >= EVIDENCE
+    if beyond.sum() < ROWS or evidence(theirs[told]) < EVIDENCE:
+        return False
+    return _unexplained(np.repeat(theirs, sample.sizes) == column.values, told, sample) >= EVIDENCE - QUESTIONS
+
+
+def _unexplained(same: Flags, told: Flags, sample: SiblingSample) -> float:
+    """How unlikely it is, in nats, that each family has its parent's value by chance, if each row has it as often.
+
+    A line costs what its article costs or a fifth less: of twenty lines of an article one has the whole price anyway.
+    """
+    often = float(same[np.repeat(told, sample.sizes)].mean())
+    return -float(np.log1p(-((1 - often) ** sample.sizes[told])).sum())
 
 
 def line_of(column: Column) -> dict[str, Any]:
