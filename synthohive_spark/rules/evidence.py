@@ -30,7 +30,7 @@ EVIDENCE = 30.0  # nats by which chance must be the worse explanation; the searc
 GOLDEN = (math.sqrt(5) - 1) / 2  # multiples of it lie far apart, modulo 1
 PROBE = 128  # rows that refute most candidates
 COLUMNS = 128  # columns among which the search looks; copies and nulls are looked for among all
-ABOVE = 32  # columns of ancestors among which the search looks; copies are looked for among all
+ABOVE = 32  # numbers of ancestors among which the search looks, and other columns; copies are looked for among all
 PAIRED = 48  # own numbers of which every pair is tried: with those of ancestors 3,160 pairs
 WORDS = 256  # values of a text that are told apart
 DAY_OF = ":day"  # behind the id of a time: its day, as a view of it
@@ -236,7 +236,10 @@ class Sample:
     def inputs(self) -> tuple[Column, ...]:
         """Columns that one may compute with, as many as the search looks at: own ones, then those of ancestors."""
         usable = [c for c in self.columns if c.input and c.distinct > 1]
-        return (*[c for c in usable if not c.above][:COLUMNS], *[c for c in usable if c.above][:ABOVE])
+        above = [c for c in usable if c.above]
+        sorts = ([c.id for c in above if c.number], [c.id for c in above if not c.number])
+        wanted = {i for ids in sorts for i in ids[:ABOVE]}
+        return (*[c for c in usable if not c.above][:COLUMNS], *(c for c in above if c.id in wanted))
 
     @functools.cached_property
     def days(self) -> tuple[Column, ...]:
@@ -256,8 +259,11 @@ class Sample:
     @functools.cached_property
     def numbers(self) -> tuple[Column, ...]:
         """Numbers among the inputs, as many as the search tries together."""
-        numbers = [c for c in self.inputs if c.number]
-        return (*[c for c in numbers if not c.above][:PAIRED], *[c for c in numbers if c.above])
+        numbers, wide = [c for c in self.inputs if c.number], max(1, len(self.targets) / COLUMNS)
+        own = [c for c in numbers if not c.above][
+            : int(PAIRED / math.sqrt(wide))
+        ]  # the work grows with targets x pairs
+        return (*own, *(c for c in numbers if c.above))
 
     @functools.cached_property
     def pairs(self) -> list[tuple[Column, Column]]:

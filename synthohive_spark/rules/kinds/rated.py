@@ -25,6 +25,7 @@ from synthohive_spark.rules.kinds.months import SHIFTS, STARTS, count_from, coun
 from synthohive_spark.rules.kinds.numbers import first, wide
 from synthohive_spark.rules.literals import literal
 from synthohive_spark.rules.value_kind import Candidate, law_of
+from synthohive_spark.schema.conversion import Mask
 from synthohive_spark.schema.rule import EXACT
 from synthohive_spark.sql import text_literal
 from synthohive_spark.tables import TEXT
@@ -32,6 +33,7 @@ from synthohive_spark.tables import TEXT
 MOST = 48  # categories with a constant of their own: the plan's SQL holds each
 NUMBERS = 24  # numbers of which every product of two may have a rate
 BASES = 24  # what a column may be a multiple of, of those that fit so few constants best
+PAIRS = 32  # pairs of rows with one category that a base is tried on before all rows are looked at
 LONGEST = 1_000  # days and months that are structure
 DATED = ("days", "months")
 WORDS = {"times": "try_multiply", "plus": "try_add", "days": "date_add", "months": "add_months"}
@@ -48,8 +50,8 @@ class Rated(Formula):
         """Coarse categories first."""
         told = [c for d in determinants(sample) if (c := _Categories.of(d, sample)) is not None]
         told.sort(key=lambda c: len(c.names))
-        ways = list(_ways(sample))
-        return lambda target: _levels(sample, target, told, ways)
+        ways, alike = list(_ways(sample)), _Alike.of(told, sample.probe)
+        return lambda target: _levels(sample, target, told, alike, ways)
 
     def search(self, sample: Sample) -> list[Law]:
         """For each target the coarsest categories that tell its constants."""
@@ -118,6 +120,41 @@ class _Categories:
         at = np.searchsorted(self.values[order], seen).clip(max=len(order) - 1)
         made: Vector = np.where(self.values[order][at] == seen, constants[order][at], np.nan)
         return made
+
+
+@dataclass(frozen=True)
+class _Alike:
+    """Pairs of rows of the probe that have one category, for all categories at once: most bases are refuted by these.
+
+    Attributes:
+        one: places in the probe, shape (columns of categories, pairs).
+        other: likewise, of rows with the same category.
+        some: the columns of categories that have such pairs, shape (columns,).
+    """
+
+    one: Ints
+    other: Ints
+    some: Mask
+
+    @classmethod
+    def of(cls, told: Sequence[_Categories], probe: Ints) -> _Alike:
+        """Pairs that stand together once rows are in the order of their categories."""
+        found = []
+        for categories in told:
+            codes = categories.codes[probe]
+            order = np.argsort(codes, kind="stable")
+            same = np.flatnonzero((codes[order][1:] == codes[order][:-1]) & (codes[order][1:] >= 0))
+            some = np.resize(same, PAIRS)
+            found.append(np.stack([order[some], order[some + 1]]) if len(same) else None)
+        known = [np.zeros((2, PAIRS), np.int64) if p is None else p for p in found]
+        pairs = np.array(known, np.int64).reshape(-1, 2, PAIRS)
+        return cls(pairs[:, 0], pairs[:, 1], np.array([p is not None for p in found], bool))
+
+    def refuted(self, low: Vector, high: Vector) -> Mask:
+        """The columns of categories by which rows of one category would need different constants, shape (columns,)."""
+        apart = (low[self.one] > high[self.other]) | (low[self.other] > high[self.one])
+        found: Mask = apart.any(axis=1) & self.some
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,18 +256,19 @@ def _ways(sample: Sample) -> Iterator[_Way]:
 
 
 def _levels(
-    sample: Sample, target: Column, told: Sequence[_Categories], ways: Sequence[_Way]
+    sample: Sample, target: Column, told: Sequence[_Categories], alike: _Alike, ways: Sequence[_Way]
 ) -> Iterator[list[Candidate]]:
     """Candidates for a target, by category."""
-    probe, near = sample.probe, list[tuple[int, int, _Way]]()
+    probe, near = sample.probe, list[tuple[int, int, _Way, Mask]]()
     for i, way in enumerate(w for w in ways if w.fits(target)):
-        constants = _constants(*way.between(target, probe))
+        between = way.between(target, probe)
+        constants = _constants(*between)
         if 1 < constants <= min(MOST, len(probe) // 3):
-            near.append((constants, i, way))
-    best = [way for *_, way in sorted(near)[:BASES]]
-    for categories in told:
+            near.append((constants, i, way, alike.refuted(*between)))
+    best = sorted(near, key=lambda each: each[:2])[:BASES]
+    for n, categories in enumerate(told):
         if best and categories.column.base != target.base:
-            made = (_candidate(target, categories, way, probe) for way in best)
+            made = (_candidate(target, categories, way, probe) for *_, way, refuted in best if not refuted[n])
             yield [c for c in made if c is not None]
 
 
