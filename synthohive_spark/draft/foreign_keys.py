@@ -159,7 +159,8 @@ def _by_chance_never(seen: Found, table: TableProfile, column: str, parent: Tabl
     """Whether values without a telling name can hardly lie in the parent by chance.
 
     Texts do not: three of them are enough. Integers (and texts of digits) do, unless the parent's are sparse, or the
-    child has nearly all of many of them.
+    child has nearly all of many of them; or it is called like a reference, and the parent's begin at a number that only
+    keys begin at (1001 for the first of 300).
     """
     if seen.orphans:
         return False
@@ -170,7 +171,8 @@ def _by_chance_never(seen: Found, table: TableProfile, column: str, parent: Tabl
         return False
     density = parent.rows / max(target.high - target.low + 1, parent.rows)
     sparse = seen.values >= 10 and density**seen.values < 1e-6
-    return sparse or (seen.values >= 20 and seen.values >= 0.95 * parent.rows)
+    begun = names.is_reference(column) and seen.values >= 3 and target.low > parent.rows > 1
+    return sparse or begun or (seen.values >= 20 and seen.values >= 0.95 * parent.rows)
 
 
 def _without_mirrors(

@@ -19,7 +19,8 @@ _LINKS = {"to", "by", "via", "from", "of"}
 _SELF = re.compile("parent|manager|supervisor|superior|boss|reports|reply|previous|prev|next|root|predecessor")
 _ROLES = re.compile(
     "rep|representative|manager|agent|seller|salesperson|clerk|owner|author|creator|assignee|approver|reviewer|editor"
-    "|supervisor|operator|driver|advisor|sender|receiver|recipient"
+    "|supervisor|operator|driver|advisor|sender|receiver|recipient|technician|inspector|planner|buyer|handler|auditor"
+    "|instructor|trainer|coach|mechanic|engineer|consultant|coordinator|controller|examiner|assistant|cashier|courier"
 )
 _PEOPLE = {"employee", "user", "staff", "person", "people", "member", "worker"}
 _TEXTS = {"name", "title", "description", "label", "comment", "note", "notes", "text", "url"}

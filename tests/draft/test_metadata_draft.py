@@ -91,6 +91,24 @@ def test_single_keys_a_self_reference_and_the_trap_of_small_integers(spark: Spar
 
 
 @pytest.mark.spark
+def test_keys_that_begin_where_only_keys_begin_are_referred_to_without_a_telling_name(spark: SparkSession) -> None:
+    n = 90
+    made, text = proposed(
+        spark,
+        employees={"employee_id": range(1001, 1041), "grade": [1 + i % 3 for i in range(40)]},
+        movements={"movement_id": range(1, 2001), "pieces": [i % 7 for i in range(2000)]},
+        visits={
+            "visit_id": range(30001, 30001 + n),
+            "contact_id": [1001 + i % 9 for i in range(n)],  # lies in movements.movement_id, too
+            "room_id": [1 + i % 5 for i in range(n)],  # small numbers say nothing
+            "metres": [1001 + i % 30 for i in range(n)],
+        },
+    )
+    assert links(made, "visits") == {("contact_id",): "employees(employee_id)"}
+    assert "# or: 9 of 9 values found in movements.movement_id" in text
+
+
+@pytest.mark.spark
 def test_orphans_are_counted_and_treated_as_the_key_allows(spark: SparkSession) -> None:
     n = 100
     made, text = proposed(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +18,8 @@ from pyspark.sql import SparkSession
 from synthohive_spark.generation.exchange import Fit, deal_fitting
 from synthohive_spark.metadata import Metadata
 from synthohive_spark.randomness import Floats
-from synthohive_spark.rules.kinds.parents import ParentsInOrder
+from synthohive_spark.rules.evidence import Sample
+from synthohive_spark.rules.kinds.parents import OrderOfParents, ParentsInOrder
 from tests.lakes import fitted, key_faults, write_lake
 
 FIRST = dt.date(2015, 1, 1)
@@ -61,6 +64,26 @@ def test_kin_keep_different_parents(families: int, size: int, seed: int) -> None
     for row in np.flatnonzero(needs > has[made]):  # its kin have all that it could have
         able = parent[dealt[needs[row] <= has[dealt]]]
         assert {*able.tolist()} <= {*parent[made[kin == kin[row]]].tolist()}
+
+
+def test_what_follows_from_other_orders_is_no_law_of_its_own() -> None:
+    rng, rows = np.random.default_rng(5), 3_000
+    came = rng.integers(0, 1_000, 300)
+    left = came + rng.integers(400, 900, 300)
+    begins = np.arange(150) * 14
+    ends = begins + 90
+    who, what = rng.integers(0, 300, rows), rng.integers(0, 150, rows)
+    fits = (came[who] <= begins[what]) & (ends[what] <= left[who])
+    who, what = who[fits], what[fits]
+    days = pa.array(np.array([came[who], left[who], begins[what], ends[what], begins[what]]).ravel(), pa.int32())
+    parts = {f"c{i}": days.slice(i * len(who), len(who)).cast(pa.date32()) for i in range(5)}
+    sample = Sample.of(pa.table(parts), dict.fromkeys(parts, "date"), set(), set())
+    # c4 lies behind a wider key, which holds the column of that behind which c2 and c3 lie
+    paths = {"c0": "v1", "c1": "v1", "c2": "v2", "c3": "v2", "c4": "v2,v3"}
+    found = OrderOfParents().search(replace(sample, paths=paths))
+    assert {law.inputs for law in found} == {("c0", "c2"), ("c3", "c1")}, (
+        "c4 is c2, and the first of two equal ones stands"
+    )
 
 
 def lake() -> dict[str, pd.DataFrame]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -101,6 +102,37 @@ def _days(sql: str, kind: str) -> str:
     return f"cast(floor({MICROS[kind].format(sql)} / {DAY}) as int)"
 
 
+@dataclass(frozen=True, eq=False)
+class _Pair:
+    """Two columns in order."""
+
+    lower: Column
+    upper: Column
+    strict: bool
+
+    def follows(self, other: _Pair) -> bool:
+        """Whether another pair says it, since its lower one is not below this one's, and its upper one not above."""
+        if not _never_above(self.lower, other.lower) or not _never_above(other.upper, self.upper):
+            return False
+        same = _never_above(other.lower, self.lower) and _never_above(self.upper, other.upper)
+        return not same or (other.lower.id, other.upper.id) < (self.lower.id, self.upper.id)
+
+    def law(self) -> Law:
+        """The law, with the lower one as the target."""
+        ids, facts = (self.lower.id, self.upper.id), {"strict": self.strict}
+        return Law(OrderOfParents.name, ids[0], ids, "{0}", "part", "", self.lower.distinct, 0, facts)
+
+
+def _never_above(one: Column, other: Column) -> bool:
+    """Whether a column is not above another on any row, and neither is null without the other."""
+    if one is other:
+        return True
+    if not comparable(one, other):
+        return False
+    values = one.values if one.family == other.family or one.number else on_line(one, other, False)
+    return bool((np.isnan(one.values) == np.isnan(other.values)).all() and not (values > other.values).any())
+
+
 class OrderOfParents(Kind):
     """Pairs of times and numbers behind different keys that are in order on every row, though not by chance."""
 
@@ -112,10 +144,10 @@ class OrderOfParents(Kind):
         usable = [c for c in sample.columns if c.above and c.id in sample.paths and c.distinct > 2]
         numbers = [c for c in usable if c.number and is_exact(c)][:ABOVE]
         columns = [*(c for c in usable if c.family in TIMES), *numbers]
-        first = {c.id: sample.paths[c.id].partition("/")[0] for c in columns}
-        pairs = [(a, b) for a in columns for b in columns if first[a.id] != first[b.id] and comparable(a, b)]
+        keys = {c.id: {*sample.paths[c.id].partition("/")[0].split(",")} for c in columns}
+        pairs = [(a, b) for a in columns for b in columns if keys[a.id].isdisjoint(keys[b.id]) and comparable(a, b)]
         needed = EVIDENCE - QUESTIONS + math.log(len(pairs) + 1)
-        found = []
+        found = list[_Pair]()
         for lower, upper in pairs:
             days = lower.family != upper.family and not lower.number
             low, high = (_as_days(c) if days else c.values for c in (lower, upper))
@@ -123,10 +155,10 @@ class OrderOfParents(Kind):
                 continue
             known = ~np.isnan(low) & ~np.isnan(high)
             if known.sum() >= ROWS and _nats(sample, lower, upper, low[known], high[known]) >= needed:
-                facts = {"strict": not (low == high).any()}
-                made = Law(self.name, lower.id, (lower.id, upper.id), "{0}", "part", "", lower.distinct, 0, facts)
-                found.append(made)
-        return found
+                found.append(_Pair(lower, upper, not (low == high).any()))
+        told = {(p.lower.id, p.upper.id) for p in found}
+        found = [p for p in found if (p.upper.id, p.lower.id) not in told]  # one parent by two ways
+        return [pair.law() for pair in found if not any(pair.follows(other) for other in found if other is not pair)]
 
     def expression(self, law: Law, names: Mapping[str, str], types: Mapping[str, str]) -> str:
         """The lower one itself, where it is not above the other."""
