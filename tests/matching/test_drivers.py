@@ -50,7 +50,7 @@ def test_a_carrier_keeps_its_planes_and_its_numbers(spark: SparkSession, tmp_pat
     keys.add_table("flights", pk="flight", fk=[{**fks[0], "driving": True}, fks[1]])
     lake = source()
     made = StagedOrchestrator(keys, spark, model_cls=AutoregressiveModel)
-    made.fit_all(write_lake(spark, tmp_path / "source", lake), k=3)  # stretches of ranks hold k carriers
+    made.fit_all(write_lake(spark, tmp_path / "source", lake))
     made.generate({}, str(tmp_path / "target"))
     copy = {t: made.io.read_dataset(str(tmp_path / "target" / t)) for t in lake}
     assert not key_faults(keys, copy)
