@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations
 
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from synthohive_spark.lake.source import SourceLake
@@ -23,6 +24,8 @@ from synthohive_spark.sql import quote
 from synthohive_spark.tables import ForeignKey, Table
 
 log = get_logger(__name__)
+Pair = tuple[ForeignKey, ForeignKey]
+SOME = 20_000  # rows that are looked at first
 UNIQUE = "unique."  # how the metadata switch one off: ``unique.`` and its columns, with dots between
 
 
@@ -38,7 +41,7 @@ def _paired(source: SourceLake, name: str) -> Table:
     if spec.reference:
         return spec
     types = {f.name: f.dataType.simpleString() for f in source.schema(name).fields}
-    for one, other in _likely(source, name):
+    for one, other in _never_twice(source.frame(name).limit(SOME), [*_likely(source, name)]):
         columns = (*one.columns, *other.columns)
         both = source.frame(name).where(key_set(one.columns) & key_set(other.columns))
         pairs = both.groupBy(*(F.col(quote(c)) for c in columns)).agg(F.count(F.lit(1)).alias("n"))
@@ -54,7 +57,17 @@ def _paired(source: SourceLake, name: str) -> Table:
     return spec
 
 
-def _likely(source: SourceLake, name: str) -> Iterator[tuple[ForeignKey, ForeignKey]]:
+def _never_twice(some: DataFrame, pairs: list[Pair]) -> list[Pair]:
+    """The pairs that no two of some rows share, by one query: most repeat among few rows already."""
+    if not pairs:
+        return []
+    columns = [(*one.columns, *other.columns) for one, other in pairs]
+    counts = [F.count_if(key_set(c)) - F.count_distinct(*(F.col(quote(n)) for n in c)) for c in columns]
+    row = some.agg(*(count.alias(f"n{i}") for i, count in enumerate(counts))).first()
+    return [pair for i, pair in enumerate(pairs) if row is not None and not row[f"n{i}"]]
+
+
+def _likely(source: SourceLake, name: str) -> Iterator[Pair]:
     """Pairs of keys that would repeat by chance, and that no unique key holds yet."""
     spec, implied = source.metadata.tables[name], never_dealt(source.implied.get(name, {}))
     keys = [fk for i, fk in enumerate(spec.foreign_keys) if i not in implied and fk.references != name]
